@@ -1,0 +1,236 @@
+"""The values that cross the doors between the connectors and the domain.
+
+A *position* is the offset of the next message to read. A span of a partition is always half open,
+`[first, next)`, in positions: transaction markers and compaction leave holes between message offsets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+
+class Record(Protocol):
+    """One Kafka message as it was read. `confluent_kafka.Message` is one; so is `StoredRecord`."""
+
+    def offset(self) -> int:
+        """Offset in its partition."""
+        ...
+
+    def timestamp(self) -> tuple[int, int]:
+        """(timestamp type, milliseconds since the epoch); type 0 means there is none."""
+        ...
+
+    def key(self) -> bytes | None:
+        """Key, byte-exact."""
+        ...
+
+    def value(self) -> bytes | None:
+        """Value, byte-exact; None is a tombstone."""
+        ...
+
+    def headers(self) -> list[tuple[str, bytes | None]] | None:
+        """Headers in order, names may repeat."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A `Record` held as plain values: for messages that did not come from a consumer."""
+
+    at: int
+    body: bytes | None
+    record_key: bytes | None = None
+    record_headers: tuple[tuple[str, bytes | None], ...] = ()
+    timestamp_ms: int = 0
+
+    def offset(self) -> int:
+        """Offset in its partition."""
+        return self.at
+
+    def timestamp(self) -> tuple[int, int]:
+        """(1, milliseconds since the epoch), or (0, 0) when unknown."""
+        return (1, self.timestamp_ms) if self.timestamp_ms else (0, 0)
+
+    def key(self) -> bytes | None:
+        """Key, byte-exact."""
+        return self.record_key
+
+    def value(self) -> bytes | None:
+        """Value, byte-exact; None is a tombstone."""
+        return self.body
+
+    def headers(self) -> list[tuple[str, bytes | None]] | None:
+        """Headers in order; None when there are none, as a consumer answers."""
+        return list(self.record_headers) or None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one poll brought for one partition: `[first, next)` and the records in it, oldest first.
+
+    An idle source emits batches with `first == next`: time arrives as data.
+    """
+
+    topic: str
+    partition: int
+    assignment: int
+    """Number of the assignment under which it was read; a later one makes this batch stale."""
+    first: int
+    next: int
+    polled_at: datetime
+    """Wall clock at the poll, aware, UTC."""
+    rows_from: int | None
+    """Progress W when the assignment began: rows below it are in the warehouse. None: not known yet, stage nothing."""
+    records: Sequence[Record] = ()
+    lost: int = 0
+    """Offsets in this span that retention removed and an operator accepted as lost."""
+    last: bool = False
+    """End of input: nothing of this partition follows in this process."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """A message to produce to the side topic or the dead letters."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+    source_offset: int
+    """Offset of the record it came from: what the sink's progress covers is not produced again."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """The side branch of one `Batch`: what to produce before `next` may be committed to the group."""
+
+    topic: str
+    partition: int
+    assignment: int
+    first: int
+    next: int
+    messages: tuple[OutgoingMessage, ...] = ()
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RowBatch:
+    """The main branch of one `Batch`: rows in the staging format, ready for a spool.
+
+    Each of `lines` is one JSON array without a newline: the offset, then the values of the table's
+    message columns in the table's order. Timestamps are text, `YYYY-MM-DD HH:MM:SS[.ffffff]`, UTC.
+    """
+
+    partition: int
+    first: int
+    next: int
+    lines: tuple[bytes, ...] = ()
+    lost: int = 0
+
+
+class Spool(Protocol):
+    """Where the rows of a segment lie until they are committed."""
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        ...
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Add rows, in the staging format. Raises OSError when the disk is full."""
+        ...
+
+    def lines(self) -> Iterator[bytes]:
+        """Every row, in the order it was appended; may be called again."""
+        ...
+
+    def discard(self) -> None:
+        """Give the space back. Safe to call twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A contiguous span of one partition whose rows lie in a spool."""
+
+    partition: int
+    first: int
+    next: int
+    rows: int
+    spool: Spool
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedWindow:
+    """A window that will get no more rows of one partition: `[opens, closes)`, aware, UTC."""
+
+    opens: datetime
+    closes: datetime
+    segments: tuple[Segment, ...]
+
+
+class Fill(Enum):
+    """Where a column's value comes from."""
+
+    MESSAGE = "message"
+    COMMIT_TIME = "commit time"
+    COMMIT_ID = "commit id"
+    SOURCE_NAME = "source name"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the table. `sql_type` is Redshift's, e.g. `varchar(128)`, `integer`, `timestamp`."""
+
+    name: str
+    sql_type: str
+    required: bool
+    fill: Fill = Fill.MESSAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The warehouse table, as the contract states it. Names are plain lower-case SQL identifiers."""
+
+    schema: str
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    """Columns that identify a row (not enforced by Redshift)."""
+    version: str
+    """Column whose highest value wins among rows of one key."""
+    distribution_key: str
+    sort_key: str
+
+    @property
+    def message_columns(self) -> tuple[Column, ...]:
+        """The columns that a message fills, in order: the layout of a staged row after its offset."""
+        return tuple(column for column in self.columns if column.fill is Fill.MESSAGE)
+
+    @property
+    def qualified(self) -> str:
+        """`schema.name`."""
+        return f"{self.schema}.{self.name}"
+
+
+class Verdict(Enum):
+    """What `check` says of one subject."""
+
+    RIGHT = "ok"
+    WRONG = "WRONG"
+    UNKNOWN = "unknown"
+    """It could not be looked at; the detail says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `check`: the subject, the verdict, and the detail a person acts on."""
+
+    subject: str
+    verdict: Verdict
+    detail: str

@@ -1,0 +1,1 @@
+"""What the data means: decode, validate, enrich, detect, encode, and the graph that joins them."""

@@ -1,0 +1,104 @@
+"""The domain's values, and what a batch has become after each step of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.items import Batch, Record
+
+Value = str | int | float | bool | None
+"""A column's value in the staging format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One way in which a message breaks the contract. Never holds the offending text."""
+
+    field: str
+    """Field name, or "" for the message as a whole."""
+    code: str
+    """Stable, snake_case, from a closed set: it becomes a metric label and a dead letter's header."""
+    message: str
+    """What is wrong and what would be right, for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContractWarning:
+    """Something odd that the contract tolerates: counted, the row is kept."""
+
+    field: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that breaks the contract, with every violation found."""
+
+    record: Record
+    violations: tuple[Violation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A record that decoded to an object."""
+
+    record: Record
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record that keeps the contract: the values of the table's message columns, in the table's order."""
+
+    offset: int
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A phone number or a social handle given away in a text. `value` is personal data."""
+
+    kind: str
+    """`phone` or `handle`."""
+    platform: str | None
+    value: str
+    """E.164, or the handle in lower case without `@`."""
+    start: int
+    end: int
+    """Span in the text, in code points, half open."""
+    rule: str
+    """Name of the rule that found it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A contact and the row whose text gave it away."""
+
+    row: Row
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """After decode: every record of the batch is in exactly one of the two tuples, in offset order."""
+
+    batch: Batch
+    documents: tuple[Document, ...] = ()
+    dead_letters: tuple[DeadLetter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """After validate, enrich and detect, each adding to what the step before found."""
+
+    batch: Batch
+    rows: tuple[Row, ...] = ()
+    dead_letters: tuple[DeadLetter, ...] = ()
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    """Warning code to the number of rows that have it."""
+    unknown_fields: Mapping[str, int] = field(default_factory=dict)
+    """Field name that the contract does not know to the number of messages that carry it."""
+    sightings: tuple[Sighting, ...] = ()

@@ -1,1 +1,1 @@
-"""Doors to Kafka, Redshift and Prometheus. They know their system and their progress, not what a message means."""
+"""Doors to Kafka, Redshift and Prometheus: they know their system, not what a message means."""

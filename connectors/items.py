@@ -84,7 +84,7 @@ class Batch:
     polled_at: datetime
     """Wall clock at the poll, aware, UTC."""
     rows_from: int | None
-    """Progress W when the assignment began: rows below it are in the warehouse. None: not known yet, stage nothing."""
+    """Progress W when the assignment began: rows below are in the warehouse. None: unknown, stage nothing."""
     records: Sequence[Record] = ()
     lost: int = 0
     """Offsets in this span that retention removed and an operator accepted as lost."""

@@ -18,6 +18,14 @@ from enum import Enum
 from connectors.items import Segment
 
 
+class BrokenPromise(Exception):
+    """The process must end: going on would lose data or count it twice. A restart is the way to recover."""
+
+
+class DataLoss(BrokenPromise):
+    """The topic no longer holds what the pipeline still needs."""
+
+
 class StartPolicy(Enum):
     """Where to start a partition of which neither progress is known."""
 
@@ -53,6 +61,14 @@ class RetentionLoss:
     first: int
     next: int
 
+    def told_of(self, topic: str, partition: int) -> str:
+        """What an operator has to know."""
+        return (
+            f"{topic} partition {partition}: offsets {self.first} to {self.next - 1} are needed but the "
+            f"topic holds nothing below {self.next}: retention removed them. To go on without them, and "
+            f"have the ledger record the loss, set ACCEPT_LOSS={partition}:{self.first}-{self.next}"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class BeyondEnd:
@@ -60,6 +76,14 @@ class BeyondEnd:
 
     position: int
     end: int
+
+    def told_of(self, topic: str, partition: int) -> str:
+        """What an operator has to know."""
+        return (
+            f"{topic} partition {partition}: progress stands at {self.position} but the topic ends at "
+            f"{self.end}: it was truncated or created anew. Use another topic name for the new topic, or "
+            f"another pipeline name and group"
+        )
 
 
 def decide_start(
@@ -117,15 +141,48 @@ class Covered:
     """Nothing of the span is new."""
 
 
-def place(tail: int | None, first: int, next: int, rows_from: int = 0) -> Extends | Opens | Covered:
-    """The segment rule: what of `[first, next)` a window still needs, when it holds rows up to `tail`.
-
-    `rows_from` is progress W: what lies below it is in the warehouse.
-    """
-    begin = max(first, rows_from)
-    if tail is not None and begin <= tail:
+def place(tail: int | None, first: int, next: int) -> Extends | Opens | Covered:
+    """The segment rule: what of `[first, next)` a window lacks, when its newest segment ends at `tail`."""
+    if tail is not None and first <= tail:
         return Extends(tail) if next > tail else Covered()
-    return Opens(begin) if next > begin else Covered()
+    return Opens(first) if next > first else Covered()
+
+
+@dataclass(frozen=True, slots=True)
+class Produce:
+    """Produce what came from offsets at or above `at`; the batch's `next` may then be committed."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The batch was read under an assignment that has ended: drop it, its owner reads it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventGap:
+    """Offsets `[position, first)` never reached the side branch, and a commit would hide that."""
+
+    position: int
+    first: int
+
+
+def decide_events(
+    *, held: int | None, done: int, assignment: int, first: int, next: int
+) -> Produce | Covered | Stale | EventGap:
+    """What of a batch `[first, next)` the side branch still has to produce.
+
+    `held` is the number of the partition's current assignment, None when it is not ours. `done` is E, or
+    the end of what the open transaction already covers.
+    """
+    if held != assignment:
+        return Stale()
+    if next <= done:
+        return Covered()
+    if first > done:
+        return EventGap(done, first)
+    return Produce(done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +195,7 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """What a commit appends for one partition: `[first, next)`, on the condition that `expected` still stands."""
+    """What a commit appends for one partition: `[first, next)`, provided that `expected` still stands."""
 
     partition: int
     expected: int | None

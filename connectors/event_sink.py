@@ -1,0 +1,290 @@
+"""The side branch's sink: contacts and dead letters, in one Kafka transaction with the group's offsets.
+
+Unit of parallelism: one transactional producer per process.
+Delivery guarantee: exactly once for read_committed readers. A message and the offset that it came from
+become visible together or not at all, and the broker refuses the transaction of a stale group generation.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from connectors.items import EventBatch, OutgoingMessage
+from connectors.kafka import Membership
+from connectors.kafka_access import KafkaAccess
+from connectors.metrics import Metrics
+from connectors.progress import BrokenPromise, Covered, EventGap, Produce, Stale, decide_events
+
+log = logging.getLogger(__name__)
+
+MAX_TRANSACTION_MESSAGES = 10_000
+"""An open transaction larger than this is committed before its interval is over."""
+CALL_TIMEOUT = 5.0
+"""Seconds one call of the transaction protocol may take before it is made again."""
+
+
+class Fenced(BrokenPromise):
+    """The broker has ended this producer for good."""
+
+
+def connect_producer(
+    access: KafkaAccess, transactional_id: str, stop: Event, metrics: Metrics
+) -> Producer | None:
+    """A producer that the broker has accepted; None when `stop` was set before one was.
+
+    An unreachable broker is asked again, with waits that double up to 30 s. Raises KafkaException when the
+    broker refuses (no permission to write transactionally, for one).
+    """
+    producer = Producer(access.producer_config(transactional_id), logger=logging.getLogger("librdkafka"))
+    wait = 0.5
+    while not stop.is_set():
+        try:
+            producer.init_transactions(CALL_TIMEOUT)
+            return producer
+        except KafkaException as trouble:
+            error: KafkaError = trouble.args[0]
+            if error.fatal() or not error.retriable():
+                raise
+            metrics.retried("kafka", error.name())
+            log.warning("kafka_unreachable", extra={"code": error.name(), "next_try_seconds": wait})
+            stop.wait(wait)
+            wait = min(wait * 2, 30.0)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """How far the open transaction covers a partition, under which assignment."""
+
+    assignment: int
+    next: int
+
+
+class EventSink(DynamicSink[EventBatch]):
+    """Produces what a batch carries, then commits its `next` with it, every `interval` seconds."""
+
+    def __init__(
+        self,
+        membership: Membership,
+        producer: Producer,
+        metrics: Metrics,
+        *,
+        interval: float,
+        transaction_timeout: float,
+        stop: Event,
+        on_wait: Callable[[], None],
+        on_closed: Callable[[], None],
+    ) -> None:
+        """`on_wait` is called while a call to the broker is repeated, `on_closed` when the graph closes."""
+        self._membership = membership
+        self._producer = producer
+        self._metrics = metrics
+        self._interval = interval
+        self._transaction_timeout = transaction_timeout
+        self._stop = stop
+        self._on_wait = on_wait
+        self._on_closed = on_closed
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> EventTransaction:
+        """Bytewax calls this once per worker; the group learns of the transaction."""
+        transaction = EventTransaction(
+            self._membership,
+            self._producer,
+            self._metrics,
+            interval=self._interval,
+            transaction_timeout=self._transaction_timeout,
+            stop=self._stop,
+            on_wait=self._on_wait,
+            on_closed=self._on_closed,
+        )
+        self._membership.transaction = transaction
+        return transaction
+
+
+class EventTransaction(StatelessSinkPartition[EventBatch]):
+    """The open transaction, if any, and how far it covers each partition."""
+
+    def __init__(
+        self,
+        membership: Membership,
+        producer: Producer,
+        metrics: Metrics,
+        *,
+        interval: float,
+        transaction_timeout: float,
+        stop: Event,
+        on_wait: Callable[[], None],
+        on_closed: Callable[[], None],
+    ) -> None:
+        """See `EventSink`."""
+        self._membership = membership
+        self._producer = producer
+        self._metrics = metrics
+        self._interval = interval
+        self._transaction_timeout = transaction_timeout
+        self._stop = stop
+        self._on_wait = on_wait
+        self._on_closed = on_closed
+        self._reached: dict[int, _Reached] = {}
+        self._counts: dict[str, int] = {}
+        self._opened_at: float | None = None
+
+    def write_batch(self, items: list[EventBatch]) -> None:
+        """Produce what is new, and commit when the interval is over, or the input."""
+        for batch in items:
+            self._take(batch)
+        self._producer.poll(0)
+        if self._opened_at is None:
+            return
+        due = time.monotonic() - self._opened_at >= self._interval
+        large = sum(self._counts.values()) >= MAX_TRANSACTION_MESSAGES
+        if due or large or any(batch.last for batch in items):
+            self.settle()
+
+    def close(self) -> None:
+        """Abort what is open: at the end of input, `write_batch` has committed already."""
+        try:
+            self.abandon()
+        finally:
+            self._on_closed()
+
+    def settle(self) -> None:
+        """Commit the open transaction with the offsets that it covers. Raises BrokenPromise.
+
+        A transaction that the broker refuses (a stale generation, a timeout) is aborted; the partitions still
+        held are read again from E.
+        """
+        if self._opened_at is None:
+            return
+        if any(self._is_stale(partition, reached) for partition, reached in self._reached.items()):
+            self.abandon()
+            return
+        began = time.monotonic()
+        positions = [
+            TopicPartition(self._membership.topic, partition, reached.next)
+            for partition, reached in self._reached.items()
+        ]
+        try:
+            self._repeat(
+                lambda: self._producer.send_offsets_to_transaction(
+                    positions, self._membership.group_metadata(), CALL_TIMEOUT
+                )
+            )
+            self._repeat(lambda: self._producer.commit_transaction(CALL_TIMEOUT))
+        except KafkaException as trouble:
+            error: KafkaError = trouble.args[0]
+            if error.fatal() or not error.txn_requires_abort():
+                raise Fenced(f"Kafka transaction: {error.name()}: {error.str()}") from trouble
+            log.warning("transaction_refused", extra={"code": error.name()})
+            self._metrics.transaction_aborted(error.name())
+            self.abandon()
+            return
+        for partition, reached in self._reached.items():
+            self._membership.events_committed(partition, reached.assignment, reached.next)
+        self._metrics.transaction_committed(self._counts, time.monotonic() - began)
+        self._forget()
+
+    def abandon(self) -> None:
+        """Abort the open transaction; partitions still held are read again from E. Raises BrokenPromise."""
+        if self._opened_at is None:
+            return
+        partitions = list(self._reached)
+        self._forget()
+        try:
+            self._repeat(lambda: self._producer.abort_transaction(CALL_TIMEOUT))
+        except KafkaException as trouble:
+            error: KafkaError = trouble.args[0]
+            raise Fenced(
+                f"Kafka transaction could not be aborted: {error.name()}: {error.str()}"
+            ) from trouble
+        self._membership.rewind(partitions)
+
+    def _forget(self) -> None:
+        self._reached = {}
+        self._counts = {}
+        self._opened_at = None
+
+    def _is_stale(self, partition: int, reached: _Reached) -> bool:
+        holding = self._membership.holding(partition)
+        return holding is None or holding.assignment != reached.assignment
+
+    def _take(self, batch: EventBatch) -> None:
+        holding = self._membership.holding(batch.partition)
+        reached = self._reached.get(batch.partition)
+        if holding is None:
+            return
+        done = reached.next if reached and reached.assignment == batch.assignment else holding.events
+        decision = decide_events(
+            held=holding.assignment,
+            done=done,
+            assignment=batch.assignment,
+            first=batch.first,
+            next=batch.next,
+        )
+        match decision:
+            case Stale() | Covered():
+                return
+            case EventGap(position, first):
+                raise BrokenPromise(
+                    f"partition {batch.partition}: offsets {position} to {first - 1} never reached the sink"
+                )
+            case Produce(at):
+                if self._opened_at is None:
+                    self._producer.begin_transaction()
+                    self._opened_at = time.monotonic()
+                for message in batch.messages:
+                    if message.source_offset >= at:
+                        self._produce(message)
+                self._reached[batch.partition] = _Reached(batch.assignment, batch.next)
+
+    def _produce(self, message: OutgoingMessage) -> None:
+        deadline = time.monotonic() + self._transaction_timeout
+        while True:
+            try:
+                self._producer.produce(
+                    message.topic,
+                    value=message.value,
+                    key=message.key,
+                    headers=list(message.headers),
+                    on_delivery=self._on_delivery,
+                )
+                break
+            except BufferError as full:
+                if time.monotonic() >= deadline:
+                    raise BrokenPromise("the producer's queue stayed full for a whole transaction") from full
+                self._producer.poll(0.1)
+        self._counts[message.topic] = self._counts.get(message.topic, 0) + 1
+
+    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
+        # A failed delivery also fails the commit; here it only gets its name into metric and log.
+        if error is not None:
+            self._metrics.delivery_failed(message.topic() or "", error.name())
+            log.warning("delivery_failed", extra={"topic": message.topic(), "code": error.name()})
+
+    def _repeat(self, call: Callable[[], None]) -> None:
+        """Make the call again while the broker calls its failure passing.
+
+        A transaction that meanwhile timed out ends with an error that is not passing. Once the process is to
+        stop, only as long as a transaction may live.
+        """
+        deadline = time.monotonic() + self._transaction_timeout
+        while True:
+            try:
+                call()
+                return
+            except KafkaException as trouble:
+                error: KafkaError = trouble.args[0]
+                if error.fatal() or error.txn_requires_abort() or not error.retriable():
+                    raise
+                if self._stop.is_set() and time.monotonic() >= deadline:
+                    raise
+                self._metrics.retried("kafka", error.name())
+                log.warning("kafka_retry", extra={"code": error.name()})
+                self._on_wait()

@@ -1,0 +1,97 @@
+"""`/metrics`, `/livez` and `/readyz`, served by a thread of our own.
+
+Liveness is the loop's heartbeat alone, never the state of Kafka or Redshift: an outage must not restart
+pods. Readiness says what the process waits for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+STALL = 60.0
+"""Seconds without a heartbeat after which the loop counts as dead: several times the longest broker call."""
+
+
+class Health:
+    """The loop's heartbeat, and what each outside system's last answer was."""
+
+    def __init__(self, clock: Callable[[], float], systems: tuple[str, ...]) -> None:
+        """`clock` is monotonic seconds; every system starts as `connecting`."""
+        self._clock = clock
+        self._lock = Lock()
+        self._beat_at = clock()
+        self._states: dict[str, str] = dict.fromkeys(systems, "connecting")
+
+    def beat(self) -> None:
+        """The loop has turned."""
+        self._beat_at = self._clock()
+
+    def report(self, system: str, state: str) -> None:
+        """The state of a system: `ok`, or a word for what is wrong."""
+        with self._lock:
+            self._states[system] = state
+
+    def alive(self) -> bool:
+        """True while the loop turns."""
+        return self._clock() - self._beat_at < STALL
+
+    def states(self) -> Mapping[str, str]:
+        """The state of every system."""
+        with self._lock:
+            return dict(self._states)
+
+
+class HealthServer:
+    """The HTTP server. Raises OSError when the port is taken."""
+
+    def __init__(self, host: str, port: int, registry: CollectorRegistry, health: Health) -> None:
+        """Binds; port 0 takes a free one."""
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                match self.path.split("?", 1)[0]:
+                    case "/metrics":
+                        self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+                    case "/livez":
+                        alive = health.alive()
+                        self._answer(200 if alive else 503, "text/plain", b"ok\n" if alive else b"stalled\n")
+                    case "/readyz":
+                        states = health.states()
+                        ready = all(state == "ok" for state in states.values())
+                        body = json.dumps({"ready": ready, **states}).encode() + b"\n"
+                        self._answer(200 if ready else 503, "application/json", body)
+                    case _:
+                        self._answer(404, "text/plain", b"/metrics /livez /readyz\n")
+
+            def _answer(self, status: int, kind: str, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Probes are not worth a line."""
+
+        self._server = ThreadingHTTPServer((host, port), Handler)
+        self._server.daemon_threads = True
+        self._thread = Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port bound."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Serve until `stop`."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the socket and end the thread."""
+        self._server.shutdown()
+        self._server.server_close()

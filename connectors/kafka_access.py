@@ -1,0 +1,101 @@
+"""How to reach Kafka, and how to ask it a question that may have to wait."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from confluent_kafka import KafkaError, KafkaException
+
+from connectors.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+BROKER_TIMEOUT = 10.0
+"""Seconds one question to the broker may take."""
+
+PASSING = frozenset(
+    {
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._WAIT_COORD,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNSTABLE_OFFSET_COMMIT,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
+"""Errors that librdkafka does not always mark as retriable, and that pass."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaAccess:
+    """How to reach the brokers, as which group, and what to read.
+
+    `protocol` is `classic` or `consumer` (KIP-848). `properties` are librdkafka's own settings, security
+    above all; what the exactly-once protocol decides is set here and wins over them.
+    """
+
+    bootstrap: str
+    topic: str
+    group: str
+    protocol: str = "classic"
+    transaction_timeout: float = 15.0
+    properties: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def client_config(self) -> dict[str, str | int | bool]:
+        """Settings that every client shares."""
+        return {**self.properties, "bootstrap.servers": self.bootstrap}
+
+    def consumer_config(self) -> dict[str, str | int | bool]:
+        """Settings of the one subscribed consumer."""
+        assignor: dict[str, str | int | bool] = (
+            {"group.protocol": "consumer"}
+            if self.protocol == "consumer"
+            else {"partition.assignment.strategy": "cooperative-sticky"}
+        )
+        return {
+            "fetch.wait.max.ms": 50,
+            "fetch.queue.backoff.ms": 5,
+            "queued.max.messages.kbytes": 16384,
+            **self.client_config(),
+            **assignor,
+            "group.id": self.group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "isolation.level": "read_committed",
+        }
+
+    def producer_config(self, transactional_id: str) -> dict[str, str | int | bool]:
+        """Settings of the one transactional producer."""
+        return {
+            "linger.ms": 5,
+            "compression.type": "lz4",
+            **self.client_config(),
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": int(self.transaction_timeout * 1000),
+            "enable.idempotence": True,
+        }
+
+
+def patiently(question: Callable[[], T], metrics: Metrics, attempts: int = 6) -> T:
+    """Ask the broker again while the answer is a passing trouble; six tries of ten seconds at most."""
+    for attempt in range(1, attempts + 1):
+        try:
+            return question()
+        except KafkaException as trouble:
+            error: KafkaError = trouble.args[0]
+            if not (error.retriable() or error.code() in PASSING) or attempt == attempts:
+                raise
+            metrics.retried("kafka", error.name())
+            log.warning("kafka_retry", extra={"code": error.name(), "attempt": attempt})
+    raise AssertionError("unreachable")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from connectors.items import Batch
 from connectors.kafka_access import BROKER_TIMEOUT, KafkaAccess, patiently
@@ -28,6 +28,7 @@ from connectors.progress import (
     RetentionLoss,
     Start,
     StartPolicy,
+    Wait,
     decide_start,
 )
 
@@ -233,27 +234,47 @@ class Membership:
         except TimeoutError:
             rows = None
         positions: list[TopicPartition] = []
+        unread: list[TopicPartition] = []
         for partition in partitions:
             start = self._decide_start(consumer, partition, events.get(partition), rows)
-            self._holdings[partition] = Holding(
-                self._next_assignment(), start.offset, start.events_from, start.rows_from, start.lost
-            )
-            self._to_seek.discard(partition)
             if rows is None:
                 self._ledger_answers[partition] = answer
-            positions.append(TopicPartition(self._access.topic, partition, start.offset + start.lost))
-            self._metrics.assigned(partition, start.events_from, start.rows_from)
+            where = TopicPartition(self.topic, partition)
+            if isinstance(start, Wait):
+                where.offset = OFFSET_END
+                unread.append(where)
+            else:
+                self._take_up(consumer, partition, start, established=partition in events)
+                where.offset = start.offset + start.lost
+            positions.append(where)
         consumer.incremental_assign(positions)
         if self._pausing_since is not None:
             consumer.pause(positions)
+        elif unread:
+            consumer.pause(unread)
         log.info(
             "partitions_assigned",
-            extra={"partitions": partitions, "positions": {p.partition: p.offset for p in positions}},
+            extra={
+                "partitions": partitions,
+                "positions": {p.partition: p.offset for p in positions if p not in unread},
+            },
         )
+
+    def _take_up(self, consumer: Consumer, partition: int, start: Start, *, established: bool) -> None:
+        """Hold a partition from `start` on; unless E is `established` it is committed first."""
+        if not established:
+            # See decide_start: before anything is read, the group must know where its events begin.
+            where = TopicPartition(self.topic, partition, start.events_from)
+            patiently(lambda: consumer.commit(offsets=[where], asynchronous=False), self._metrics)
+        self._holdings[partition] = Holding(
+            self._next_assignment(), start.offset, start.events_from, start.rows_from, start.lost
+        )
+        self._to_seek.discard(partition)
+        self._metrics.assigned(partition, start.events_from, start.rows_from)
 
     def _decide_start(
         self, consumer: Consumer, partition: int, events: int | None, rows: Mapping[int, int] | None
-    ) -> Start:
+    ) -> Start | Wait:
         oldest, end = self._watermarks(consumer, partition)
         decision = decide_start(
             partition=partition,
@@ -266,7 +287,7 @@ class Membership:
             accepted=self._accepted,
         )
         match decision:
-            case Start():
+            case Start() | Wait():
                 return decision
             case RetentionLoss() | BeyondEnd():
                 raise DataLoss(decision.told_of(self.topic, partition))
@@ -328,16 +349,19 @@ class Membership:
             if not answer.done():
                 continue
             del self._ledger_answers[partition]
-            holding = self._holdings[partition]
-            start = self._decide_start(self._consumer, partition, holding.events, answer.result())
+            holding = self._holdings.get(partition)
+            events = None if holding is None else holding.events
+            start = self._decide_start(self._consumer, partition, events, answer.result())
+            assert isinstance(start, Start)
+            if holding is None:
+                self._take_up(self._consumer, partition, start, established=False)
+                if self._pausing_since is None:
+                    self._consumer.resume([TopicPartition(self.topic, partition)])
+                self._to_seek.add(partition)
+                continue
+            position = min(start.offset, holding.position)
             self._restart(
-                partition,
-                replace(
-                    holding,
-                    position=min(start.offset, holding.position),
-                    rows=start.rows_from,
-                    lost=start.lost,
-                ),
+                partition, replace(holding, position=position, rows=start.rows_from, lost=start.lost)
             )
             self._metrics.assigned(partition, holding.events, start.rows_from)
 

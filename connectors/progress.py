@@ -55,6 +55,14 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Neither progress can be told before the warehouse answers: read nothing until then.
+
+    To start from the policy instead would produce every event again whose offsets have only expired.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionLoss:
     """The topic no longer holds `[first, next)`, and not all progress covers it."""
 
@@ -96,7 +104,7 @@ def decide_start(
     end: int,
     policy: StartPolicy,
     accepted: Sequence[AcceptedLoss] = (),
-) -> Start | RetentionLoss | BeyondEnd:
+) -> Start | Wait | RetentionLoss | BeyondEnd:
     """Where an assigned partition starts: min(E, W), each branch skipping what its progress covers.
 
     `events` and `rows` are E and W, None where the system has no entry. `rows_known` is False while
@@ -104,10 +112,15 @@ def decide_start(
     topic holds, `[oldest, end)`.
 
     No E but a W: E = W (group offsets expire). No W but an E: W = oldest. Neither: the policy.
+
+    Whoever starts a partition without an E must commit `events_from` as E before it reads: else a W that
+    moves first would stand for an E that never did.
     """
+    if events is None and not rows_known:
+        return Wait()
     if events is None and rows is None:
         fresh = oldest if policy is StartPolicy.EARLIEST else end
-        return Start(fresh, fresh, fresh if rows_known else None)
+        return Start(fresh, fresh, fresh)
     events_from = events if events is not None else rows
     assert events_from is not None
     rows_from = (rows if rows is not None else oldest) if rows_known else None

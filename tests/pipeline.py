@@ -1,0 +1,116 @@
+"""The real program as a child process: started with an environment, watched over HTTP, ended by signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from prometheus_client.parser import text_string_to_metric_families
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parent.parent
+INHERITED = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV")
+
+
+def eventually(question: Callable[[], T | None], within: float, what: str) -> T:
+    """The first answer that is not None or False. Raises TimeoutError naming `what` was awaited."""
+    deadline = time.monotonic() + within
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"{what}: not within {within:g} s")
+        time.sleep(0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """One running `python -m dataflow run`."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @classmethod
+    def start(cls, environment: Mapping[str, str], log: Path) -> Pipeline:
+        """Start it with exactly this environment (plus what any process needs), logging to a file."""
+        base = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dataflow", "run"],
+                cwd=log.parent,
+                env={**base, "METRICS_HOST": "127.0.0.1", "METRICS_PORT": "0", **environment},
+                stdout=output,
+                stderr=output,
+            )
+        return cls(process, log)
+
+    def events(self) -> list[dict[str, Any]]:
+        """The log so far, one object a line; lines that are not ours are left out."""
+        found: list[dict[str, Any]] = []
+        for line in self.log.read_text(errors="replace").splitlines():
+            if line.startswith("{"):
+                found.append(json.loads(line))
+        return found
+
+    def _port(self) -> int | None:
+        for event in reversed(self.events()):
+            if event.get("event") == "serving" and event.get("pid") == self.process.pid:
+                return int(event["port"])
+        return None
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of one of its HTTP paths; (0, "") while it does not answer."""
+        port = self._port()
+        if port is None:
+            return 0, ""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
+        except OSError:
+            return 0, ""
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples that carry these labels; 0 when there are none."""
+        total = 0.0
+        for family in text_string_to_metric_families(self.get("/metrics")[1]):
+            for sample in family.samples:
+                if sample.name == name and labels.items() <= sample.labels.items():
+                    total += sample.value
+        return total
+
+    def wait_until_ready(self, within: float = 30.0) -> None:
+        """Until `/readyz` says 200. Raises AssertionError with the log's end when the process has died."""
+
+        def ready() -> bool:
+            assert self.process.poll() is None, f"the pipeline has ended:\n{self.tail()}"
+            return self.get("/readyz")[0] == 200
+
+        eventually(ready, within, "the pipeline is ready")
+
+    def tail(self, lines: int = 40) -> str:
+        """The log's last lines."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def terminate(self, within: float = 20.0) -> int:
+        """SIGTERM; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(within)
+
+    def kill(self) -> None:
+        """SIGKILL, and reap it. Safe when it has ended."""
+        self.process.kill()
+        self.process.wait(10)

@@ -1,0 +1,236 @@
+"""The whole protocol against a plain model: any batch cuts, crashes, zombies, lost answers, in any order.
+
+Every process here runs the real decisions and the real window accumulator; the broker and the warehouse
+are the few facts that the protocol relies on: a transaction that is fenced by the group's generation, and a
+ledger in the rows' own transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from connectors.items import RowBatch, Segment
+from connectors.progress import (
+    AlreadyCommitted,
+    Commit,
+    Produce,
+    Start,
+    StartPolicy,
+    Wait,
+    decide_commit,
+    decide_events,
+    decide_start,
+)
+from connectors.staging import Backlog, FileSpool, WindowSegments
+
+PROCESSES = 3
+
+
+def line(offset: int) -> bytes:
+    return b"[%d]" % offset
+
+
+def offset_of(row: bytes) -> int:
+    return int(row[1:-1])
+
+
+@dataclass
+class Process:
+    """One process that reads the one partition while it holds it."""
+
+    assignment: int = 0
+    generation: int = -1
+    waits: bool = False
+    position: int = 0
+    events_done: int = 0
+    rows_from: int | None = None
+    open_events: list[int] = field(default_factory=list)
+    open_until: int | None = None
+    window: WindowSegments = field(
+        default_factory=lambda: WindowSegments(lambda: FileSpool(Backlog(1 << 30)))
+    )
+    waiting: list[Segment] = field(default_factory=list)
+    seen: dict[int, int] = field(default_factory=dict)
+
+
+class Protocol(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.end = 0
+        self.committed_events: int | None = None
+        self.events: list[int] = []
+        self.ledger: dict[int, int] = {}
+        self.rows: list[int] = []
+        self.generation = 0
+        self.processes = [Process() for _ in range(PROCESSES)]
+        self.owner = 0
+        self._assign(0, rows_known=True)
+
+    def _assign(self, index: int, *, rows_known: bool) -> None:
+        self.generation += 1
+        self.owner = index
+        process = self.processes[index]
+        start = decide_start(
+            partition=0,
+            events=self.committed_events,
+            rows=self.ledger.get(0) if rows_known else None,
+            rows_known=rows_known,
+            oldest=0,
+            end=self.end,
+            policy=StartPolicy.EARLIEST,
+        )
+        assert isinstance(start, Start | Wait)
+        process.generation = self.generation
+        process.open_events, process.open_until = [], None
+        if isinstance(start, Wait):
+            process.waits = True
+            return
+        self._begin(process, start)
+
+    def _begin(self, process: Process, start: Start) -> None:
+        process.waits = False
+        if self.committed_events is None:
+            self.committed_events = start.events_from
+        process.assignment += 1
+        process.position = start.offset
+        process.events_done = start.events_from
+        process.rows_from = start.rows_from
+
+    @rule(count=st.integers(1, 5))
+    def produce(self, count: int) -> None:
+        self.end += count
+
+    @rule(index=st.integers(0, PROCESSES - 1), count=st.integers(1, 6))
+    def poll(self, index: int, count: int) -> None:
+        process = self.processes[index]
+        if process.generation < 0 or process.waits or process.position >= self.end:
+            return
+        first, next = process.position, min(self.end, process.position + count)
+        process.position = next
+        done = process.open_until if process.open_until is not None else process.events_done
+        decision = decide_events(
+            held=process.assignment, done=done, assignment=process.assignment, first=first, next=next
+        )
+        if isinstance(decision, Produce):
+            process.open_events += range(decision.at, next)
+            process.open_until = next
+        if process.rows_from is not None and next > process.rows_from:
+            begin = max(first, process.rows_from)
+            process.window.add(RowBatch(0, begin, next, tuple(line(o) for o in range(begin, next))))
+
+    @rule(index=st.integers(0, PROCESSES - 1))
+    def commit_events(self, index: int) -> None:
+        process = self.processes[index]
+        if process.open_until is None:
+            return
+        if process.generation == self.generation:
+            self.events += process.open_events
+            self.committed_events = process.events_done = process.open_until
+        else:  # the broker refuses a stale generation: the zombie aborts and drops what it held
+            process.generation = -1
+        process.open_events, process.open_until = [], None
+
+    @rule(index=st.integers(0, PROCESSES - 1))
+    def rewind(self, index: int) -> None:
+        """The broker demanded an abort: back to E under a new assignment number."""
+        process = self.processes[index]
+        if process.generation != self.generation or process.waits:
+            return
+        process.open_events, process.open_until = [], None
+        process.assignment += 1
+        process.position = min(process.position, process.events_done)
+
+    @rule(index=st.integers(0, PROCESSES - 1))
+    def close_window(self, index: int) -> None:
+        process = self.processes[index]
+        process.waiting += process.window.segments
+        process.window = WindowSegments(lambda: FileSpool(Backlog(1 << 30)))
+
+    @rule(
+        index=st.integers(0, PROCESSES - 1),
+        outcome=st.sampled_from(["answered", "lost before", "lost after"]),
+    )
+    def commit_rows(self, index: int, outcome: str) -> None:
+        process = self.processes[index]
+        if not process.waiting:
+            return
+        decision = decide_commit(self.ledger, process.seen, process.waiting)
+        assert isinstance(decision, Commit | AlreadyCommitted)
+        if isinstance(decision, Commit) and outcome != "lost before":
+            for take in decision.takes:
+                self.rows += [o for o in map(offset_of, take.segment.spool.lines()) if o >= take.at]
+            for entry in decision.entries:
+                assert self.ledger.get(entry.partition) == entry.expected
+                self.ledger[entry.partition] = entry.next
+        if outcome == "answered":
+            process.waiting = []
+            process.seen = dict(self.ledger)
+
+    @rule(index=st.integers(0, PROCESSES - 1), rows_known=st.booleans())
+    def rebalance(self, index: int, rows_known: bool) -> None:
+        self._assign(index, rows_known=rows_known)
+
+    @rule()
+    def the_warehouse_answers_at_last(self) -> None:
+        process = self.processes[self.owner]
+        if not (process.waits or process.rows_from is None) or process.generation != self.generation:
+            return
+        start = decide_start(
+            partition=0,
+            events=self.committed_events if process.waits else process.events_done,
+            rows=self.ledger.get(0),
+            rows_known=True,
+            oldest=0,
+            end=self.end,
+            policy=StartPolicy.EARLIEST,
+        )
+        assert isinstance(start, Start)
+        if process.waits:
+            self._begin(process, start)
+            return
+        process.assignment += 1
+        process.open_events, process.open_until = [], None
+        process.rows_from = start.rows_from
+        process.position = min(start.offset, process.position)
+
+    @rule(index=st.integers(0, PROCESSES - 1))
+    def crash(self, index: int) -> None:
+        self.processes[index] = Process()
+        if index == self.owner:
+            self._assign(index, rows_known=True)
+
+    @rule()
+    @precondition(lambda self: self.committed_events is not None and self.ledger)
+    def group_offsets_expire_when_all_is_done(self) -> None:
+        if self.committed_events == self.ledger[0] == self.end:
+            self.committed_events = None
+
+    @invariant()
+    def nothing_is_counted_twice(self) -> None:
+        assert len(set(self.rows)) == len(self.rows)
+        assert len(set(self.events)) == len(self.events)
+
+    @invariant()
+    def nothing_below_progress_is_missing(self) -> None:
+        assert self.rows == list(range(self.ledger.get(0, 0)))
+        if self.committed_events is not None:
+            assert sorted(self.events) == list(range(self.committed_events))
+
+    def teardown(self) -> None:
+        """Whatever happened, one more life drains everything."""
+        self._assign(self.owner, rows_known=True)
+        while self.processes[self.owner].position < self.end:
+            self.poll(self.owner, 1000)
+        self.commit_events(self.owner)
+        self.close_window(self.owner)
+        self.commit_rows(self.owner, "answered")
+        assert self.rows == list(range(self.end))
+        assert sorted(self.events) == list(range(self.end))
+
+
+Protocol.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestProtocol = Protocol.TestCase

@@ -1,0 +1,86 @@
+"""The vocabulary of a contract: the kinds of field a message may have, and the rules across fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class TextField:
+    """A field of text. Lengths are bytes of UTF-8."""
+
+    name: str
+    required: bool
+    max_bytes: int
+    min_bytes: int = 0
+    values: tuple[str, ...] = ()
+    """The enumeration, in the file's order; empty: any text."""
+    accepts: frozenset[str] = frozenset({"string"})
+    """JSON types accepted: `string`, and `integer` where a number stands for its decimal text."""
+    classification: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IntegerField:
+    """A field of whole numbers, `minimum` and `maximum` included."""
+
+    name: str
+    required: bool
+    minimum: int
+    maximum: int
+    classification: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampField:
+    """A field of instants: RFC 3339 in the message, UTC without a zone in the row."""
+
+    name: str
+    required: bool
+    classification: str = ""
+
+
+Field = TextField | IntegerField | TimestampField
+
+
+@dataclass(frozen=True, slots=True)
+class PresentUnless:
+    """`field` must be present unless one of `fields` is. Breaking it is a violation."""
+
+    code: str
+    field: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """All of `fields` are present or none is. Breaking it is a warning."""
+
+    code: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotBefore:
+    """Timestamp `field` is not before timestamp `reference`. Breaking it is a warning."""
+
+    code: str
+    field: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotInFuture:
+    """No timestamp of `fields` is later than the reading plus `tolerance`. Breaking it is a warning."""
+
+    code: str
+    fields: tuple[str, ...]
+    tolerance: timedelta
+
+
+Rule = PresentUnless | Together | NotBefore | NotInFuture
+"""A rule across fields, or one that needs the time.
+
+A field counts as present unless it is absent, null or empty.
+"""

@@ -1,0 +1,131 @@
+"""The program on one screen: the graph, and the parts that it joins.
+
+An item is a whole batch: what Bytewax costs, it costs per item. Unit of parallelism: one process, one
+worker; scale by processes, the consumer group spreads the partitions.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.inputs import DynamicSource
+from bytewax.operators.windowing import SystemClock, TumblingWindower, fold_window
+from bytewax.outputs import DynamicSink
+from connectors.staging import WindowSegments
+
+from connectors.items import Batch, ClosedWindow, EventBatch, RowBatch
+from dataflow.decode import decode
+from dataflow.detect import Detector
+from dataflow.encode import ContactEncoder, DeadLetterEncoder, encode_rows
+from dataflow.enrich import Enricher
+from dataflow.model import Checked, Sighting
+from dataflow.validate import Validator
+
+MIDNIGHT = datetime(2020, 1, 1, tzinfo=UTC)
+"""Windows are aligned to the clock: a window length divides the day."""
+
+Windowed = tuple[str, tuple[int, WindowSegments]]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What happens to a batch, each step a pure function of what the step before made."""
+
+    validate: Validator
+    enrich: Enricher
+    detector: Detector
+    scanned: int
+    """Index of the scanned field in a row's values."""
+    contacts: ContactEncoder
+    dead_letters: DeadLetterEncoder
+    window: timedelta
+
+    def detect(self, checked: Checked) -> Checked:
+        """Find the contacts in the scanned field of every row."""
+        texts = [row.values[self.scanned] for row in checked.rows]
+        found = self.detector.detect([text if isinstance(text, str) else None for text in texts])
+        sightings = tuple(
+            Sighting(row, contact)
+            for row, contacts in zip(checked.rows, found, strict=True)
+            for contact in contacts
+        )
+        return replace(checked, sightings=sightings)
+
+    def events(self, checked: Checked) -> EventBatch:
+        """The side branch: contacts and dead letters, in the order of their offsets."""
+        batch = checked.batch
+        messages = [self.contacts.encode(sighting, batch) for sighting in checked.sightings]
+        messages += [self.dead_letters.encode(letter, batch) for letter in checked.dead_letters]
+        messages.sort(key=lambda message: message.source_offset)
+        return EventBatch(
+            batch.topic, batch.partition, batch.assignment, batch.first, batch.next, tuple(messages), batch.last
+        )
+
+    def rows(self, checked: Checked) -> tuple[str, RowBatch] | None:
+        """The main branch: rows that the warehouse lacks, keyed by partition; None when it lacks none."""
+        batch = checked.batch
+        if batch.rows_from is None or batch.next <= max(batch.first, batch.rows_from):
+            return None
+        first = max(batch.first, batch.rows_from)
+        lines = encode_rows(checked.rows, first)
+        return str(batch.partition), RowBatch(batch.partition, first, batch.next, lines, batch.lost)
+
+    def closed(self, windowed: Windowed) -> ClosedWindow:
+        """A window's number and segments as the committer takes them."""
+        number, segments = windowed[1]
+        opens = MIDNIGHT + number * self.window
+        return ClosedWindow(opens, opens + self.window, tuple(segments.segments))
+
+
+def graph(
+    source: DynamicSource[Batch],
+    steps: Steps,
+    events: DynamicSink[EventBatch],
+    warehouse: DynamicSink[ClosedWindow],
+    segments: Callable[[], WindowSegments],
+    observe: Callable[[Checked], None],
+) -> Dataflow:
+    """Kafka → decode → validate → enrich → detect, then two branches that never meet again."""
+    flow = Dataflow("contract")
+    batches = op.input("kafka", flow, source)
+    decoded = op.map("decode", batches, decode)
+    valid = op.map("validate", decoded, steps.validate.validate)
+    enriched = op.map("enrich", valid, steps.enrich.enrich)
+    detected = op.map("detect", enriched, steps.detect)
+    observed = op.inspect("observe", detected, lambda _step, checked: observe(checked))
+
+    side = op.map("events", observed, steps.events)
+    op.output("contacts_and_dead_letters", side, events)
+
+    rows = op.filter_map("rows", observed, steps.rows)
+    windows = fold_window(
+        "window",
+        rows,
+        SystemClock(),
+        TumblingWindower(length=steps.window, align_to=MIDNIGHT),
+        segments,
+        WindowSegments.add,
+        WindowSegments.merge,
+        ordered=False,
+    )
+    # ("2", (59871, WindowSegments)): partition 2's window number 59871 has closed
+    closed = op.map("closed", windows.down, steps.closed)
+    op.output("redshift", closed, warehouse)
+    return flow
+
+
+def contacts_by_platform(checked: Checked) -> Mapping[tuple[str, str], int]:
+    """Contacts of a batch, counted by (kind, platform)."""
+    return Counter(
+        (sighting.contact.kind, sighting.contact.platform or "none") for sighting in checked.sightings
+    )
+
+
+def rejects_by_code(checked: Checked) -> Mapping[str, int]:
+    """Violations of a batch, counted by code."""
+    return Counter(violation.code for letter in checked.dead_letters for violation in letter.violations)

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import ast
+import dataclasses
+from datetime import timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.items import Column, Fill
+from dataflow.contract import ContractError, load, parse
+from tests.core.messages import cases
+
+PACKAGED = resources.files("dataflow").joinpath("contracts", "messages.odcs.yaml").read_text(encoding="utf-8")
+
+
+def test_the_packaged_contract_states_the_table() -> None:
+    table = load().table
+    message = [
+        Column("user_id", "varchar(128)", True),
+        Column("subject_id", "varchar(128)", True),
+        Column("message_text", "varchar(2056)", False),
+        Column("status", "varchar(16)", True),
+        Column("cloudinary_url", "varchar(64)", False),
+        Column("length_seconds", "integer", False),
+        Column("created_at", "timestamp", True),
+        Column("updated_at", "timestamp", True),
+    ]
+    assert list(table.message_columns) == message
+    assert list(table.columns) == [
+        *message,
+        Column("metafield_insert_time", "timestamp", True, Fill.COMMIT_TIME),
+        Column("metafield_process_id", "varchar(32)", True, Fill.COMMIT_ID),
+        Column("metafield_source_id", "varchar(32)", True, Fill.SOURCE_NAME),
+    ]
+    assert table.qualified == "interactions.messages"
+    assert table.key == ("user_id", "subject_id", "created_at")
+    assert (table.version, table.distribution_key, table.sort_key) == ("updated_at", "user_id", "created_at")
+
+
+def test_the_packaged_contract_states_what_operators_watch() -> None:
+    contract = load()
+    assert (contract.name, contract.version) == ("messages", "1.0.0")
+    assert (contract.partitions, contract.daily_volume) == (4, 30_000)
+    assert contract.freshness == timedelta(hours=1)
+    assert contract.topic == "interactions.messages"
+    assert contract.contacts_topic == "interactions.messages.contacts"
+    assert contract.dead_letters_topic == "interactions.messages.dead-letters"
+    assert (contract.scanned_field, contract.event_key) == ("message_text", "user_id")
+    assert [field.classification for field in contract.fields].count("personal") == 2
+
+
+def test_fields_and_message_columns_stand_in_the_same_order() -> None:
+    contract = load()
+    assert [field.name for field in contract.fields] == [each.name for each in contract.table.message_columns]
+    assert [contract.position(field.name) for field in contract.fields] == list(range(8))
+    with pytest.raises(KeyError):
+        contract.position("metafield_insert_time")
+
+
+@pytest.mark.parametrize("case", cases("contract.jsonl"), ids=lambda case: case["name"])
+def test_each_fault_is_named_with_its_path(case: dict[str, Any]) -> None:
+    old, new = case["replace"]
+    assert old in PACKAGED, "the case no longer touches the contract"
+    with pytest.raises(ContractError) as fault:
+        parse(PACKAGED.replace(old, new, -1 if case.get("all") else 1), "broken.yaml")
+    for problem in case["problems"]:
+        assert any(problem in found for found in fault.value.problems), fault.value.problems
+
+
+def test_all_faults_are_reported_at_once() -> None:
+    broken = PACKAGED
+    chosen = [
+        case for case in cases("contract.jsonl") if case["name"] in {"a missing length", "no partitions"}
+    ]
+    for case in chosen:
+        old, new = case["replace"]
+        broken = broken.replace(old, new, 1)
+    with pytest.raises(ContractError) as fault:
+        parse(broken, "broken.yaml")
+    assert len(fault.value.problems) == 2
+    assert str(fault.value).startswith("broken.yaml: 2 fault(s) in the contract\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "text",
+        "a: [",
+        "schema: 5",
+        "&a [*a]",
+        "? [a]\n: 1",
+        "\x00",
+        "a: !!python/object:os.system x",
+    ],
+)
+def test_what_is_no_contract_at_all_is_a_contract_error(text: str) -> None:
+    with pytest.raises(ContractError):
+        parse(text, "none.yaml")
+
+
+def test_a_contract_is_read_from_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "other.odcs.yaml"
+    path.write_text(PACKAGED.replace("varchar(2056)", "varchar(99)"), encoding="utf-8")
+    assert load(path).table.columns[2].sql_type == "varchar(99)"
+    path.write_bytes(b"\xff")
+    with pytest.raises(ContractError, match="not UTF-8"):
+        load(path)
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "absent.yaml")
+
+
+def test_a_contract_is_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        load().version = "2"  # type: ignore[misc]
+
+
+PURE = sorted(
+    path
+    for path in (Path(__file__).parents[2] / "dataflow").glob("*.py")
+    if path.name not in {"__main__.py", "flow.py", "settings.py"}
+)
+SAME_WORD_IN_THE_STANDARD = {("contract.py", "status")}
+"""The standard has a root key of this name; it is not the field."""
+
+
+@pytest.mark.parametrize("path", PURE, ids=lambda path: path.name)
+def test_no_module_of_the_pure_core_names_a_field(path: Path) -> None:
+    names = {column.name for column in load().table.columns}
+    said = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            said.add(node.value)
+        elif isinstance(node, ast.Attribute):
+            said.add(node.attr)
+        elif isinstance(node, ast.Name):
+            said.add(node.id)
+    assert {(path.name, word) for word in names & said} <= SAME_WORD_IN_THE_STANDARD

@@ -16,9 +16,9 @@ from bytewax.dataflow import Dataflow
 from bytewax.inputs import DynamicSource
 from bytewax.operators.windowing import SystemClock, TumblingWindower, fold_window
 from bytewax.outputs import DynamicSink
-from connectors.staging import WindowSegments
 
 from connectors.items import Batch, ClosedWindow, EventBatch, RowBatch
+from connectors.staging import WindowSegments
 from dataflow.decode import decode
 from dataflow.detect import Detector
 from dataflow.encode import ContactEncoder, DeadLetterEncoder, encode_rows
@@ -63,7 +63,13 @@ class Steps:
         messages += [self.dead_letters.encode(letter, batch) for letter in checked.dead_letters]
         messages.sort(key=lambda message: message.source_offset)
         return EventBatch(
-            batch.topic, batch.partition, batch.assignment, batch.first, batch.next, tuple(messages), batch.last
+            batch.topic,
+            batch.partition,
+            batch.assignment,
+            batch.first,
+            batch.next,
+            tuple(messages),
+            batch.last,
         )
 
     def rows(self, checked: Checked) -> tuple[str, RowBatch] | None:

@@ -101,6 +101,14 @@ class Pipeline:
 
         eventually(ready, within, "the pipeline is ready")
 
+    def wait_until_read(self, messages: int, within: float = 60.0) -> None:
+        """Until so many messages have been read in this life."""
+        eventually(
+            lambda: self.metric("dataflow_messages_total") >= messages,
+            within,
+            f"{messages} messages are read",
+        )
+
     def tail(self, lines: int = 40) -> str:
         """The log's last lines."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

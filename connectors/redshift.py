@@ -1,0 +1,293 @@
+"""The one thread that talks to the warehouse.
+
+Delivery guarantee: exactly once, see `connectors.redshift_commit`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Condition, Thread
+from typing import Protocol
+
+from connectors.items import ClosedWindow
+from connectors.progress import BrokenPromise
+from connectors.redshift_access import Reason, RedshiftAccess, WarehouseRefused, WarehouseTrouble, connect
+from connectors.redshift_commit import Committed, Destination, NothingNew, commit_once, read_positions
+from connectors.staging import Staging
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds to wait before another try: doubling, bounded, and spread so that processes do not march."""
+
+    first: float
+    ceiling: float
+    jitter: Callable[[], float]
+    """A number in [0, 1)."""
+
+    def wait(self, attempt: int) -> float:
+        """The wait after the `attempt`-th failure in a row, counted from 1: between half and all of it."""
+        whole = min(self.ceiling, self.first * 2.0 ** min(attempt - 1, 30))
+        return whole * (0.5 + 0.5 * self.jitter())
+
+
+class CommitObserver(Protocol):
+    """Who hears of what the committer does; called on its thread."""
+
+    def committed(self, rows: int, positions: Mapping[int, int], seconds: float, at: float) -> None:
+        """The warehouse has confirmed a commit at Unix time `at`, which took `seconds`."""
+        ...
+
+    def ledger_read(self, positions: Mapping[int, int]) -> None:
+        """Progress W was read."""
+        ...
+
+    def retried(self, system: str, reason: str) -> None:
+        """`redshift` did not do it, for one of `Reason`'s values; there will be another try."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Everything submitted is in the warehouse."""
+
+
+@dataclass(frozen=True, slots=True)
+class StillWaiting:
+    """What is left when the deadline came: the next owner of the partitions reads it again."""
+
+    segments: int
+
+
+_FIXES = {
+    Reason.LOGIN: "check the user and its password or role",
+    Reason.PERMISSION: "grant what `check` names as missing",
+    Reason.MISSING: "create what is missing with `ddl --apply`; `check` names it",
+    Reason.DATA: "the table does not take what the contract allows: run `check`",
+}
+
+
+class Committer:
+    """The one thread that talks to the warehouse: reads the ledger, commits all windows that wait as one.
+
+    What does not succeed is tried again until it does, with waits that grow; refusals too (a missing table,
+    a permission), because they lose nothing and end when someone mends them. A broken promise stops the
+    thread for good and is told by `failure`.
+    """
+
+    def __init__(
+        self,
+        access: RedshiftAccess,
+        destination: Destination,
+        staging: Staging,
+        *,
+        clock: Callable[[], datetime],
+        backoff: Backoff,
+        observer: CommitObserver,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        """`clock` tells the aware time that rows and ledger entries carry. Call `start` once."""
+        self._access = access
+        self._destination = destination
+        self._staging = staging
+        self._clock = clock
+        self._backoff = backoff
+        self._observer = observer
+        self._new_id = new_id
+        self._seen: dict[int, int] = {}
+        self._changed = Condition()
+        self._waiting: list[ClosedWindow] = []
+        self._questions: list[tuple[frozenset[int], Future[Mapping[int, int]]]] = []
+        self._failure: BaseException | None = None
+        self._stopping = False
+        self._draining = False
+        self._roused = False
+        self._thread = Thread(target=self._run, name="committer", daemon=True)
+
+    # -- for the main thread -----------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def submit(self, windows: Sequence[ClosedWindow]) -> None:
+        """Windows to commit. Returns at once. Raises the failure that stopped the committer, if one did."""
+        with self._changed:
+            if self._failure is not None:
+                raise self._failure
+            self._waiting += [window for window in windows if window.segments]
+            self._changed.notify_all()
+
+    def positions(self, partitions: frozenset[int]) -> Future[Mapping[int, int]]:
+        """Progress W of those partitions that have an entry, as soon as the warehouse can be asked.
+
+        The future fails when a promise is broken, and is cancelled when the committer stops.
+        """
+        answer: Future[Mapping[int, int]] = Future()
+        with self._changed:
+            if self._failure is not None:
+                answer.set_exception(self._failure)
+            elif self._stopping:
+                answer.cancel()
+            else:
+                self._questions.append((partitions, answer))
+                self._rouse()
+        return answer
+
+    def failure(self) -> BaseException | None:
+        """What stopped the committer for good, if anything did: the process must end."""
+        return self._failure
+
+    def drain(self, deadline_seconds: float) -> Drained | StillWaiting:
+        """Wait until everything submitted is committed, at most so long. A wait for another try ends now."""
+        with self._changed:
+            self._draining = True
+            self._rouse()
+            self._changed.wait_for(
+                lambda: not self._waiting or self._failure is not None or self._stopping, deadline_seconds
+            )
+            left = sum(len(window.segments) for window in self._waiting)
+        return StillWaiting(left) if left else Drained()
+
+    def stop(self) -> None:
+        """End the thread. A statement that runs is not waited for; what is not committed stays so."""
+        with self._changed:
+            self._stopping = True
+            self._rouse()
+            for _, answer in self._questions:
+                answer.cancel()
+            self._questions.clear()
+
+    def join(self, timeout: float) -> bool:
+        """After `stop`: wait for the thread, at most so many seconds; whether it has ended."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    # -- the thread --------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as failure:  # noqa: BLE001 whatever ends this thread must end the process
+            self._fail(failure)
+
+    def _work(self) -> None:
+        attempt = 0
+        while self._has_work():
+            try:
+                self._answer_questions()
+                self._commit_waiting()
+                attempt = 0
+            except WarehouseTrouble as trouble:
+                attempt = 1 if self._draining else attempt + 1
+                wait = self._backoff.wait(attempt)
+                self._tell(trouble, attempt, wait)
+                self._rest(wait)
+
+    def _has_work(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or self._questions or self._waiting)
+            self._roused = False
+            return not self._stopping
+
+    def _rest(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or self._roused, seconds)
+
+    def _rouse(self) -> None:
+        self._roused = True
+        self._changed.notify_all()
+
+    def _answer_questions(self) -> None:
+        with self._changed:
+            asked = tuple(self._questions)
+        if not asked:
+            return
+        with connect(self._access) as session:
+            positions = read_positions(session, self._destination)
+            session.rollback()
+        self._see(positions)
+        self._observer.ledger_read(positions)
+        with self._changed:
+            del self._questions[: len(asked)]
+            for partitions, answer in asked:
+                if answer.set_running_or_notify_cancel():
+                    answer.set_result({p: positions[p] for p in sorted(partitions) if p in positions})
+
+    def _commit_waiting(self) -> None:
+        with self._changed:
+            windows = tuple(self._waiting)
+        if not windows or self._stopping:
+            return
+        now = self._clock()
+        began = time.monotonic()
+        with connect(self._access) as session:
+            outcome = commit_once(
+                session, self._destination, windows, self._seen, self._staging, self._new_id(), now
+            )
+        seconds = time.monotonic() - began
+        self._see(outcome.positions)
+        match outcome:
+            case Committed(commit_id, entries, rows, positions):
+                self._observer.committed(rows, positions, seconds, now.timestamp())
+                spans = {entry.partition: [entry.first, entry.next] for entry in entries}
+                log.info(
+                    "rows_committed",
+                    extra={
+                        "commit_id": commit_id,
+                        "rows": rows,
+                        "spans": spans,
+                        "seconds": round(seconds, 3),
+                    },
+                )
+            case NothingNew(positions):
+                self._observer.ledger_read(positions)
+                log.info("rows_already_committed", extra={"positions": dict(positions)})
+        for window in windows:
+            for segment in window.segments:
+                segment.spool.discard()
+        with self._changed:
+            del self._waiting[: len(windows)]
+            self._changed.notify_all()
+
+    def _see(self, positions: Mapping[int, int]) -> None:
+        # Never lower: that the ledger went back is for `decide_commit` to find.
+        for partition, position in positions.items():
+            self._seen[partition] = max(position, self._seen.get(partition, 0))
+
+    def _tell(self, trouble: WarehouseTrouble, attempt: int, wait: float) -> None:
+        self._observer.retried("redshift", trouble.reason.value)
+        told = {
+            "reason": trouble.reason.value,
+            "detail": str(trouble),
+            "attempt": attempt,
+            "next_try_seconds": round(wait, 2),
+        }
+        if isinstance(trouble, WarehouseRefused):
+            fix = _FIXES.get(trouble.reason, "the SQLSTATE says what the warehouse refused")
+            log.error("warehouse_refused", extra={**told, "fix": fix})
+        else:
+            log.warning("warehouse_retry", extra=told)
+
+    def _fail(self, failure: BaseException) -> None:
+        log.error("commit_impossible", extra={"kind": type(failure).__name__, "detail": _tellable(failure)})
+        with self._changed:
+            self._failure = failure
+            for _, answer in self._questions:
+                if answer.set_running_or_notify_cancel():
+                    answer.set_exception(failure)
+            self._questions.clear()
+            self._changed.notify_all()
+
+
+def _tellable(failure: BaseException) -> str:
+    # Only what we have worded ourselves is known to be free of rows' values.
+    return str(failure) if isinstance(failure, BrokenPromise) else ""

@@ -1,0 +1,199 @@
+"""One attempt to commit: rows and ledger entries in one warehouse transaction.
+
+Delivery guarantee: exactly once. The ledger's entries say which offsets the table holds, and they are
+appended in the rows' own transaction. Whatever happens to a connection, the next attempt asks the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from connectors import redshift_sql as sql
+from connectors.items import ClosedWindow, Fill, Segment, Table
+from connectors.progress import (
+    AlreadyCommitted,
+    BrokenPromise,
+    Commit,
+    Gap,
+    LedgerEntry,
+    Regressed,
+    Take,
+    decide_commit,
+)
+from connectors.redshift_access import Session
+from connectors.staging import Staging
+
+
+class LedgerBroken(BrokenPromise):
+    """The ledger and what this process knows do not fit together: a gap, or entries that are gone."""
+
+
+class CommitMismatch(BrokenPromise):
+    """The warehouse did not take what it was given: rows short, or an entry refused under the lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Whose rows go where: the ledger's positions are those of `pipeline` and `topic`.
+
+    Raises ValueError when a name does not fit its column, in bytes.
+    """
+
+    table: Table
+    pipeline: str
+    topic: str
+    source: str
+    """Written to the column that is filled with the source's name."""
+
+    def __post_init__(self) -> None:
+        """Check the lengths now: the warehouse would refuse every commit."""
+        columns = {column.name: column for column in sql.LEDGER_COLUMNS}
+        fitting = [(columns["pipeline"], self.pipeline), (columns["topic"], self.topic)]
+        fitting += [(column, self.source) for column in self.table.columns if column.fill is Fill.SOURCE_NAME]
+        for column, value in fitting:
+            limit = sql.byte_length(column.sql_type)
+            if limit is not None and len(value.encode()) > limit:
+                raise ValueError(f"{value!r} is longer than the {limit} bytes that {column.name} holds")
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The warehouse has confirmed a commit."""
+
+    commit_id: str
+    entries: tuple[LedgerEntry, ...]
+    rows: int
+    """Rows staged: what was read, before duplicates and older versions were dropped."""
+    positions: Mapping[int, int]
+    """Progress W of every partition in the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class NothingNew:
+    """The ledger covers every segment already. Nothing was written."""
+
+    positions: Mapping[int, int]
+
+
+def read_positions(session: Session, destination: Destination) -> dict[int, int]:
+    """Progress W: the next offset of every partition that has an entry. Raises WarehouseTrouble."""
+    rows = session.rows(sql.read_positions(destination.table), (destination.pipeline, destination.topic))
+    return {int(partition): int(position) for partition, position in rows}
+
+
+def commit_once(
+    session: Session,
+    destination: Destination,
+    windows: Sequence[ClosedWindow],
+    seen: Mapping[int, int],
+    staging: Staging,
+    commit_id: str,
+    now: datetime,
+) -> Committed | NothingNew:
+    """One attempt to commit what the windows hold, as one transaction on a session of its own.
+
+    `seen` is the highest position this process knows per partition, `commit_id` 32 hex digits, `now` aware.
+    Raises WarehouseTrouble: nothing was written, or, when the answer to COMMIT was lost, all of it; another
+    attempt on another session finds out. Raises BrokenPromise: nothing was written, and must not be.
+    """
+    table = destination.table
+    session.execute(sql.lock_ledger(table))
+    ledger = read_positions(session, destination)
+    decision = decide_commit(ledger, seen, [segment for window in windows for segment in window.segments])
+    match decision:
+        case Gap(partition, position, first):
+            raise LedgerBroken(
+                f"{destination.topic} partition {partition}: offsets {position} to {first - 1} were never "
+                f"committed to {sql.ledger_name(table)}, and a commit from {first} on would hide that. "
+                "A restart reads them again"
+            )
+        case Regressed(partition, known, lower):
+            raise LedgerBroken(
+                f"{destination.topic} partition {partition}: {sql.ledger_name(table)} stands at {lower} but "
+                f"stood at {known} before: entries were removed. Restore them before a restart"
+            )
+        case AlreadyCommitted():
+            session.rollback()
+            return NothingNew(ledger)
+    rows = _write_rows(session, destination, decision.takes, staging, commit_id, now)
+    for entry in decision.entries:
+        _append(session, destination, entry, rows.get(entry.partition, 0), commit_id, now, windows, decision)
+    session.commit()
+    positions = {**ledger, **{entry.partition: entry.next for entry in decision.entries}}
+    return Committed(commit_id, decision.entries, sum(rows.values()), positions)
+
+
+def _write_rows(
+    session: Session,
+    destination: Destination,
+    takes: Sequence[Take],
+    staging: Staging,
+    commit_id: str,
+    now: datetime,
+) -> dict[int, int]:
+    """Stage, dedupe, merge; the rows staged per partition."""
+    table = destination.table
+    if not any(take.segment.rows for take in takes):
+        return {}
+    session.execute(sql.create_staged(table))
+    sent = staging.stage(session, takes, table)
+    staged = {int(partition): int(rows) for partition, rows in session.rows(sql.count_staged())}
+    if sum(staged.values()) != sent:
+        raise CommitMismatch(f"{sent} rows were staged but the warehouse holds {sum(staged.values())}")
+    values = {
+        Fill.COMMIT_TIME: _timestamp(now),
+        Fill.COMMIT_ID: commit_id,
+        Fill.SOURCE_NAME: destination.source,
+    }
+    session.execute(sql.create_incoming(table))
+    session.execute(sql.insert_incoming(table), [values[fill] for fill in sql.fills(table)])
+    session.execute(sql.delete_older(table))
+    session.execute(sql.merge_incoming(table))
+    return staged
+
+
+def _append(
+    session: Session,
+    destination: Destination,
+    entry: LedgerEntry,
+    rows: int,
+    commit_id: str,
+    now: datetime,
+    windows: Sequence[ClosedWindow],
+    commit: Commit,
+) -> None:
+    taken = [take.segment for take in commit.takes if take.segment.partition == entry.partition]
+    sources = [window for window in windows if any(_holds(window, segment) for segment in taken)]
+    of_partition = (destination.pipeline, destination.topic, str(entry.partition))
+    parameters = [
+        commit_id,
+        *of_partition,
+        str(entry.first),
+        str(entry.next),
+        str(rows),
+        str(entry.lost),
+        _timestamp(min(window.opens for window in sources)),
+        _timestamp(max(window.closes for window in sources)),
+        _timestamp(now),
+        *of_partition,
+    ]
+    expected = sql.Expected.NO_ENTRY
+    if entry.expected is not None:
+        expected = sql.Expected.POSITION
+        parameters.append(str(entry.expected))
+    appended = session.execute(sql.append_entry(destination.table, expected), parameters)
+    if appended != 1:
+        raise CommitMismatch(
+            f"{destination.topic} partition {entry.partition}: the ledger moved away from {entry.expected} "
+            "under our lock: someone writes to it without locking it"
+        )
+
+
+def _holds(window: ClosedWindow, segment: Segment) -> bool:
+    return any(own is segment for own in window.segments)
+
+
+def _timestamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

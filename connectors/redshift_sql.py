@@ -1,0 +1,294 @@
+"""The statements for Redshift, as text generated from a `Table`. Pure: nothing is run here.
+
+Everything is written to Redshift's documentation and runs unchanged on PostgreSQL 15 and later, apart from
+DISTKEY, SORTKEY and DISTSTYLE. Where the two differ:
+
+* MERGE names its target unaliased and has both WHEN clauses, without further conditions;
+* a parameter in a select list has no type of its own, so it is cast; a cast to a short varchar would cut in
+  silence, so casts are wide and the assignment to the column refuses what is too long;
+* a ledger entry is selected FROM its own aggregate: a SELECT without FROM would run on the leader node.
+
+No name needs quoting: none is among Redshift's reserved words (PARTITION and OFFSET are).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from connectors.items import Column, Fill, Table
+
+LEDGER = "commit_ledger"
+STAGED = "staged_rows"
+INCOMING = "incoming_rows"
+MAX_STATEMENT_ROWS = 1000
+MAX_PARAMETERS = 32_767
+"""The wire protocol counts parameters in 16 bits."""
+
+POSITION_COLUMNS = (Column("kafka_partition", "integer", True), Column("kafka_offset", "bigint", True))
+"""What a staged row has besides its message columns."""
+
+LEDGER_COLUMNS = (
+    Column("process_id", "varchar(32)", True),
+    Column("pipeline", "varchar(128)", True),
+    Column("topic", "varchar(249)", True),
+    Column("kafka_partition", "integer", True),
+    Column("first_offset", "bigint", True),
+    Column("next_offset", "bigint", True),
+    Column("row_count", "bigint", True),
+    Column("lost_offsets", "bigint", True),
+    Column("window_start", "timestamp", True),
+    Column("window_end", "timestamp", True),
+    Column("committed_at", "timestamp", True),
+)
+"""One entry per commit and partition. `process_id` is the commit's id, as in the rows it wrote."""
+
+
+class ObjectKind(Enum):
+    """What a definition creates."""
+
+    SCHEMA = "schema"
+    TABLE = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A statement that creates one object where it is missing. `name` is empty for a schema."""
+
+    kind: ObjectKind
+    schema: str
+    name: str
+    sql: str
+
+    @property
+    def subject(self) -> str:
+        """`schema interactions`, `table interactions.messages`."""
+        return f"{self.kind.value} {self.schema}" + (f".{self.name}" if self.name else "")
+
+
+def ledger_name(table: Table) -> str:
+    """The ledger lies in the table's schema."""
+    return f"{table.schema}.{LEDGER}"
+
+
+def definitions(table: Table) -> tuple[Definition, ...]:
+    """Schema, table and ledger, in the order of their creation. Nothing that exists is altered."""
+    return (
+        Definition(ObjectKind.SCHEMA, table.schema, "", f"CREATE SCHEMA IF NOT EXISTS {table.schema}"),
+        Definition(
+            ObjectKind.TABLE,
+            table.schema,
+            table.name,
+            f"CREATE TABLE IF NOT EXISTS {table.qualified} (\n  {_columns(table.columns, _LINES)}\n)\n"
+            f"DISTSTYLE KEY DISTKEY({table.distribution_key}) COMPOUND SORTKEY({table.sort_key})",
+        ),
+        Definition(
+            ObjectKind.TABLE,
+            table.schema,
+            LEDGER,
+            f"CREATE TABLE IF NOT EXISTS {ledger_name(table)} (\n  {_columns(LEDGER_COLUMNS, _LINES)}\n)\n"
+            "DISTSTYLE ALL",
+        ),
+    )
+
+
+def lock_ledger(table: Table) -> str:
+    """First in the transaction, before its snapshot is taken: commits happen one after the other."""
+    return f"LOCK {ledger_name(table)}"
+
+
+def read_positions(table: Table) -> str:
+    """Progress W: (partition, next offset). Parameters: pipeline, topic."""
+    return (
+        f"SELECT kafka_partition, max(next_offset) FROM {ledger_name(table)} "
+        "WHERE pipeline = %s AND topic = %s GROUP BY kafka_partition"
+    )
+
+
+def create_staged(table: Table) -> str:
+    """The temporary table that rows are staged into: message columns, partition, offset."""
+    columns = _columns((*table.message_columns, *POSITION_COLUMNS), ", ")
+    return f"CREATE TEMP TABLE {STAGED} ({columns}) {_distribution(table)}"
+
+
+def statement_rows(table: Table) -> int:
+    """Rows that one staging INSERT carries at most."""
+    return min(MAX_STATEMENT_ROWS, MAX_PARAMETERS // (len(table.message_columns) + len(POSITION_COLUMNS)))
+
+
+def insert_staged(table: Table, rows: int) -> str:
+    """A staging INSERT of so many rows. Parameters: row after row, in `create_staged`'s order."""
+    columns = (*table.message_columns, *POSITION_COLUMNS)
+    one = f"({', '.join(['%s'] * len(columns))})"
+    return f"INSERT INTO {STAGED} ({_names(columns)}) VALUES {', '.join([one] * rows)}"
+
+
+def count_staged() -> str:
+    """What staging brought: (partition, rows)."""
+    return f"SELECT kafka_partition, count(*) FROM {STAGED} GROUP BY kafka_partition"
+
+
+def create_incoming(table: Table) -> str:
+    """The temporary table of what this commit may write: one row per key, all columns."""
+    return f"CREATE TEMP TABLE {INCOMING} ({_columns(table.columns, ', ')}) {_distribution(table)}"
+
+
+def insert_incoming(table: Table) -> str:
+    """Of each key the highest version, then the highest offset. Parameters: the fills, in table order."""
+    names = _names(table.message_columns)
+    selected = ", ".join(
+        column.name if column.fill is Fill.MESSAGE else f"CAST(%s AS {_wide(column.sql_type)})"
+        for column in table.columns
+    )
+    return (
+        f"INSERT INTO {INCOMING} ({_names(table.columns)}) SELECT {selected} FROM ("
+        f"SELECT {names}, ROW_NUMBER() OVER (PARTITION BY {', '.join(table.key)} "
+        f"ORDER BY {table.version} DESC, kafka_offset DESC, kafka_partition DESC) AS place "
+        f"FROM {STAGED}) ranked WHERE place = 1"
+    )
+
+
+def fills(table: Table) -> tuple[Fill, ...]:
+    """What the parameters of `insert_incoming` are, in order."""
+    return tuple(column.fill for column in table.columns if column.fill is not Fill.MESSAGE)
+
+
+def delete_older(table: Table) -> str:
+    """A stored row with a newer version stays; with an equal one it gives way to the later offset."""
+    return (
+        f"DELETE FROM {INCOMING} USING {table.qualified} WHERE {_same_key(table)} "
+        f"AND {table.name}.{table.version} > {INCOMING}.{table.version}"
+    )
+
+
+def merge_incoming(table: Table) -> str:
+    """Type 1: update what is there, insert what is not."""
+    updated = ", ".join(
+        f"{column.name} = {INCOMING}.{column.name}"
+        for column in table.columns
+        if column.name not in table.key
+    )
+    values = ", ".join(f"{INCOMING}.{column.name}" for column in table.columns)
+    return (
+        f"MERGE INTO {table.qualified} USING {INCOMING} ON {_same_key(table)} "
+        f"WHEN MATCHED THEN UPDATE SET {updated} "
+        f"WHEN NOT MATCHED THEN INSERT ({_names(table.columns)}) VALUES ({values})"
+    )
+
+
+class Expected(Enum):
+    """What an entry is conditional on: that the position is the one that was read."""
+
+    NO_ENTRY = "no entry yet"
+    POSITION = "a position"
+
+
+def append_entry(table: Table, expected: Expected) -> str:
+    """A ledger entry, appended only while the position stands: exactly one row must be inserted.
+
+    Parameters: the ledger's columns in order; pipeline, topic, partition; with `Expected.POSITION` also the
+    position.
+    """
+    values = ", ".join(f"CAST(%s AS {_wide(column.sql_type)})" for column in LEDGER_COLUMNS)
+    condition = "IS NULL" if expected is Expected.NO_ENTRY else "= CAST(%s AS bigint)"
+    return (
+        f"INSERT INTO {ledger_name(table)} ({_names(LEDGER_COLUMNS)}) SELECT {values} "
+        f"FROM (SELECT max(next_offset) AS reached FROM {ledger_name(table)} "
+        f"WHERE pipeline = %s AND topic = %s AND kafka_partition = CAST(%s AS integer)) ledger "
+        f"WHERE ledger.reached {condition}"
+    )
+
+
+def read_columns() -> str:
+    """What the catalogue says of a schema's columns. Parameters: database, schema.
+
+    (table, column, ordinal, data type, nullable, is distribution key, place in the sort key)
+    """
+    return (
+        "SELECT table_name, column_name, ordinal_position, data_type, is_nullable, distkey, sortkey "
+        "FROM svv_redshift_columns WHERE database_name = %s AND schema_name = %s "
+        "ORDER BY table_name, ordinal_position"
+    )
+
+
+def count_schemas() -> str:
+    """Parameter: schema."""
+    return "SELECT count(*) FROM pg_namespace WHERE nspname = %s"
+
+
+def count_tables() -> str:
+    """Parameters: schema, table."""
+    return (
+        "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = %s AND c.relname = %s"
+    )
+
+
+def may_use_schema() -> str:
+    """Parameter: schema."""
+    return "SELECT has_schema_privilege(%s, 'usage')"
+
+
+def may_create_temporary() -> str:
+    """Parameter: database."""
+    return "SELECT has_database_privilege(%s, 'temp')"
+
+
+def may(privileges: Sequence[str]) -> str:
+    """Whether we hold each of the privileges. Parameters: the qualified table, once per privilege."""
+    return "SELECT " + ", ".join(f"has_table_privilege(%s, '{privilege}')" for privilege in privileges)
+
+
+_SYNONYMS = {
+    "varchar": "character varying",
+    "char": "character",
+    "timestamp": "timestamp without time zone",
+    "int": "integer",
+    "int4": "integer",
+    "int8": "bigint",
+    "int2": "smallint",
+    "bool": "boolean",
+    "float8": "double precision",
+    "float": "double precision",
+    "decimal": "numeric",
+}
+
+
+def catalogue_type(sql_type: str) -> str:
+    """A type as the catalogue spells it: `varchar(128)` is `character varying(128)` there."""
+    base, bracket, rest = sql_type.strip().lower().partition("(")
+    base = base.strip()
+    return _SYNONYMS.get(base, base) + bracket + rest.replace(" ", "")
+
+
+def byte_length(sql_type: str) -> int | None:
+    """How many bytes a varchar or char holds; None for other types."""
+    base, _, rest = catalogue_type(sql_type).partition("(")
+    return int(rest.rstrip(")")) if base.startswith("character") and rest else None
+
+
+def _wide(sql_type: str) -> str:
+    return "varchar(256)" if catalogue_type(sql_type).startswith("character varying") else sql_type
+
+
+_LINES = ",\n  "
+
+
+def _columns(columns: Sequence[Column], separator: str) -> str:
+    return separator.join(
+        f"{column.name} {column.sql_type}{' NOT NULL' if column.required else ''}" for column in columns
+    )
+
+
+def _names(columns: Sequence[Column]) -> str:
+    return ", ".join(column.name for column in columns)
+
+
+def _same_key(table: Table) -> str:
+    return " AND ".join(f"{table.name}.{name} = {INCOMING}.{name}" for name in table.key)
+
+
+def _distribution(table: Table) -> str:
+    # Rows that meet in the merge then lie on the same node.
+    return f"DISTSTYLE KEY DISTKEY({table.distribution_key})"

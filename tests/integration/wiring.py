@@ -1,0 +1,170 @@
+"""One contract's worth of servers for the program: its environment, and what it left behind."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+
+from connectors.items import Table
+from connectors.redshift_sql import definitions, ledger_name
+from dataflow.contract import load
+from tests.standins.redshift_client import RedshiftServer, Transactions, connect
+
+PARTITIONS = 4
+HMAC_KEY = "a key that only the tests know of"
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """A broker's topics and a database."""
+
+    bootstrap: str
+    source: str
+    contacts: str
+    dead_letters: str
+    group: str
+    database: RedshiftServer
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """What the program needs to run here."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "KAFKA_TOPIC": self.source,
+            "KAFKA_CONTACTS_TOPIC": self.contacts,
+            "KAFKA_DEAD_LETTERS_TOPIC": self.dead_letters,
+            "KAFKA_GROUP": self.group,
+            "KAFKA_CONFIG_SESSION_TIMEOUT_MS": "6000",
+            "KAFKA_CONFIG_HEARTBEAT_INTERVAL_MS": "500",
+            "REDSHIFT_HOST": self.database.host,
+            "REDSHIFT_PORT": str(self.database.port),
+            "REDSHIFT_DATABASE": self.database.database,
+            "REDSHIFT_USER": self.database.user,
+            "REDSHIFT_PASSWORD": self.database.password,
+            "REDSHIFT_SSLMODE": self.database.sslmode,
+            "CONTACT_HMAC_KEY": HMAC_KEY,
+            "WINDOW": "2s",
+            **more,
+        }
+
+    def create_tables(self) -> Table:
+        """As `ddl --apply` does; the table."""
+        table = load().table
+        with connect(self.database, Transactions.EACH_STATEMENT) as session:
+            for definition in definitions(table):
+                session.run(definition.sql)
+        return table
+
+
+def produce_numbered(wiring: Wiring, first: int, next: int, created_at: str = "2026-01-01T00:00:00Z") -> None:
+    """Messages `first` to `next - 1`, each an identity of its own; every tenth gives a phone number away."""
+    producer = Producer({"bootstrap.servers": wiring.bootstrap, "linger.ms": 5})
+    failures: list[KafkaError] = []
+
+    def on_delivery(error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            failures.append(error)
+
+    for number in range(first, next):
+        gives_away = number % 10 == 0
+        body = {
+            "user_id": f"user-{number}",
+            "subject_id": "subject",
+            "message_text": f"call me on +1 202 555 {100 + number % 100:04d}"
+            if gives_away
+            else "hello there",
+            "status": "unread",
+            "created_at": created_at,
+            "updated_at": created_at,
+        }
+        if number % 25 == 7:
+            body["status"] = "lost"
+        producer.produce(
+            wiring.source, orjson.dumps(body), partition=number % PARTITIONS, on_delivery=on_delivery
+        )
+        producer.poll(0)
+    assert producer.flush(30) == 0
+    assert not failures
+
+
+def expected_rows(next: int) -> Counter[str]:
+    """The user ids that `produce_numbered` makes rows of."""
+    return Counter(f"user-{number}" for number in range(next) if number % 25 != 7)
+
+
+def expected_contacts(next: int) -> Counter[str]:
+    """The user ids whose message gives a contact away."""
+    return Counter(f"user-{number}" for number in range(0, next, 10) if number % 25 != 7)
+
+
+def expected_dead_letters(next: int) -> Counter[str]:
+    """The user ids whose message breaks the contract."""
+    return Counter(f"user-{number}" for number in range(next) if number % 25 == 7)
+
+
+def stored_rows(wiring: Wiring, table: Table) -> Counter[str]:
+    """The user ids in the table, with how often each is there."""
+    with connect(wiring.database) as session:
+        return Counter(row[0] for row in session.rows(f"SELECT user_id FROM {table.qualified}"))
+
+
+def ledger_rows(wiring: Wiring, table: Table) -> list[tuple[int, int, int]]:
+    """(partition, first offset, next offset) of every ledger entry, in order."""
+    with connect(wiring.database) as session:
+        found = session.rows(
+            "SELECT kafka_partition, first_offset, next_offset "
+            f"FROM {ledger_name(table)} ORDER BY kafka_partition, first_offset"
+        )
+    return [(int(partition), int(first), int(next)) for partition, first, next in found]
+
+
+def read_committed(wiring: Wiring, topic: str) -> list[Message]:
+    """Everything a reader of committed messages sees in a topic, to its present end."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": wiring.bootstrap,
+            "group.id": "reader",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    partitions = consumer.list_topics(topic, 10).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+    found: list[Message] = []
+    open_partitions = set(partitions)
+    while open_partitions:
+        for message in consumer.consume(1000, 1.0):
+            error = message.error()
+            if error is None:
+                found.append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                open_partitions.discard(message.partition() or 0)
+            else:
+                raise AssertionError(error.str())
+    consumer.close()
+    return found
+
+
+def users_of(messages: list[Message]) -> Counter[str]:
+    """How often each user id occurs in the values."""
+    return Counter(json.loads(message.value() or b"{}")["user_id"] for message in messages)
+
+
+def headers_of(message: Message) -> Mapping[str, str | bytes | None]:
+    """A message's headers by name."""
+    headers = message.headers()
+    return headers if isinstance(headers, dict) else dict(headers or [])
+
+
+def group_offsets(wiring: Wiring) -> dict[int, int]:
+    """Progress E, as any lag tool reads it."""
+    consumer = Consumer({"bootstrap.servers": wiring.bootstrap, "group.id": wiring.group})
+    answers = consumer.committed([TopicPartition(wiring.source, p) for p in range(PARTITIONS)], timeout=10)
+    consumer.close()
+    return {answer.partition: answer.offset for answer in answers}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TypeVar
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from connectors.metrics import Metrics
 
@@ -99,3 +101,52 @@ def patiently(question: Callable[[], T], metrics: Metrics, attempts: int = 6) ->
             metrics.retried("kafka", error.name())
             log.warning("kafka_retry", extra={"code": error.name(), "attempt": attempt})
     raise AssertionError("unreachable")
+
+
+COMMON_PROPERTIES = (
+    "security.protocol sasl.mechanism sasl.mechanisms sasl.username sasl.password sasl.kerberos.principal "
+    "sasl.kerberos.keytab sasl.kerberos.service.name sasl.oauthbearer.method sasl.oauthbearer.config "
+    "sasl.oauthbearer.client.id sasl.oauthbearer.client.secret sasl.oauthbearer.scope "
+    "sasl.oauthbearer.extensions sasl.oauthbearer.token.endpoint.url ssl.ca.location ssl.ca.pem "
+    "ssl.certificate.location ssl.certificate.pem ssl.key.location ssl.key.password ssl.key.pem "
+    "ssl.keystore.location ssl.keystore.password ssl.endpoint.identification.algorithm "
+    "enable.ssl.certificate.verification client.id client.rack debug session.timeout.ms "
+    "heartbeat.interval.ms max.poll.interval.ms socket.timeout.ms socket.keepalive.enable "
+    "broker.address.family message.max.bytes fetch.wait.max.ms fetch.max.bytes compression.type linger.ms "
+    "reconnect.backoff.max.ms metadata.max.age.ms"
+).split()
+"""Properties that a misspelt one is most likely to have meant (librdkafka's CONFIGURATION.md)."""
+
+
+class ClientJudge:
+    """librdkafka's own opinion of properties, asked without connecting. Values are never quoted."""
+
+    def of_property(self, name: str, value: str) -> str | None:
+        """What is wrong with one property by itself; None: nothing."""
+        text = _refusal({name: value})
+        if text is None or text.startswith("Failed to create"):
+            return None
+        if "No such configuration property" not in text:
+            return re.sub(r'value "[^"]*"', "value", text)
+        near = get_close_matches(name, COMMON_PROPERTIES, 1, 0.6)
+        return "there is no such property" + (f"; did you mean {near[0]}?" if near else "")
+
+    def knows(self, name: str) -> bool:
+        """Whether librdkafka has a property of this name."""
+        text = _refusal({name: ""})
+        return text is None or "No such configuration property" not in text
+
+    def of_combination(self, properties: Mapping[str, str]) -> str | None:
+        """What is wrong with properties that are each right by themselves; None: nothing."""
+        text = _refusal(properties)
+        return None if text is None else text.removeprefix("Failed to create consumer: ")
+
+
+def _refusal(properties: Mapping[str, str]) -> str | None:
+    try:
+        judge = Consumer({**properties, "group.id": "judge"}, logger=logging.getLogger("librdkafka.judge"))
+    except KafkaException as refusal:
+        error: KafkaError = refusal.args[0]
+        return error.str()
+    judge.close()
+    return None

@@ -109,6 +109,14 @@ class Pipeline:
             f"{messages} messages are read",
         )
 
+    def wait_until_holding(self, partitions: int, within: float = 60.0) -> None:
+        """Until it holds at least so many partitions."""
+        eventually(
+            lambda: self.metric("dataflow_partition_held") >= partitions,
+            within,
+            f"{partitions} partitions held",
+        )
+
     def tail(self, lines: int = 40) -> str:
         """The log's last lines."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,59 @@
+"""A broker's topics, a database with its tables, and the processes that a test starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.items import Table
+from tests.fixtures_kafka import Topics
+from tests.integration.wiring import Wiring
+from tests.pipeline import Pipeline
+from tests.standins.kafka_real import KafkaBroker
+from tests.standins.redshift_client import RedshiftServer
+
+
+class Pipelines:
+    """Starts processes that share one log; all of them are gone after the test."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._running: list[Pipeline] = []
+
+    def start(self, environment: dict[str, str]) -> Pipeline:
+        """One more process."""
+        log = self._log.with_name(f"{self._log.name}.{len(self._running)}")
+        pipeline = Pipeline.start(environment, log)
+        self._running.append(pipeline)
+        return pipeline
+
+    def kill_all(self) -> None:
+        """The end of the test."""
+        for pipeline in self._running:
+            pipeline.kill()
+
+
+@pytest.fixture
+def wiring(real_kafka: KafkaBroker, topics: Topics, redshift_database: RedshiftServer) -> Wiring:
+    return Wiring(
+        real_kafka.bootstrap,
+        topics.source,
+        topics.contacts,
+        topics.dead_letters,
+        topics.group,
+        redshift_database,
+    )
+
+
+@pytest.fixture
+def table(wiring: Wiring) -> Table:
+    return wiring.create_tables()
+
+
+@pytest.fixture
+def pipelines(tmp_path: Path) -> Iterator[Pipelines]:
+    started = Pipelines(tmp_path / "log")
+    yield started
+    started.kill_all()

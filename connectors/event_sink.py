@@ -35,12 +35,12 @@ class Fenced(BrokenPromise):
 
 
 def connect_producer(
-    access: KafkaAccess, transactional_id: str, stop: Event, metrics: Metrics
+    access: KafkaAccess, transactional_id: str, stop: Event, metrics: Metrics, on_wait: Callable[[], None]
 ) -> Producer | None:
     """A producer that the broker has accepted; None when `stop` was set before one was.
 
-    An unreachable broker is asked again, with waits that double up to 30 s. Raises KafkaException when the
-    broker refuses (no permission to write transactionally, for one).
+    An unreachable broker is asked again, with waits that double up to 30 s; `on_wait` is called before each.
+    Raises KafkaException when the broker refuses (no permission to write transactionally, for one).
     """
     producer = Producer(access.producer_config(transactional_id), logger=logging.getLogger("librdkafka"))
     wait = 0.5
@@ -54,6 +54,7 @@ def connect_producer(
                 raise
             metrics.retried("kafka", error.name())
             log.warning("kafka_unreachable", extra={"code": error.name(), "next_try_seconds": wait})
+            on_wait()
             stop.wait(wait)
             wait = min(wait * 2, 30.0)
     return None

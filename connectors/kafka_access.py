@@ -103,18 +103,50 @@ def patiently(question: Callable[[], T], metrics: Metrics, attempts: int = 6) ->
     raise AssertionError("unreachable")
 
 
-COMMON_PROPERTIES = (
-    "security.protocol sasl.mechanism sasl.mechanisms sasl.username sasl.password sasl.kerberos.principal "
-    "sasl.kerberos.keytab sasl.kerberos.service.name sasl.oauthbearer.method sasl.oauthbearer.config "
-    "sasl.oauthbearer.client.id sasl.oauthbearer.client.secret sasl.oauthbearer.scope "
-    "sasl.oauthbearer.extensions sasl.oauthbearer.token.endpoint.url ssl.ca.location ssl.ca.pem "
-    "ssl.certificate.location ssl.certificate.pem ssl.key.location ssl.key.password ssl.key.pem "
-    "ssl.keystore.location ssl.keystore.password ssl.endpoint.identification.algorithm "
-    "enable.ssl.certificate.verification client.id client.rack debug session.timeout.ms "
-    "heartbeat.interval.ms max.poll.interval.ms socket.timeout.ms socket.keepalive.enable "
-    "broker.address.family message.max.bytes fetch.wait.max.ms fetch.max.bytes compression.type linger.ms "
-    "reconnect.backoff.max.ms metadata.max.age.ms"
-).split()
+COMMON_PROPERTIES = [
+    "security.protocol",
+    "sasl.mechanism",
+    "sasl.mechanisms",
+    "sasl.username",
+    "sasl.password",
+    "sasl.kerberos.principal",
+    "sasl.kerberos.keytab",
+    "sasl.kerberos.service.name",
+    "sasl.oauthbearer.method",
+    "sasl.oauthbearer.config",
+    "sasl.oauthbearer.client.id",
+    "sasl.oauthbearer.client.secret",
+    "sasl.oauthbearer.scope",
+    "sasl.oauthbearer.extensions",
+    "sasl.oauthbearer.token.endpoint.url",
+    "ssl.ca.location",
+    "ssl.ca.pem",
+    "ssl.certificate.location",
+    "ssl.certificate.pem",
+    "ssl.key.location",
+    "ssl.key.password",
+    "ssl.key.pem",
+    "ssl.keystore.location",
+    "ssl.keystore.password",
+    "ssl.endpoint.identification.algorithm",
+    "enable.ssl.certificate.verification",
+    "client.id",
+    "client.rack",
+    "debug",
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+    "max.poll.interval.ms",
+    "socket.timeout.ms",
+    "socket.keepalive.enable",
+    "broker.address.family",
+    "message.max.bytes",
+    "fetch.wait.max.ms",
+    "fetch.max.bytes",
+    "compression.type",
+    "linger.ms",
+    "reconnect.backoff.max.ms",
+    "metadata.max.age.ms",
+]
 """Properties that a misspelt one is most likely to have meant (librdkafka's CONFIGURATION.md)."""
 
 

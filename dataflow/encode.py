@@ -162,13 +162,21 @@ CODES = "dead_letter.codes"
 VIOLATIONS = "dead_letter.violations"
 CONTRACT_VERSION = "dead_letter.contract_version"
 TIMESTAMP = "dead_letter.timestamp"
+CUT = "dead_letter.cut"
+LARGEST_DEAD_LETTER = 1_000_000
+"""Bytes that Kafka's clients and brokers take in their defaults (librdkafka's `message.max.bytes`; a
+broker's is 1,048,588). A record that just fitted its topic no longer fits with the reasons added: refused, it
+would be read and refused again for ever."""
+_FRAMING = 100
+"""Bytes of a message beside key, value and headers, generously."""
+_HEADER_FRAMING = 10
 _CONNECT = "__connect.errors."
 _DECODE = ("VALUE_CONVERTER", "dataflow.decode")
 """Kafka Connect's name of the stage, and our module."""
 _VALIDATE = ("TRANSFORMATION", "dataflow.validate")
 _OURS = frozenset(
     {
-        *(ATTEMPT, CODES, VIOLATIONS, CONTRACT_VERSION, TIMESTAMP),
+        *(ATTEMPT, CODES, VIOLATIONS, CONTRACT_VERSION, TIMESTAMP, CUT),
         *(f"{_CONNECT}{name}" for name in ("topic", "partition", "offset", "stage", "class.name")),
         *(f"{_CONNECT}exception.{name}" for name in ("class.name", "message")),
     }
@@ -197,6 +205,11 @@ def encode_dead_letter(
     `dead_letter.timestamp` (the record's, milliseconds since the epoch, if it has one), and the
     `__connect.errors.*` names of Kafka Connect. A record that was replayed and fails again bears each of
     these once, with its latest origin.
+
+    Beyond `LARGEST_DEAD_LETTER` bytes what does not fit is left out, value first, then the record's own
+    headers, then key, and `dead_letter.cut` tells what was (JSON: `value_bytes` and `value_sha256`,
+    `headers`, `key_bytes`, as they were). The whole record is at its origin for as long as the source topic
+    keeps it.
     """
     record = letter.record
     carried = record.headers() or []
@@ -225,9 +238,41 @@ def encode_dead_letter(
     kind, milliseconds = record.timestamp()
     if kind:
         added[TIMESTAMP] = str(milliseconds)
-    headers = [(name, value) for name, value in carried if name not in _OURS]
-    headers += [(name, value.encode()) for name, value in added.items()]
-    return OutgoingMessage(topic, record.key(), record.value(), tuple(headers), record.offset())
+    own = [(name, value) for name, value in carried if name not in _OURS]
+    ours: list[Header] = [(name, value.encode()) for name, value in added.items()]
+    key, value = record.key(), record.value()
+    excess = _size(key, value, own + ours) - LARGEST_DEAD_LETTER
+    if excess > 0:
+        key, value, own, cut = _cut(key, value, own, excess + LARGEST_CUT)
+        ours.append((CUT, orjson.dumps(cut)))
+    return OutgoingMessage(topic, key, value, (*own, *ours), record.offset())
+
+
+LARGEST_CUT = 256
+"""Bytes that the header `dead_letter.cut` may take, its name included."""
+
+
+def _size(key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> int:
+    framed = sum(len(name.encode()) + len(told or b"") + _HEADER_FRAMING for name, told in headers)
+    return _FRAMING + len(key or b"") + len(value or b"") + framed
+
+
+def _cut(
+    key: bytes | None, value: bytes | None, own: list[Header], excess: int
+) -> tuple[bytes | None, bytes | None, list[Header], dict[str, object]]:
+    """Key, value and headers made `excess` bytes shorter, and what was cut of them."""
+    cut: dict[str, object] = {}
+    if value:
+        cut |= {"value_bytes": len(value), "value_sha256": hashlib.sha256(value).hexdigest()}
+        value, excess = value[: max(0, len(value) - excess)], excess - len(value)
+    if excess > 0 and own:
+        cut["headers"] = len(own)
+        excess -= _size(None, None, own)
+        own = []
+    if excess > 0 and key:
+        cut["key_bytes"] = len(key)
+        key = key[: max(0, len(key) - excess)]
+    return key, value, own, cut
 
 
 def _attempt(value: bytes | None) -> int:

@@ -82,11 +82,16 @@ def _run(settings: Settings, contract: Contract, stop: Event, metrics: Metrics, 
         observer=_Watch(metrics, health),
     )
     committer.start()
+
+    def waiting() -> None:
+        health.beat()
+        health.report("kafka", "unreachable")
+
     # Readiness shows the warehouse even while no partition is ours.
     committer.positions(frozenset())
     try:
         transactional_id = f"{access.group}-{socket.gethostname()}-{uuid.uuid4().hex}"
-        producer = connect_producer(access, transactional_id, stop, metrics)
+        producer = connect_producer(access, transactional_id, stop, metrics, waiting)
         if producer is None:
             log.info("stopped", extra={"before": "Kafka was reached"})
             return 0
@@ -119,7 +124,7 @@ def _run(settings: Settings, contract: Contract, stop: Event, metrics: Metrics, 
             interval=settings.event_commit_interval.total_seconds(),
             transaction_timeout=access.transaction_timeout,
             stop=stop,
-            on_wait=health.beat,
+            on_wait=waiting,
             on_closed=leave,
         ),
         RedshiftSink(

@@ -13,6 +13,7 @@ from connectors.items import Batch, OutgoingMessage, StoredRecord
 from dataflow import contract as contracts
 from dataflow.decode import decode
 from dataflow.encode import (
+    LARGEST_DEAD_LETTER,
     ContactEncoder,
     ContactValues,
     DeadLetterEncoder,
@@ -226,3 +227,43 @@ def test_a_replayed_dead_letter_counts_its_attempts_and_repeats_no_header() -> N
 def test_an_attempt_that_is_no_number_counts_as_none(told: bytes | None) -> None:
     headers = dict(_dead_letter(StoredRecord(1, b"", None, (("dead_letter.attempt", told),))).headers)
     assert headers["dead_letter.attempt"] == b"1"
+
+
+def _bytes_of(message: OutgoingMessage) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in message.headers)
+    return len(message.key or b"") + len(message.value or b"") + headers
+
+
+def test_a_dead_letter_that_just_fits_is_whole() -> None:
+    message = _dead_letter(StoredRecord(1, b"v" * 998_000, b"k"))
+    assert message.value == b"v" * 998_000
+    assert "dead_letter.cut" not in dict(message.headers)
+
+
+def test_a_dead_letter_beyond_the_brokers_limit_loses_its_values_end_and_tells_so() -> None:
+    value = b"v" * 10_000_000
+    message = _dead_letter(StoredRecord(1, value, b"k", (("trace", b"2"),)))
+    assert message.value is not None
+    assert value.startswith(message.value)
+    assert 999_000 < _bytes_of(message) <= LARGEST_DEAD_LETTER
+    assert json.loads(dict(message.headers)["dead_letter.cut"] or b"") == {
+        "value_bytes": len(value),
+        "value_sha256": hashlib.sha256(value).hexdigest(),
+    }
+    assert message.headers[0] == ("trace", b"2")
+
+
+@pytest.mark.parametrize("value", [None, b"", b"v" * 600_000])
+@pytest.mark.parametrize("own", [(), (("big", b"h" * 900_000),), (("", b""),) * 90_000])
+@pytest.mark.parametrize("key", [None, b"k", b"k" * 1_100_000])
+def test_a_dead_letter_always_fits_and_always_says_why(
+    key: bytes | None, own: tuple[tuple[str, bytes], ...], value: bytes | None
+) -> None:
+    message = _dead_letter(StoredRecord(1, value, key, own))
+    assert _bytes_of(message) <= LARGEST_DEAD_LETTER
+    headers = dict(message.headers)
+    assert headers["dead_letter.codes"] == b"null,too_long"
+    cut = json.loads(headers.get("dead_letter.cut") or b"{}")
+    assert (message.key == key) == ("key_bytes" not in cut)
+    assert (message.value == value) == ("value_bytes" not in cut)
+    assert (message.headers[: len(own)] == own) == ("headers" not in cut)

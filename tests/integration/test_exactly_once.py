@@ -52,6 +52,27 @@ def test_every_message_becomes_one_row_or_one_dead_letter_and_every_contact_one_
     assert_exactly_once(wiring, table, 2000)
 
 
+def test_the_groups_newer_protocol_keeps_the_same_promises(
+    wiring: Wiring, table: Table, pipelines: Pipelines
+) -> None:
+    environment = wiring.environment(KAFKA_GROUP_PROTOCOL="consumer")
+    # Under this protocol the broker decides both.
+    del environment["KAFKA_CONFIG_SESSION_TIMEOUT_MS"], environment["KAFKA_CONFIG_HEARTBEAT_INTERVAL_MS"]
+    produce_numbered(wiring, 0, 500)
+    first, second = (pipelines.start(environment) for _ in range(2))
+    for joined in (first, second):
+        joined.wait_until_holding(1)
+    produce_numbered(wiring, 500, 1000)
+    eventually(lambda: stored_rows(wiring, table).total() >= 500, 30, "rows are committed")
+    assert first.terminate(within=10) == 0, first.tail()
+    produce_numbered(wiring, 1000, 1500)
+    eventually(
+        lambda: stored_rows(wiring, table).total() >= expected_rows(1500).total(), 60, "all is committed"
+    )
+    assert second.terminate(within=10) == 0, second.tail()
+    assert_exactly_once(wiring, table, 1500)
+
+
 def test_a_contact_event_is_keyed_by_the_sender_and_names_its_origin(
     wiring: Wiring, table: Table, pipelines: Pipelines
 ) -> None:
@@ -76,7 +97,7 @@ def test_sigterm_drains_with_exit_code_0_and_a_restart_repeats_nothing(
         pipeline = pipelines.start(wiring.environment(WINDOW="1h"))
         produced = 500 * (part + 1)
         pipeline.wait_until_read(500)
-        assert pipeline.terminate(within=15) == 0, pipeline.tail()
+        assert pipeline.terminate(within=10) == 0, pipeline.tail()
         assert_exactly_once(wiring, table, produced)
         produce_numbered(wiring, produced, produced + 500)
 

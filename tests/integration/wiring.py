@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -68,13 +68,10 @@ class Wiring:
 
 def produce_numbered(wiring: Wiring, first: int, next: int, created_at: str = "2026-01-01T00:00:00Z") -> None:
     """Messages `first` to `next - 1`, each an identity of its own; every tenth gives a phone number away."""
-    producer = Producer({"bootstrap.servers": wiring.bootstrap, "linger.ms": 5})
-    failures: list[KafkaError] = []
+    produce(wiring, _numbered(first, next, created_at))
 
-    def on_delivery(error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            failures.append(error)
 
+def _numbered(first: int, next: int, created_at: str) -> Iterator[tuple[int, bytes]]:
     for number in range(first, next):
         gives_away = number % 10 == 0
         body = {
@@ -89,9 +86,22 @@ def produce_numbered(wiring: Wiring, first: int, next: int, created_at: str = "2
         }
         if number % 25 == 7:
             body["status"] = "lost"
-        producer.produce(
-            wiring.source, orjson.dumps(body), partition=number % PARTITIONS, on_delivery=on_delivery
-        )
+        yield number % PARTITIONS, orjson.dumps(body)
+
+
+def produce(wiring: Wiring, messages: Iterable[tuple[int, bytes]]) -> None:
+    """Messages as (partition, value), acknowledged when this returns."""
+    producer = Producer(
+        {"bootstrap.servers": wiring.bootstrap, "linger.ms": 5, "message.max.bytes": 2_000_000}
+    )
+    failures: list[KafkaError] = []
+
+    def on_delivery(error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            failures.append(error)
+
+    for partition, value in messages:
+        producer.produce(wiring.source, value, partition=partition, on_delivery=on_delivery)
         producer.poll(0)
     assert producer.flush(30) == 0
     assert not failures
@@ -184,6 +194,11 @@ def headers_of(message: Message) -> Mapping[str, str | bytes | None]:
     """A message's headers by name."""
     headers = message.headers()
     return headers if isinstance(headers, dict) else dict(headers or [])
+
+
+def dead_letters(wiring: Wiring) -> list[Mapping[str, str | bytes | None]]:
+    """The headers of every dead letter."""
+    return [headers_of(message) for message in read_committed(wiring, wiring.dead_letters)]
 
 
 def group_offsets(wiring: Wiring) -> dict[int, int]:

@@ -11,14 +11,14 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from connectors.holding import Holding, Ledger, OpenTransaction
 from connectors.items import Batch
-from connectors.kafka_access import BROKER_TIMEOUT, KafkaAccess, patiently
+from connectors.kafka_access import KafkaAccess, committed_offsets, patiently, watermarks
 from connectors.metrics import Metrics
 from connectors.progress import (
     AcceptedLoss,
@@ -37,45 +37,6 @@ log = logging.getLogger(__name__)
 TICK_INTERVAL = 1.0
 """Seconds between measurements of lag, and between the empty batches of an idle source."""
 MAX_POLL_MESSAGES = 1000
-
-
-class Ledger(Protocol):
-    """Progress W, as the warehouse's owner tells it."""
-
-    def positions(self, partitions: frozenset[int]) -> Future[Mapping[int, int]]:
-        """The next offset per partition that has an entry; done when the warehouse could be asked."""
-        ...
-
-    def failure(self) -> BaseException | None:
-        """The broken promise that stopped the owner, if one did."""
-        ...
-
-
-class OpenTransaction(Protocol):
-    """What the group does to the side branch's open transaction when partitions leave."""
-
-    def settle(self) -> None:
-        """Commit it, offsets and all, or abort it when the broker demands that."""
-        ...
-
-    def abandon(self) -> None:
-        """Abort it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """A partition that is ours."""
-
-    assignment: int
-    position: int
-    """Next offset to read."""
-    events: int
-    """Progress E."""
-    rows: int | None
-    """Progress W when the assignment began; None: not known yet."""
-    lost: int = 0
-    """Offsets from `position` on that retention removed, accepted, not yet told downstream."""
 
 
 class Membership:
@@ -227,7 +188,7 @@ class Membership:
         if not partitions:
             log.info("partitions_assigned", extra={"partitions": []})
             return
-        events = self._committed(consumer, partitions)
+        events = committed_offsets(consumer, self.topic, partitions, self._metrics)
         answer = self._ledger.positions(frozenset(partitions))
         try:
             rows: Mapping[int, int] | None = answer.result(timeout=self._ledger_patience)
@@ -275,7 +236,7 @@ class Membership:
     def _decide_start(
         self, consumer: Consumer, partition: int, events: int | None, rows: Mapping[int, int] | None
     ) -> Start | Wait:
-        oldest, end = self._watermarks(consumer, partition)
+        oldest, end = watermarks(consumer, self.topic, partition, self._metrics)
         decision = decide_start(
             partition=partition,
             events=events,
@@ -291,26 +252,6 @@ class Membership:
                 return decision
             case RetentionLoss() | BeyondEnd():
                 raise DataLoss(decision.told_of(self.topic, partition))
-
-    def _committed(self, consumer: Consumer, partitions: list[int]) -> dict[int, int]:
-        questions = [TopicPartition(self._access.topic, partition) for partition in partitions]
-        answers = patiently(lambda: consumer.committed(questions, timeout=BROKER_TIMEOUT), self._metrics)
-        found: dict[int, int] = {}
-        for answer in answers:
-            if answer.error is not None:
-                raise KafkaException(answer.error)
-            if answer.offset >= 0:
-                found[answer.partition] = answer.offset
-        return found
-
-    def _watermarks(self, consumer: Consumer, partition: int) -> tuple[int, int]:
-        where = TopicPartition(self._access.topic, partition)
-        bounds = patiently(
-            lambda: consumer.get_watermark_offsets(where, timeout=BROKER_TIMEOUT), self._metrics
-        )
-        if bounds is None:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer to a question for watermarks"))
-        return bounds
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("partitions_revoked", extra={"partitions": [item.partition for item in partitions]})
@@ -452,7 +393,7 @@ class Membership:
             holding = None if partition is None else self._holdings.get(partition)
             if partition is None or holding is None:
                 return
-            oldest, end = self._watermarks(self._consumer, partition)
+            oldest, end = watermarks(self._consumer, self.topic, partition, self._metrics)
             raise DataLoss(
                 f"{self.topic} partition {partition}: position {holding.position} is out of range, the topic "
                 f"holds {oldest} to {end}. A restart says which offsets are lost and how to accept that"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from connectors.metrics import Metrics
 
@@ -101,6 +101,30 @@ def patiently(question: Callable[[], T], metrics: Metrics, attempts: int = 6) ->
             metrics.retried("kafka", error.name())
             log.warning("kafka_retry", extra={"code": error.name(), "attempt": attempt})
     raise AssertionError("unreachable")
+
+
+def committed_offsets(
+    consumer: Consumer, topic: str, partitions: Sequence[int], metrics: Metrics
+) -> dict[int, int]:
+    """The group's committed offset of each partition that has one. Raises KafkaException."""
+    questions = [TopicPartition(topic, partition) for partition in partitions]
+    answers = patiently(lambda: consumer.committed(questions, timeout=BROKER_TIMEOUT), metrics)
+    found: dict[int, int] = {}
+    for answer in answers:
+        if answer.error is not None:
+            raise KafkaException(answer.error)
+        if answer.offset >= 0:
+            found[answer.partition] = answer.offset
+    return found
+
+
+def watermarks(consumer: Consumer, topic: str, partition: int, metrics: Metrics) -> tuple[int, int]:
+    """The oldest offset that a partition holds, and the next one it will give. Raises KafkaException."""
+    where = TopicPartition(topic, partition)
+    bounds = patiently(lambda: consumer.get_watermark_offsets(where, timeout=BROKER_TIMEOUT), metrics)
+    if bounds is None:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer to a question for watermarks"))
+    return bounds
 
 
 COMMON_PROPERTIES = [

@@ -1,0 +1,47 @@
+"""What a membership in the group holds, and whom it talks to: the warehouse's owner, the open transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Ledger(Protocol):
+    """Progress W, as the warehouse's owner tells it."""
+
+    def positions(self, partitions: frozenset[int]) -> Future[Mapping[int, int]]:
+        """The next offset per partition that has an entry; done when the warehouse could be asked."""
+        ...
+
+    def failure(self) -> BaseException | None:
+        """The broken promise that stopped the owner, if one did."""
+        ...
+
+
+class OpenTransaction(Protocol):
+    """What the group does to the side branch's open transaction when partitions leave."""
+
+    def settle(self) -> None:
+        """Commit it, offsets and all, or abort it when the broker demands that."""
+        ...
+
+    def abandon(self) -> None:
+        """Abort it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A partition that is ours."""
+
+    assignment: int
+    position: int
+    """Next offset to read."""
+    events: int
+    """Progress E."""
+    rows: int | None
+    """Progress W when the assignment began; None: not known yet."""
+    lost: int = 0
+    """Offsets from `position` on that retention removed, accepted, not yet told downstream."""

@@ -21,6 +21,7 @@ A violation never quotes the value: it may be personal data.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -39,8 +40,8 @@ CODES = frozenset(
 """Every code that this step gives."""
 MAX_UNKNOWN_NAMES = 20
 """Distinct unknown field names counted per batch; the rest is counted under `OTHER_NAMES`."""
-MAX_NAME_LENGTH = 64
-"""Characters of an unknown name that are kept."""
+_FIELD_NAME = re.compile(r"(?!.*\d{4})[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+"""An unknown name that is told as it is. Others may be data, a phone number as a key for one."""
 OTHER_NAMES = "(other)"
 
 
@@ -136,8 +137,7 @@ def _guard(value: str, field: TextField | IntegerField, scope: dict[str, Any]) -
 
 def _count_unknown(unknown: Counter[str], known: frozenset[str], fields: Mapping[str, Any]) -> None:
     for name in fields.keys() - known:
-        # A name may hold lone surrogates, which no metric or log can carry.
-        shown = name[:MAX_NAME_LENGTH].encode("utf-8", "replace").decode("utf-8")
+        shown = name if _FIELD_NAME.fullmatch(name) else OTHER_NAMES
         if shown not in unknown and len(unknown) >= MAX_UNKNOWN_NAMES:
             shown = OTHER_NAMES
         unknown[shown] += 1

@@ -24,7 +24,6 @@ from connectors.health import Health, HealthServer
 from connectors.kafka import Membership
 from connectors.kafka_source import KafkaSource
 from connectors.metrics import Metrics
-from connectors.progress import BrokenPromise
 from connectors.redshift import Backoff, Committer
 from connectors.redshift_commit import Destination
 from connectors.redshift_sink import RedshiftSink
@@ -140,10 +139,7 @@ def _run(settings: Settings, contract: Contract, stop: Event, metrics: Metrics, 
     try:
         cli_main(flow, epoch_interval=NO_SNAPSHOTS)  # type: ignore[no-untyped-call]  # built in Rust
     except BytewaxRuntimeError as wrapped:
-        failure = _root_of(wrapped)
-        log.error(
-            "ended", extra={"kind": type(failure).__name__, "detail": _tellable(failure)}, exc_info=failure
-        )
+        log.error("ended", exc_info=_root_of(wrapped))
         return 1
     log.info("stopped")
     return 0
@@ -209,8 +205,3 @@ def _root_of(wrapped: BaseException) -> BaseException:
     while wrapped.__cause__ is not None:
         wrapped = wrapped.__cause__
     return wrapped
-
-
-def _tellable(failure: BaseException) -> str:
-    # Only what we have worded ourselves is known to hold no message's text.
-    return str(failure) if isinstance(failure, BrokenPromise) else ""

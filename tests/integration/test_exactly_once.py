@@ -13,6 +13,7 @@ from tests.integration.conftest import Pipelines
 from tests.integration.wiring import (
     PARTITIONS,
     Wiring,
+    commit_group_offsets,
     expected_contacts,
     expected_dead_letters,
     expected_rows,
@@ -167,3 +168,18 @@ def test_a_process_that_slept_past_its_session_disturbs_nothing(
     heir.terminate()
     sleeper.terminate()
     assert_exactly_once(wiring, table, 1000)
+
+
+def test_progress_beyond_the_topics_end_is_refused_loudly_and_writes_nothing(
+    wiring: Wiring, table: Table, pipelines: Pipelines
+) -> None:
+    produce_numbered(wiring, 0, 40)
+    commit_group_offsets(wiring, dict.fromkeys(range(PARTITIONS), 5000))
+    pipeline = pipelines.start(wiring.environment())
+    assert pipeline.process.wait(30) == 1
+    (ended,) = (event for event in pipeline.events() if event["event"] == "ended")
+    assert ended["level"] == "error"
+    assert f"{wiring.source} partition" in ended["exception"]["text"]
+    assert "5000" in ended["exception"]["text"]
+    assert not stored_rows(wiring, table)
+    assert not read_committed(wiring, wiring.dead_letters)

@@ -16,7 +16,6 @@ from threading import Condition, Thread
 from typing import Protocol
 
 from connectors.items import ClosedWindow
-from connectors.progress import BrokenPromise
 from connectors.redshift_access import Reason, RedshiftAccess, WarehouseRefused, WarehouseTrouble, connect
 from connectors.redshift_commit import Committed, Destination, NothingNew, commit_once, read_positions
 from connectors.staging import Staging
@@ -278,7 +277,7 @@ class Committer:
             log.warning("warehouse_retry", extra=told)
 
     def _fail(self, failure: BaseException) -> None:
-        log.error("commit_impossible", extra={"kind": type(failure).__name__, "detail": _tellable(failure)})
+        log.error("commit_impossible", exc_info=failure)
         with self._changed:
             self._failure = failure
             for _, answer in self._questions:
@@ -286,8 +285,3 @@ class Committer:
                     answer.set_exception(failure)
             self._questions.clear()
             self._changed.notify_all()
-
-
-def _tellable(failure: BaseException) -> str:
-    # Only what we have worded ourselves is known to be free of rows' values.
-    return str(failure) if isinstance(failure, BrokenPromise) else ""

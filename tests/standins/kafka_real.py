@@ -62,13 +62,19 @@ class RealKafka:
 
     It lives no longer than the process that started it. Topics that a client asks for are not created by
     the asking, as on a broker in production.
+
+    It has a second door at `fronted_port`, whose clients it sends to `front_port`: a proxy between the two
+    sees all that these clients say, and nothing of what those at `bootstrap` say.
     """
 
-    def __init__(self, directory: Path, program: KafkaProgram | None = None) -> None:
+    def __init__(
+        self, directory: Path, program: KafkaProgram | None = None, front_port: int | None = None
+    ) -> None:
         """Raises `KafkaUnavailable` when this machine cannot run Kafka. Fetches its jars the first time."""
         self._program = program or kafka_program()
         self._directory = directory.absolute()
-        self._broker_port, self._controller_port = _free_ports(2)
+        self._broker_port, self._controller_port, self.fronted_port = _free_ports(3)
+        self.front_port = front_port or self.fronted_port
         self._process: subprocess.Popen[bytes] | None = None
         self._guardian: subprocess.Popen[bytes] | None = None
 
@@ -181,12 +187,15 @@ class RealKafka:
 
     def _properties(self) -> str:
         broker, controller = f"127.0.0.1:{self._broker_port}", f"127.0.0.1:{self._controller_port}"
+        fronted, front = f"127.0.0.1:{self.fronted_port}", f"127.0.0.1:{self.front_port}"
         return f"""\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{controller}
-listeners=PLAINTEXT://{broker},CONTROLLER://{controller}
-advertised.listeners=PLAINTEXT://{broker}
+listeners=PLAINTEXT://{broker},FRONTED://{fronted},CONTROLLER://{controller}
+advertised.listeners=PLAINTEXT://{broker},FRONTED://{front}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,FRONTED:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs={self._directory / "data"}
 auto.create.topics.enable=false

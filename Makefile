@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 ARGS ?=
 
-.PHONY: help setup demo test check fmt bench constraints clean
+.PHONY: help setup demo test check fmt bench soak constraints clean
 
 help:
 	@echo 'make demo    run the whole pipeline against embedded stand-ins   (ARGS="--help" for options)'
 	@echo 'make test    run every test                                     (ARGS="-k name" to choose)'
 	@echo 'make check   format, lint, types, import direction'
 	@echo 'make setup   only create $(VENV) with the pinned dependencies'
+	@echo 'make soak    faults at random, about 20 minutes                  (ARGS="--seed 7 --rounds 50")'
 	@echo 'make bench   benchmarks;  make fmt  format the code;  make constraints  pin anew'
 
 setup: $(STAMP)
@@ -44,6 +45,9 @@ fmt: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench $(ARGS)
+
+soak: setup
+	$(BIN)/python -m tests.faults --rounds 250 $(ARGS)
 
 constraints: setup
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --extra dev --strip-extras --no-header \

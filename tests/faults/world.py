@@ -1,0 +1,168 @@
+"""Everything a fault run needs: broker and database, a trouble proxy in front of each, and the processes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from confluent_kafka import Message
+
+from connectors.items import Table
+from connectors.redshift_sql import ledger_name
+from tests.faults.verdict import Arrived, Identity, Place, Version
+from tests.fixtures_kafka import create_topics
+from tests.integration.wiring import PARTITIONS, Wiring, headers_of, read_committed
+from tests.pipeline import Pipeline, eventually
+from tests.standins.kafka_real import RealKafka
+from tests.standins.redshift_client import connect
+from tests.standins.redshift_process import RedshiftProcess
+from tests.standins.trouble import TroubleProxy
+
+SOURCE, CONTACTS, DEAD_LETTERS, GROUP = "messages", "contacts", "dead-letters", "pipeline"
+PROGRAM_ENVIRONMENT = {
+    "WINDOW": "1s",
+    "TRANSACTION_TIMEOUT": "5s",
+    "EVENT_COMMIT_INTERVAL": "300ms",
+    "REDSHIFT_STATEMENT_TIMEOUT": "5s",
+    "REDSHIFT_CONNECT_TIMEOUT": "2s",
+    "KAFKA_CONFIG_SOCKET_TIMEOUT_MS": "5000",
+}
+"""Everything that waits waits shorter than in production, so that a run meets more faults."""
+
+
+class World:
+    """One broker, one database, and the pipeline's processes behind proxies. Ends with its `with`."""
+
+    def __init__(self, directory: Path) -> None:
+        """Starts nothing. Raises KafkaUnavailable when this machine has no way to run a broker."""
+        self._directory = directory
+        self._ends = ExitStack()
+        self._numbers = itertools.count()
+        self._table: Table | None = None
+        self.processes: list[Pipeline] = []
+
+    def __enter__(self) -> Self:
+        with ExitStack() as ends:
+            self.redshift = ends.enter_context(RedshiftProcess(self._directory / "redshift"))
+            server = self.redshift.server
+            self.redshift_proxy = ends.enter_context(TroubleProxy((server.host, server.port)))
+            fronted = RealKafka(self._directory / "kafka")
+            self.kafka_proxy = ends.enter_context(TroubleProxy(("127.0.0.1", fronted.fronted_port)))
+            fronted.front_port = self.kafka_proxy.port
+            self.kafka = ends.enter_context(fronted)
+            names = (SOURCE, CONTACTS, DEAD_LETTERS)
+            create_topics(self.kafka.bootstrap, dict.fromkeys(names, PARTITIONS))
+            self.direct = Wiring(self.kafka.bootstrap, *names, GROUP, server)
+            self._table = self.direct.create_tables()
+            ends.callback(self._kill_all)
+            self._ends = ends.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._ends.close()
+
+    # -- processes ---------------------------------------------------------------------------------
+
+    def start(self, **more: str) -> Pipeline:
+        """One more process, behind the proxies."""
+        database = replace(self.direct.database, port=self.redshift_proxy.port)
+        fronted = replace(self.direct, bootstrap=self.kafka_proxy.address, database=database)
+        environment = fronted.environment(**PROGRAM_ENVIRONMENT, **more)
+        log = self._directory / f"pipeline-{next(self._numbers)}.log"
+        process = Pipeline.start(environment, log)
+        self.processes.append(process)
+        return process
+
+    def restart_the_ended(self) -> list[int]:
+        """What an orchestrator does: a new process for each that has ended; their exit codes."""
+        ended = [process for process in self.processes if process.process.poll() is not None]
+        for process in ended:
+            self.processes.remove(process)
+            self.start()
+        return [process.process.returncode for process in ended]
+
+    def remove(self, process: Pipeline) -> int:
+        """Stop one with SIGTERM; its exit code."""
+        self.processes.remove(process)
+        return process.terminate(60)
+
+    def _kill_all(self) -> None:
+        for process in self.processes:
+            process.process.send_signal(signal.SIGCONT)
+            process.kill()
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def heal(self) -> None:
+        """No more trouble from servers and proxies."""
+        self.redshift_proxy.flow()
+        self.kafka_proxy.flow()
+
+    def drain(self, produced: Callable[[], int], within: float) -> list[int]:
+        """Wait until both progresses have reached the end of the topic, then stop all; their exit codes.
+
+        Raises TimeoutError when the pipeline does not catch up.
+        """
+
+        def caught_up() -> bool:
+            self.restart_the_ended()
+            return self.rows_position() >= produced()
+
+        eventually(caught_up, within, "the ledger reaches the end of the topic")
+        return [self.remove(process) for process in list(self.processes)]
+
+    def rows_position(self) -> int:
+        """How many offsets the ledger covers."""
+        assert self._table is not None
+        with connect(self.direct.database) as session:
+            return int(
+                session.value(
+                    "SELECT coalesce(sum(position), 0) FROM (SELECT max(next_offset) AS position "
+                    f"FROM {ledger_name(self._table)} GROUP BY kafka_partition) AS positions"
+                )
+            )
+
+    def arrived(self) -> Arrived:
+        """What is there now, read directly."""
+        assert self._table is not None
+        with connect(self.direct.database) as session:
+            rows = session.rows(
+                "SELECT user_id, subject_id, created_at, updated_at, status FROM " + self._table.qualified
+            )
+        return Arrived(
+            rows=[
+                (Identity(user, subject, f"{created}"), Version(f"{updated}", status))
+                for user, subject, created, updated, status in rows
+            ],
+            events=[_origin_of_event(message.value() or b"") for message in self._read(CONTACTS)],
+            dead_letters=[_origin_of_letter(headers_of(message)) for message in self._read(DEAD_LETTERS)],
+        )
+
+    def _read(self, topic: str) -> list[Message]:
+        return read_committed(self.direct, topic)
+
+
+def _origin_of_event(value: bytes) -> Place:
+    origin = json.loads(value)["origin"]
+    return Place(origin["partition"], origin["offset"])
+
+
+def _origin_of_letter(headers: Mapping[str, str | bytes | None]) -> Place:
+    return Place(*(int(headers[f"__connect.errors.{name}"] or -1) for name in ("partition", "offset")))
+
+
+def recovery_seconds(process: Pipeline, within: float) -> float:
+    """Seconds until a process holds a partition."""
+    began = time.monotonic()
+    process.wait_until_holding(1, within)
+    return time.monotonic() - began

@@ -23,9 +23,9 @@ PROGRAM = "contract-dataflow"
 USAGE_ERROR = 2
 
 DESCRIPTION = """\
-Keeps a data contract between a Kafka topic and a Redshift table: reads the topic, checks every message against
-the contract, sends contacts found in texts and what breaks the contract to topics of their own, and commits the
-rows window by window. Nothing is lost and nothing is counted twice, whatever dies.
+Keeps a data contract between a Kafka topic and a Redshift table: reads the topic, checks every message
+against the contract, sends contacts found in texts and what breaks the contract to topics of their own, and
+commits the rows window by window. Nothing is lost and nothing is counted twice, whatever dies.
 """
 EXAMPLES = """\
 examples:
@@ -39,8 +39,8 @@ exit codes:
   0  done, and all is right        1  something is wrong; the output says what
   2  the command line, a setting, the contract or an input file is not fit to work with
 
-`python -m dataflow` is the same program. Settings come from the environment and from a file .env in the working
-directory; the environment wins. `contract-dataflow run --help` lists them.
+`python -m dataflow` is the same program. Settings come from the environment and from a file .env in the
+working directory; the environment wins. `contract-dataflow run --help` lists them.
 """
 
 
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "run",
         "run the pipeline until SIGTERM",
-        "Runs the pipeline. SIGTERM or SIGINT drains it: what was read is committed, and the exit code is 0.\n"
+        "Runs the pipeline. SIGTERM or SIGINT drains it: what was read is committed, the exit code is 0.\n"
         "Serves /metrics, /livez and /readyz. Logs one JSON line an event to stderr.",
         _settings_help(),
     )
@@ -95,8 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     ddl = add(
         "ddl",
         "print the warehouse's DDL, or create what is missing",
-        "Prints schema, table and ledger as the contract states them. With --apply, creates what is missing;\n"
-        "what exists is never altered.",
+        "Prints schema, table and ledger as the contract states them. With --apply, creates what is\n"
+        "missing; what exists is never altered.",
     )
     ddl.add_argument("--apply", action="store_true", help="connect, and create what is missing")
     validate = add(

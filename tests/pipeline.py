@@ -50,7 +50,13 @@ class Pipeline:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dataflow", "run"],
                 cwd=log.parent,
-                env={**base, "METRICS_HOST": "127.0.0.1", "METRICS_PORT": "0", **environment},
+                env={
+                    **base,
+                    "PYTHONFAULTHANDLER": "1",
+                    "METRICS_HOST": "127.0.0.1",
+                    "METRICS_PORT": "0",
+                    **environment,
+                },
                 stdout=output,
                 stderr=output,
             )
@@ -122,9 +128,14 @@ class Pipeline:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def terminate(self, within: float = 20.0) -> int:
-        """SIGTERM; its exit code."""
+        """SIGTERM; its exit code. Raises AssertionError with every thread's stack when it does not end."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(within)
+        try:
+            return self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait(10)
+            raise AssertionError(f"still there {within:g} s after SIGTERM:\n{self.tail()}") from None
 
     def kill(self) -> None:
         """SIGKILL, and reap it. Safe when it has ended."""

@@ -1,0 +1,175 @@
+"""What `check` asks of Kafka. Changes nothing: no topic is created by the asking, no group is joined."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AclOperation, AdminClient, TopicMetadata  # type: ignore[attr-defined]
+
+from connectors.items import Finding, Verdict
+from connectors.kafka_access import KafkaAccess
+
+T = TypeVar("T")
+
+TIMEOUT = 10.0
+"""Seconds for each question."""
+_SILENT = logging.getLogger("librdkafka.check")
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
+_UNTOLD = frozenset(
+    {
+        KafkaError._UNSUPPORTED_FEATURE,
+        KafkaError.UNSUPPORTED_VERSION,
+        KafkaError._TIMED_OUT,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+"""Errors that say nothing about whether the thing asked for is permitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicUse:
+    """What the pipeline does with a topic, and how many partitions it must have; None: any number."""
+
+    name: str
+    operation: AclOperation
+    partitions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a partition stands: the offsets that it holds, `[oldest, end)`, and progress E, if any."""
+
+    partition: int
+    events: int | None
+    oldest: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSurvey:
+    """What was found, and where the source topic's partitions stand; none when that could not be read."""
+
+    findings: tuple[Finding, ...]
+    standings: tuple[Standing, ...] = ()
+
+
+def survey(access: KafkaAccess, partitions: int, side_topics: Sequence[str]) -> KafkaSurvey:
+    """What is right and wrong, the source topic against the contract's number of `partitions`.
+
+    Never raises KafkaException: that is a finding too.
+    """
+    administration = AdminClient(_quick(access), logger=_SILENT)
+    try:
+        topics = administration.list_topics(timeout=TIMEOUT).topics
+    except KafkaException as trouble:
+        return KafkaSurvey(
+            (Finding("kafka brokers", Verdict.WRONG, f"{access.bootstrap}: {_why(access, trouble)}"),)
+        )
+    uses = (
+        TopicUse(access.topic, AclOperation.READ, partitions),
+        *(TopicUse(name, AclOperation.WRITE) for name in side_topics),
+    )
+    findings = [Finding("kafka brokers", Verdict.RIGHT, access.bootstrap)]
+    for use in uses:
+        findings += _topic(use, topics)
+    present = [use for use in uses if use.name in topics]
+    findings += _topic_permissions(administration, present)
+    findings.append(_group_permission(administration, access.group))
+    if access.topic not in topics:
+        return KafkaSurvey(tuple(findings))
+    try:
+        return KafkaSurvey(tuple(findings), _standings(access, sorted(topics[access.topic].partitions)))
+    except KafkaException as trouble:
+        findings.append(Finding(f"offsets of group {access.group}", Verdict.WRONG, _why(access, trouble)))
+        return KafkaSurvey(tuple(findings))
+
+
+def _quick(access: KafkaAccess) -> dict[str, str | int | float | bool]:
+    return {"socket.timeout.ms": int(TIMEOUT * 1000), **access.client_config()}
+
+
+def _why(access: KafkaAccess, trouble: KafkaException) -> str:
+    error: KafkaError = trouble.args[0]
+    if error.code() in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN):
+        protocol = access.properties.get("security.protocol", "plaintext")
+        return f"no answer within {TIMEOUT:g} s ({error.name()}) with security.protocol={protocol}"
+    return f"{error.name()}: {error.str()}"
+
+
+def _topic(use: TopicUse, topics: Mapping[str, TopicMetadata]) -> Iterator[Finding]:
+    subject = f"topic {use.name}"
+    found = topics.get(use.name)
+    if found is None:
+        wanted = f" with {use.partitions} partitions" if use.partitions else ""
+        yield Finding(
+            subject, Verdict.WRONG, f"missing, or not to be seen with these rights; create it{wanted}"
+        )
+    elif found.error is not None:
+        yield Finding(subject, Verdict.WRONG, found.error.str())
+    elif use.partitions is not None and len(found.partitions) != use.partitions:
+        detail = f"{len(found.partitions)} partitions; the contract says {use.partitions}"
+        yield Finding(subject, Verdict.WRONG, detail)
+    else:
+        yield Finding(subject, Verdict.RIGHT, f"{len(found.partitions)} partitions")
+
+
+def _topic_permissions(administration: AdminClient, uses: Sequence[TopicUse]) -> Iterator[Finding]:
+    if not uses:
+        return
+    answers = administration.describe_topics(
+        TopicCollection([use.name for use in uses]),
+        include_authorized_operations=True,
+        request_timeout=TIMEOUT,
+    )
+    for use in uses:
+        yield _permission(f"topic {use.name}", use.operation, answers[use.name])
+
+
+def _group_permission(administration: AdminClient, group: str) -> Finding:
+    (answer,) = administration.describe_consumer_groups(
+        [group], include_authorized_operations=True, request_timeout=TIMEOUT
+    ).values()
+    return _permission(f"group {group}", AclOperation.READ, answer)
+
+
+def _permission(subject: str, operation: AclOperation, answer: Future[Any]) -> Finding:
+    wanted = operation.name.lower()
+    line = f"{subject}, permission to {wanted}"
+    try:
+        held = answer.result(2 * TIMEOUT).authorized_operations
+    except KafkaException as trouble:
+        error: KafkaError = trouble.args[0]
+        if error.code() in _UNTOLD:
+            return Finding(line, Verdict.UNKNOWN, f"the broker does not tell ({error.name()})")
+        return Finding(line, Verdict.WRONG, f"{error.name()}: {error.str()}")
+    if held is None:
+        return Finding(line, Verdict.UNKNOWN, "the broker does not tell")
+    if operation in held or AclOperation.ALL in held:
+        return Finding(line, Verdict.RIGHT, "permitted")
+    return Finding(line, Verdict.WRONG, f"not permitted; an ACL must allow {wanted.upper()}")
+
+
+def _standings(access: KafkaAccess, partitions: Sequence[int]) -> tuple[Standing, ...]:
+    consumer = Consumer({**_quick(access), "group.id": access.group}, logger=_SILENT)
+    try:
+        asked = [TopicPartition(access.topic, partition) for partition in partitions]
+        standings: list[Standing] = []
+        for answer in consumer.committed(asked, timeout=TIMEOUT):
+            if answer.error is not None:
+                raise KafkaException(answer.error)
+            bounds = consumer.get_watermark_offsets(
+                TopicPartition(access.topic, answer.partition), timeout=TIMEOUT
+            )
+            if bounds is None:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+            events = answer.offset if answer.offset >= 0 else None
+            standings.append(Standing(answer.partition, events, *bounds))
+        return tuple(standings)
+    finally:
+        consumer.close()

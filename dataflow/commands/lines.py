@@ -1,0 +1,22 @@
+"""JSON Lines in, JSON Lines out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import BinaryIO
+
+Line = tuple[int, bytes]
+"""A line's number, from 1, and what it holds without its line feed."""
+
+CHUNK = 1000
+
+
+def chunks(lines: BinaryIO) -> Iterator[list[Line]]:
+    """The lines that hold something, in lists of at most `CHUNK`; numbers count the empty ones too.
+
+    Input is read as it comes: a producer may keep the pipe open.
+    """
+    filled = ((number, line.rstrip(b"\r\n")) for number, line in enumerate(lines, start=1) if line.strip())
+    while chunk := list(islice(filled, CHUNK)):
+        yield chunk

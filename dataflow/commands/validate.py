@@ -1,0 +1,74 @@
+"""`validate`: messages against the contract, for a producer's own CI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, BinaryIO
+
+import orjson
+
+from connectors.items import Batch, StoredRecord
+from dataflow.commands.lines import Line, chunks
+from dataflow.contract import Contract
+from dataflow.decode import decode
+from dataflow.enrich import Enricher
+from dataflow.model import ContractWarning, DeadLetter, Row, Violation
+from dataflow.validate import Validator
+
+
+def validate(lines: BinaryIO, contract: Contract, now: datetime, out: BinaryIO) -> int:
+    """Judge each line as the pipeline would a message with this value; 1 when any is a dead letter, else 0.
+
+    Empty lines are no messages. One JSON line out for each other one: `{"line", "verdict": "row" |
+    "dead_letter", "violations": [{"field", "code", "message"}], "warnings": [...], "row": {...}}`; a dead
+    letter has no row. `now` is what timestamps in the future are measured against.
+    """
+    judge = _Judge(contract, now)
+    worst = 0
+    for chunk in chunks(lines):
+        for judged in judge.judge(chunk):
+            worst |= judged["verdict"] == "dead_letter"
+            out.write(orjson.dumps(judged, option=orjson.OPT_APPEND_NEWLINE))
+        out.flush()
+    return int(worst)
+
+
+class _Judge:
+    def __init__(self, contract: Contract, now: datetime) -> None:
+        self._validator = Validator(contract)
+        self._enricher = Enricher(contract)
+        self._names = tuple(field.name for field in contract.fields)
+        self._now = now
+
+    def judge(self, chunk: list[Line]) -> list[dict[str, Any]]:
+        """The lines' judgements, in their order. A line's number stands for its offset."""
+        records = tuple(StoredRecord(number, body) for number, body in chunk)
+        first, last = chunk[0][0], chunk[-1][0]
+        batch = Batch("", 0, 0, first, last + 1, self._now, None, records)
+        checked = self._validator.validate(decode(batch))
+        judged = {row.offset: self._row(row) for row in checked.rows}
+        judged |= {letter.record.offset(): _dead_letter(letter) for letter in checked.dead_letters}
+        return [judged[number] for number, _ in chunk]
+
+    def _row(self, row: Row) -> dict[str, Any]:
+        return {
+            "line": row.offset,
+            "verdict": "row",
+            "violations": [],
+            "warnings": [_told(each) for each in self._enricher.warnings_of(row, self._now)],
+            "row": dict(zip(self._names, row.values, strict=True)),
+        }
+
+
+def _dead_letter(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "line": letter.record.offset(),
+        "verdict": "dead_letter",
+        "violations": [_told(each) for each in letter.violations],
+        "warnings": [],
+    }
+
+
+def _told(odd: Violation | ContractWarning) -> Mapping[str, str]:
+    return {"field": odd.field, "code": odd.code, "message": odd.message}

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Timer
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -28,6 +28,12 @@ MAX_TRANSACTION_MESSAGES = 10_000
 """An open transaction larger than this is committed before its interval is over."""
 CALL_TIMEOUT = 5.0
 """Seconds one call of the transaction protocol may take before it is made again."""
+HANG_TIMEOUT = 10.0
+"""Seconds beyond the transaction's own timeout after which such a call counts as hung.
+
+librdkafka's send_offsets_to_transaction ignores its timeout when the coordinator's connection is lost at the
+wrong moment, while the group still takes the process for alive (librdkafka issue 5456).
+"""
 
 
 class Fenced(BrokenPromise):
@@ -81,9 +87,13 @@ class EventSink(DynamicSink[EventBatch]):
         transaction_timeout: float,
         stop: Event,
         on_wait: Callable[[], None],
+        on_hang: Callable[[], None],
         on_closed: Callable[[], None],
     ) -> None:
-        """`on_wait` is called while a call to the broker is repeated, `on_closed` when the graph closes."""
+        """`on_wait` is called while a call to the broker is repeated, `on_closed` when the graph closes.
+
+        `on_hang` is called, on another thread, when a call has not come back at all: it must end the process.
+        """
         self._membership = membership
         self._producer = producer
         self._metrics = metrics
@@ -91,6 +101,7 @@ class EventSink(DynamicSink[EventBatch]):
         self._transaction_timeout = transaction_timeout
         self._stop = stop
         self._on_wait = on_wait
+        self._on_hang = on_hang
         self._on_closed = on_closed
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> EventTransaction:
@@ -103,6 +114,7 @@ class EventSink(DynamicSink[EventBatch]):
             transaction_timeout=self._transaction_timeout,
             stop=self._stop,
             on_wait=self._on_wait,
+            on_hang=self._on_hang,
             on_closed=self._on_closed,
         )
         self._membership.transaction = transaction
@@ -122,6 +134,7 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         transaction_timeout: float,
         stop: Event,
         on_wait: Callable[[], None],
+        on_hang: Callable[[], None],
         on_closed: Callable[[], None],
     ) -> None:
         """See `EventSink`."""
@@ -132,6 +145,7 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         self._transaction_timeout = transaction_timeout
         self._stop = stop
         self._on_wait = on_wait
+        self._on_hang = on_hang
         self._on_closed = on_closed
         self._reached: dict[int, _Reached] = {}
         self._counts: dict[str, int] = {}
@@ -281,6 +295,9 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         """
         deadline = time.monotonic() + self._transaction_timeout
         while True:
+            hung = Timer(self._transaction_timeout + HANG_TIMEOUT, self._on_hang)
+            hung.daemon = True
+            hung.start()
             try:
                 call()
                 return
@@ -293,3 +310,5 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
                 self._metrics.retried("kafka", error.name())
                 log.warning("kafka_retry", extra={"code": error.name()})
                 self._on_wait()
+            finally:
+                hung.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -31,6 +32,7 @@ PASSING = frozenset(
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.UNSTABLE_OFFSET_COMMIT,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_PARTITION,
     }
 )
 """Errors that librdkafka does not always mark as retriable, and that pass."""
@@ -89,8 +91,15 @@ class KafkaAccess:
         }
 
 
+FIRST_WAIT = 0.1
+"""Seconds before a question is asked again; doubles each time. Some troubles answer at once."""
+
+
 def patiently(question: Callable[[], T], metrics: Metrics, attempts: int = 6) -> T:
-    """Ask the broker again while the answer is a passing trouble; six tries of ten seconds at most."""
+    """Ask the broker again while the answer is a passing trouble; six tries of ten seconds at most.
+
+    Blocks meanwhile, within a rebalance for one: the consumer's heartbeats come from another thread.
+    """
     for attempt in range(1, attempts + 1):
         try:
             return question()
@@ -100,6 +109,7 @@ def patiently(question: Callable[[], T], metrics: Metrics, attempts: int = 6) ->
                 raise
             metrics.retried("kafka", error.name())
             log.warning("kafka_retry", extra={"code": error.name(), "attempt": attempt})
+            time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
     raise AssertionError("unreachable")
 
 

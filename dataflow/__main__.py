@@ -180,12 +180,6 @@ def _dispatch(options: argparse.Namespace) -> int:
 
 
 def _run() -> int:
-    from connectors.logs import configure
-    from dataflow.commands.run import run
-
-    settings = _settings()
-    contract = _contract(settings.contract)
-    configure(sys.stderr, settings.log_level.value, settings.log_form.value)
     stop = Event()
 
     def ask_to_stop(signum: int, frame: FrameType | None) -> None:
@@ -193,8 +187,15 @@ def _run() -> int:
             signal.default_int_handler(signum, frame)
         stop.set()
 
+    # First of all: a signal that comes while the clients are being imported must not end in exit code 143.
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
+    from connectors.logs import configure
+    from dataflow.commands.run import run
+
+    settings = _settings()
+    contract = _contract(settings.contract)
+    configure(sys.stderr, settings.log_level.value, settings.log_form.value)
     return run(settings, contract, stop)
 
 

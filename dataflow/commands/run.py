@@ -125,6 +125,7 @@ def _run(settings: Settings, contract: Contract, stop: Event, metrics: Metrics, 
             transaction_timeout=access.transaction_timeout,
             stop=stop,
             on_wait=waiting,
+            on_hang=_end_at_once,
             on_closed=leave,
         ),
         RedshiftSink(
@@ -146,6 +147,12 @@ def _run(settings: Settings, contract: Contract, stop: Event, metrics: Metrics, 
         return 1
     log.info("stopped")
     return 0
+
+
+def _end_at_once() -> None:
+    """The main thread is stuck in a call that never ends; the group must get its partitions back."""
+    log.error("kafka_call_hung", extra={"fix": "none needed: a restart resumes where the broker left off"})
+    os._exit(1)
 
 
 class _Watch:

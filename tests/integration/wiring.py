@@ -15,6 +15,7 @@ from connectors.items import Table
 from connectors.redshift_sql import definitions, ledger_name
 from dataflow.contract import load
 from tests.pipeline import eventually
+from tests.standins.kafka_reader import read_to_end
 from tests.standins.kafka_real import named_broker
 from tests.standins.redshift_client import RedshiftServer, Transactions, connect
 
@@ -144,31 +145,7 @@ def read_committed(wiring: Wiring, topic: str) -> list[Message]:
     A killed process leaves its last transaction open, which hides what came after it: waits for its timeout.
     """
     eventually(lambda: not open_transactions(wiring, topic), 60, f"no transaction is open on {topic}")
-    consumer = Consumer(
-        {
-            "bootstrap.servers": wiring.bootstrap,
-            "group.id": "reader",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",
-        }
-    )
-    partitions = consumer.list_topics(topic, 10).topics[topic].partitions
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
-    found: list[Message] = []
-    open_partitions = set(partitions)
-    while open_partitions:
-        for message in consumer.consume(1000, 1.0):
-            error = message.error()
-            if error is None:
-                found.append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                open_partitions.discard(message.partition() or 0)
-            else:
-                raise AssertionError(error.str())
-    consumer.close()
-    return found
+    return read_to_end(wiring.bootstrap, topic)
 
 
 def open_transactions(wiring: Wiring, topic: str) -> bool:

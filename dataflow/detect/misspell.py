@@ -1,0 +1,41 @@
+"""Misspellings of a lexicon's words, made by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+_VOWELS = "aeiou"
+
+
+def misspellings(word: str) -> Iterator[str]:
+    """One letter dropped, doubled or swapped with its neighbour, one vowel mistaken for another."""
+    for i, letter in enumerate(word):
+        yield word[:i] + word[i + 1 :]
+        yield word[:i] + letter + word[i:]
+        if i + 1 < len(word):
+            yield word[:i] + word[i + 1] + letter + word[i + 2 :]
+        if letter in _VOWELS:
+            for other in _VOWELS:
+                yield word[:i] + other + word[i + 1 :]
+
+
+def squeezed(word: str) -> Iterator[str]:
+    """Drawn-out letters ("sooo") shortened to two, then to one."""
+    twos: list[str] = []
+    for letter in word:
+        if twos[-2:] != [letter, letter]:
+            twos.append(letter)
+    yield "".join(twos)
+    ones: list[str] = []
+    for letter in word:
+        if ones[-1:] != [letter]:
+            ones.append(letter)
+    yield "".join(ones)
+
+
+_LEET = str.maketrans("0134578!$@|€", "oieastbisail")
+
+
+def unleet(token: str) -> str:
+    """Digits and signs read as the letters they stand for."""
+    return token.translate(_LEET)

@@ -1,0 +1,128 @@
+"""Normalisation: one plain form of a text, with the way back to the original's code points.
+
+Lower case; compatibility forms (full-width, styled, circled, superscript) and digits of every script folded;
+accents of Latin, Greek and Cyrillic letters, zero-width characters and keycap frames dropped; look-alikes
+of Latin letters folded, but only inside words that are otherwise Latin, so that other scripts stay whole.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from dataflow.detect.data import table
+
+_LOOKALIKES: Mapping[str, Mapping[str, str]] = table("lookalikes.toml")
+_MIXED = str.maketrans(dict(_LOOKALIKES["mixed"]))
+_ALWAYS = _LOOKALIKES["always"]
+_LATIN = re.compile(r"[a-z]")
+_IN_DOUBT = re.compile(r"[α-ωа-џѐ-ԯ]")
+_ANY_WORD = re.compile(r"\w+")
+
+MARKS = "".join(chr(c) for c in range(0x300, 0x2000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
+"""Vowel signs and other marks, which belong to the letter before them."""
+WORD = re.compile(rf"[^\W_]+(?:[{MARKS}]+[^\W_]*)*")
+"""A word, in any script."""
+
+
+def _fold(char: str) -> str:
+    if char in _ALWAYS:
+        return _ALWAYS[char]
+    folded: list[str] = []
+    for part in unicodedata.normalize("NFKC", char):
+        value = unicodedata.digit(part, None)
+        if value is not None:
+            folded.append(str(value))
+            continue
+        for piece in unicodedata.normalize("NFD", part.lower()):
+            if "\u0300" <= piece <= "\u036f" or unicodedata.category(piece) in ("Cf", "Me", "Cs"):
+                continue
+            if "\ufe00" <= piece <= "\ufe0f" or "\U000e0100" <= piece <= "\U000e01ef":
+                continue
+            folded.append(_ALWAYS.get(piece, piece))
+    return unicodedata.normalize("NFC", "".join(folded))
+
+
+class _Folds(dict[str, str]):
+    """What each character becomes, worked out when it is first met."""
+
+    def __missing__(self, char: str) -> str:
+        folded = _fold(char)
+        if len(self) < 20_000:
+            self[char] = folded
+        return folded
+
+
+_FOLDS = _Folds({chr(code): chr(code).lower() for code in range(128)})
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """A normalised text. `origin[i]` is the original's index of character i; None: they are the same."""
+
+    original: str
+    text: str
+    origin: tuple[int, ...] | None = None
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The original's span of `[start, end)`, which must not be empty."""
+        if self.origin is None:
+            return start, end
+        stop = self.origin[end - 1] + 1
+        while stop < len(self.original) and not _FOLDS[self.original[stop]]:
+            stop += 1
+        return self.origin[start], stop
+
+    def plain(self, start: int, end: int) -> bool:
+        """Whether `[start, end)` needed no accent dropped: an accented word is not a handle."""
+        if self.origin is None:
+            return True
+        for char in self.original[slice(*self.span(start, end))]:
+            if char > "\x7f" and unicodedata.combining(unicodedata.normalize("NFD", char)[-1]):
+                return False
+        return True
+
+    def rewrite(self, edits: Iterable[tuple[int, int, str]]) -> Normal:
+        """With each `[start, end)` replaced; edits in order and apart."""
+        pieces: list[str] = []
+        origin: list[int] = []
+        at = 0
+        old = self.origin if self.origin is not None else range(len(self.text))
+        for start, end, replacement in edits:
+            pieces += (self.text[at:start], replacement)
+            origin += old[at:start]
+            origin += [old[start]] * len(replacement)
+            at = end
+        if not pieces:
+            return self
+        pieces.append(self.text[at:])
+        origin += old[at:]
+        return Normal(self.original, "".join(pieces), tuple(origin))
+
+
+def normalise(text: str) -> Normal:
+    """The normal form of `text`; linear in its length."""
+    if text.isascii():
+        return Normal(text, text.lower())
+    folds = _FOLDS
+    parts = [folds[char] for char in text]
+    folded = "".join(parts)
+    if len(folded) == len(text) and all(map(len, parts)):
+        origin: tuple[int, ...] | None = None
+    else:
+        origin = tuple(i for i, part in enumerate(parts) for _ in part)
+    if _IN_DOUBT.search(folded):
+        folded = _ANY_WORD.sub(_unmixed, folded)
+    return Normal(text, folded, origin)
+
+
+def _unmixed(word: re.Match[str]) -> str:
+    mixed = _LATIN.search(word[0]) and _IN_DOUBT.search(word[0])
+    return word[0].translate(_MIXED) if mixed else word[0]
+
+
+def fold(entry: str) -> str:
+    """The normal form of a lexicon's entry."""
+    return normalise(entry).text

@@ -1,0 +1,129 @@
+"""Digits in words: the lexicon of numerals, compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dataflow.detect.data import table
+from dataflow.detect.misspell import misspellings, unleet
+from dataflow.detect.normalise import fold
+from dataflow.detect.vocabulary import ORDINARY
+
+_SHORTEST_IN_FUSED = 3
+_LONGEST_FUSED = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Numeral:
+    """What a word spells. `weak`: it also means something else, so it only counts among others.
+
+    `room`: how many of its last digits a following numeral may fill ("forty" "two": 1).
+    """
+
+    digits: str
+    weak: bool = False
+    room: int = 0
+
+
+def _alternatives(entries: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each word of a list by value, and the digit it spells."""
+    for value, alternatives in enumerate(entries):
+        for word in filter(None, map(fold, alternatives.split("/"))):
+            yield word, str(value)
+
+
+def _language(entries: Mapping[str, Any]) -> dict[str, Numeral]:
+    """A language's numerals, with those that it writes as one word."""
+    units = dict(_alternatives(entries["digits"]))
+    numerals = {word: Numeral(digit) for word, digit in units.items()}
+    for word, digit in _alternatives(entries.get("weak", ())):
+        numerals.setdefault(word, Numeral(digit, weak=True))
+    for key, room in (("more", 0), ("tens", 1), ("hundreds", 2)):
+        for word, number in entries.get(key, {}).items():
+            numerals.setdefault(fold(word), Numeral(str(number), room=room))
+    if "join" in entries:
+        for tens, number in entries["tens"].items():
+            for unit, digit in [*units.items(), *_alternatives(entries.get("weak", ()))]:
+                word = entries["join"].format(unit=unit, tens=fold(tens))
+                numerals.setdefault(word, Numeral(str(number + int(digit))))
+    return numerals
+
+
+def _with_misspellings(numerals: dict[str, Numeral]) -> dict[str, Numeral]:
+    """Also with slips of the pen, weak when the slip is a word; short ones only doubled or swapped."""
+    known = dict(numerals)
+    for word, numeral in numerals.items():
+        if len(word) < 3 or not word.isascii() or numeral.weak:
+            continue
+        for slip in misspellings(word):
+            if slip in known or len(slip) < 3:
+                continue
+            if len(word) > 3 or len(slip) > 3 or (len(slip) == 3 and sorted(slip) == sorted(word)):
+                known[slip] = Numeral(numeral.digits, slip in ORDINARY, numeral.room)
+    return known
+
+
+_LEXICON = table("numbers.toml")
+SIGNS = {fold(word): sign for sign, entries in _LEXICON.pop("signs").items() for word in entries}
+"""Words that are no numerals but change one: what the word means by the word."""
+_ALL: dict[str, Numeral] = {}
+for _entries in _LEXICON.values():
+    for _word, _numeral in _language(_entries).items():
+        _ALL.setdefault(_word, _numeral)
+PHRASES = {tuple(word.split()): numeral for word, numeral in _ALL.items() if " " in word}
+"""Numerals of several words, apart by a space or a hyphen."""
+PHRASE_STARTS = frozenset(phrase[0] for phrase in PHRASES)
+LONGEST_PHRASE = max(map(len, PHRASES))
+_LISTED = {word: numeral for word, numeral in _ALL.items() if " " not in word}
+CHARACTERS = {
+    word: digit
+    for entries in _LEXICON.values()
+    if entries.get("characters")
+    for word, digit in _alternatives(entries["digits"])
+}
+"""Scripts that write a digit as one character and no spaces between."""
+JOINERS = frozenset(fold(entries["and"]) for entries in _LEXICON.values() if "and" in entries)
+"""Words that may stand between a numeral with room and what fills it."""
+NUMERALS = _with_misspellings(_LISTED)
+_FUSIBLE = {
+    word: numeral
+    for word, numeral in _LISTED.items()
+    if len(word) >= _SHORTEST_IN_FUSED and not numeral.weak and word not in CHARACTERS
+} | {"oh": Numeral("0")}
+_LONGEST = max(map(len, _FUSIBLE))
+FUSED_STARTS = frozenset(word[:3] for word in _FUSIBLE if len(word) > 2)
+
+
+def fused(word: str) -> list[tuple[int, int, str]] | None:
+    """Numerals written without spaces ("fivezerofive"): their spans and digits, or None. Linear time."""
+    if len(word) > _LONGEST_FUSED:
+        return None
+    # back[i]: where the numeral that ends at i begins, when word[:i] is all numerals.
+    back: list[int] = [-1] * (len(word) + 1)
+    back[0] = 0
+    for end in range(2, len(word) + 1):
+        for start in range(max(0, end - _LONGEST), end - 1):
+            if back[start] >= 0 and word[start:end] in _FUSIBLE:
+                back[end] = start
+                break
+    if back[len(word)] < 0:
+        return None
+    parts: list[tuple[int, int, str]] = []
+    end = len(word)
+    while end:
+        parts.append((back[end], end, _FUSIBLE[word[back[end] : end]].digits))
+        end = back[end]
+    return parts[::-1]
+
+
+def leet_numeral(token: str) -> Numeral | None:
+    """A numeral with some letters written as digits ("s3ven"), or None."""
+    if len(token) > 12:
+        return None
+    for letters in (unleet(token), unleet(token.replace("1", "l"))):
+        numeral = NUMERALS.get(letters)
+        if numeral is not None:
+            return numeral if len(token) > 2 else None
+    return None

@@ -7,10 +7,11 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from connectors.metrics import Metrics
 
@@ -36,6 +37,11 @@ PASSING = frozenset(
     }
 )
 """Errors that librdkafka does not always mark as retriable, and that pass."""
+
+SILENT = logging.getLogger("librdkafka.silent")
+"""For clients that only answer a question: what they would say is in the answer."""
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
 
 T = TypeVar("T")
 
@@ -202,17 +208,27 @@ class ClientJudge:
         text = _refusal({name: ""})
         return text is None or "No such configuration property" not in text
 
-    def of_combination(self, properties: Mapping[str, str]) -> str | None:
+    def of_combination(self, properties: Mapping[str, str], transaction_timeout: timedelta) -> str | None:
         """What is wrong with properties that are each right by themselves; None: nothing."""
         text = _refusal(properties)
-        return None if text is None else text.removeprefix("Failed to create consumer: ")
+        if text is None:
+            access = KafkaAccess("", "", "", "", transaction_timeout.total_seconds(), properties)
+            try:
+                Producer({**access.producer_config("judge"), "bootstrap.servers": "localhost"}, logger=SILENT)
+            except KafkaException as refusal:
+                text = _text_of(refusal)
+        return None if text is None else text.partition("Failed to create ")[2].partition(": ")[2] or text
 
 
 def _refusal(properties: Mapping[str, str]) -> str | None:
     try:
-        judge = Consumer({**properties, "group.id": "judge"}, logger=logging.getLogger("librdkafka.judge"))
+        judge = Consumer({**properties, "group.id": "judge"}, logger=SILENT)
     except KafkaException as refusal:
-        error: KafkaError = refusal.args[0]
-        return error.str()
+        return _text_of(refusal)
     judge.close()
     return None
+
+
+def _text_of(refusal: KafkaException) -> str:
+    error: KafkaError = refusal.args[0]
+    return error.str()

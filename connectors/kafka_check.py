@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -12,15 +11,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollectio
 from confluent_kafka.admin import AclOperation, AdminClient, TopicMetadata  # type: ignore[attr-defined]
 
 from connectors.items import Finding, Verdict
-from connectors.kafka_access import KafkaAccess
+from connectors.kafka_access import SILENT, KafkaAccess
 
 T = TypeVar("T")
 
 TIMEOUT = 10.0
 """Seconds for each question."""
-_SILENT = logging.getLogger("librdkafka.check")
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False
 _UNTOLD = frozenset(
     {
         KafkaError._UNSUPPORTED_FEATURE,
@@ -64,7 +60,7 @@ def survey(access: KafkaAccess, partitions: int, side_topics: Sequence[str]) -> 
 
     Never raises KafkaException: that is a finding too.
     """
-    administration = AdminClient(_quick(access), logger=_SILENT)
+    administration = AdminClient(_quick(access), logger=SILENT)
     try:
         topics = administration.list_topics(timeout=TIMEOUT).topics
     except KafkaException as trouble:
@@ -156,7 +152,7 @@ def _permission(subject: str, operation: AclOperation, answer: Future[Any]) -> F
 
 
 def _standings(access: KafkaAccess, partitions: Sequence[int]) -> tuple[Standing, ...]:
-    consumer = Consumer({**_quick(access), "group.id": access.group}, logger=_SILENT)
+    consumer = Consumer({**_quick(access), "group.id": access.group}, logger=SILENT)
     try:
         asked = [TopicPartition(access.topic, partition) for partition in partitions]
         standings: list[Standing] = []

@@ -156,7 +156,12 @@ def _dispatch(options: argparse.Namespace) -> int:
                 return validate(lines, _contract(options.contract), datetime.now(UTC), sys.stdout.buffer)
         case "detect":
             from dataflow.commands.detect import detect
+            from dataflow.detect import Detector
 
+            if not Detector.knows(options.region):
+                raise _Refused(
+                    f"--region {options.region}: must be an ISO 3166 code of two capital letters, such as US"
+                )
             with _input(options.file) as lines:
                 return detect(lines, options.region, sys.stdout.buffer, sys.stderr)
         case "ddl":

@@ -163,7 +163,7 @@ class ClientJudge(Protocol):
         """Whether there is a property of this name."""
         ...
 
-    def of_combination(self, properties: Mapping[str, str]) -> str | None:
+    def of_combination(self, properties: Mapping[str, str], transaction_timeout: timedelta) -> str | None:
         """What is wrong with properties that are each right by themselves; None: nothing."""
         ...
 
@@ -243,7 +243,8 @@ class _Reader:
                 properties[key] = value
                 hidden = origin is Origin.FILE or SECRET_PROPERTIES.search(key)
                 self.effective.append(Effective(bare, HIDDEN if hidden else value, origin))
-        if (fault := judge.of_combination(properties)) is not None:
+        timeout = self.values["TRANSACTION_TIMEOUT"]
+        if timeout is not None and (fault := judge.of_combination(properties, timeout)) is not None:
             self.faults.append(f"{CLIENT_PREFIX}*: librdkafka refuses these properties together: {fault}")
         return properties
 
@@ -266,8 +267,13 @@ class _Reader:
 HIDDEN = "********"
 
 
+_WITH_UNDERSCORE = {"log.level": "log_level"}
+"""The one property of librdkafka's that has an underscore and is worth setting."""
+
+
 def _property(name: str) -> str:
-    return name.removeprefix(CLIENT_PREFIX).lower().replace("_", ".")
+    dotted = name.removeprefix(CLIENT_PREFIX).lower().replace("_", ".")
+    return _WITH_UNDERSCORE.get(dotted, dotted)
 
 
 def read(sources: Sources, judge: ClientJudge) -> Settings:

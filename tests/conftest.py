@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.wiring import Wiring
+from tests.standins.kafka_real import KafkaBroker
 from tests.standins.redshift_client import RedshiftServer, Transactions, connect
 from tests.standins.redshift_process import RedshiftProcess
+
+if TYPE_CHECKING:
+    # Imported before pytest loads the plugin, its assertions would not be rewritten.
+    from tests.fixtures_kafka import Topics
 
 pytest_plugins = ["tests.fixtures_kafka"]
 
@@ -33,3 +40,16 @@ def redshift_database(redshift_server: RedshiftServer) -> Iterator[RedshiftServe
         administration.run(f"CREATE DATABASE {name}")
         yield redshift_server.within(name)
         administration.run(f"DROP DATABASE {name} FORCE")
+
+
+@pytest.fixture
+def wiring(real_kafka: KafkaBroker, topics: Topics, redshift_database: RedshiftServer) -> Wiring:
+    """Topics on the real broker and a database, both new and empty."""
+    return Wiring(
+        real_kafka.bootstrap,
+        topics.source,
+        topics.contacts,
+        topics.dead_letters,
+        topics.group,
+        redshift_database,
+    )

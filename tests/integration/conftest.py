@@ -8,11 +8,8 @@ from pathlib import Path
 import pytest
 
 from connectors.items import Table
-from tests.fixtures_kafka import Topics
 from tests.integration.wiring import Wiring
 from tests.pipeline import Pipeline
-from tests.standins.kafka_real import KafkaBroker
-from tests.standins.redshift_client import RedshiftServer
 
 
 class Pipelines:
@@ -33,18 +30,6 @@ class Pipelines:
         """The end of the test."""
         for pipeline in self._running:
             pipeline.kill()
-
-
-@pytest.fixture
-def wiring(real_kafka: KafkaBroker, topics: Topics, redshift_database: RedshiftServer) -> Wiring:
-    return Wiring(
-        real_kafka.bootstrap,
-        topics.source,
-        topics.contacts,
-        topics.dead_letters,
-        topics.group,
-        redshift_database,
-    )
 
 
 @pytest.fixture

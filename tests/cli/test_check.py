@@ -1,0 +1,168 @@
+"""`check` and `ddl --apply`: what they say of servers that are right, wrong, and not there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from tests.cli.test_commands import call
+from tests.integration.wiring import Wiring, commit_group_offsets, produce_numbered
+from tests.standins.kafka_mock import MockCluster
+from tests.standins.redshift_client import RedshiftServer, Transactions, connect
+
+
+@pytest.fixture
+def mocked(mock_kafka: MockCluster, redshift_database: RedshiftServer) -> Wiring:
+    """The stand-ins, with topics and without tables."""
+    for name in ("m", "m.contacts", "m.dead-letters"):
+        mock_kafka.create_topic(name, 4)
+    return Wiring(mock_kafka.bootstrap, "m", "m.contacts", "m.dead-letters", "g", redshift_database)
+
+
+@pytest.fixture
+def ready(mocked: Wiring) -> Wiring:
+    """The same with tables."""
+    mocked.create_tables()
+    return mocked
+
+
+def run(wiring: Wiring, **more: str) -> tuple[int, str]:
+    told = call("check", environment=wiring.environment(**more))
+    assert "Traceback" not in told.stderr, told.stderr
+    return told.returncode, told.stdout
+
+
+def altered(wiring: Wiring, *statements: str) -> None:
+    with connect(wiring.database, Transactions.EACH_STATEMENT) as session:
+        for statement in statements:
+            session.run(statement)
+
+
+def wrong(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.startswith("WRONG")]
+
+
+def test_where_all_is_right_it_says_so_line_by_line(ready: Wiring) -> None:
+    code, output = run(ready)
+    assert code == 0, output
+    for subject in (
+        "ok       kafka brokers",
+        "ok       topic m: 4 partitions",
+        "ok       redshift login",
+        "ok       table interactions.messages, columns",
+        "ok       table interactions.messages, distribution key: user_id",
+        "ok       table interactions.messages, sort key: created_at",
+        "ok       table interactions.commit_ledger, columns",
+        "ok       partition 3: would start at 0",
+    ):
+        assert subject in output
+    assert not wrong(output)
+
+
+def test_missing_tables_are_named_with_the_command_that_creates_them(mocked: Wiring) -> None:
+    code, output = run(mocked)
+    assert code == 1
+    assert any("ddl --apply" in line for line in wrong(output))
+
+
+@pytest.mark.parametrize(
+    ("statements", "told"),
+    [
+        (("ALTER TABLE interactions.messages DROP COLUMN length_seconds",), "column length_seconds: missing"),
+        (("DROP TABLE interactions.commit_ledger",), "table interactions.commit_ledger: missing"),
+    ],
+)
+def test_a_table_unlike_the_contract_is_told_column_by_column(
+    ready: Wiring, statements: tuple[str, ...], told: str
+) -> None:
+    altered(ready, *statements)
+    code, output = run(ready)
+    assert code == 1
+    assert any(told in line for line in wrong(output)), output
+
+
+def test_a_topic_with_other_partitions_than_the_contract_s_is_wrong(
+    ready: Wiring, mock_kafka: MockCluster
+) -> None:
+    mock_kafka.create_topic("narrow", 3)
+    code, output = run(replace(ready, source="narrow"))
+    assert code == 1
+    assert "WRONG    topic narrow: 3 partitions; the contract says 4" in output
+
+
+def test_a_missing_topic_is_not_created_by_the_asking(ready: Wiring) -> None:
+    lost = replace(ready, contacts="nowhere")
+    for _ in range(2):
+        code, output = run(lost)
+        assert code == 1
+        assert "WRONG    topic nowhere: missing" in output
+
+
+def test_servers_that_are_not_there_are_told_side_by_side(redshift_database: RedshiftServer) -> None:
+    nobody = Wiring("127.0.0.1:9", "m", "c", "d", "g", replace(redshift_database, port=9))
+    code, output = run(nobody)
+    assert code == 1
+    assert "WRONG    kafka brokers: 127.0.0.1:9" in output
+    assert "WRONG    redshift login: 127.0.0.1:9" in output
+
+
+def test_a_wrong_password_is_told_without_the_password(ready: Wiring) -> None:
+    code, output = run(ready, REDSHIFT_PASSWORD="not-the-password")
+    assert code == 1
+    assert "WRONG    redshift login" in output
+    assert "not-the-password" not in output
+
+
+@pytest.fixture
+def real(wiring: Wiring) -> Wiring:
+    """A real broker, and tables."""
+    wiring.create_tables()
+    return wiring
+
+
+def test_a_real_broker_tells_permissions_and_where_each_partition_would_start(real: Wiring) -> None:
+    produce_numbered(real, 0, 40)
+    commit_group_offsets(real, {0: 3, 1: 10, 2: 0, 3: 7})
+    code, output = run(real)
+    assert code == 0, output
+    assert f"ok       topic {real.source}, permission to read: permitted" in output
+    assert f"ok       topic {real.contacts}, permission to write: permitted" in output
+    assert f"ok       group {real.group}, permission to read: permitted" in output
+    assert (
+        "ok       partition 0: would start at 0 (events from 3, rows from 0); the topic holds 0 to 10"
+        in output
+    )
+
+
+def test_progress_beyond_the_topic_is_foretold(real: Wiring) -> None:
+    commit_group_offsets(real, {0: 99})
+    code, output = run(real)
+    assert code == 1
+    assert any("partition 0" in line and "created anew" in line for line in wrong(output))
+
+
+def test_ddl_apply_creates_what_is_missing_and_alters_nothing_that_exists(mocked: Wiring) -> None:
+    first = call("ddl", "--apply", environment=mocked.environment())
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.count("created ") == 3
+    altered(mocked, "ALTER TABLE interactions.messages DROP COLUMN length_seconds")
+    second = call("ddl", "--apply", environment=mocked.environment())
+    assert second.returncode == 0, second.stderr
+    assert second.stdout.count("already there") == 3
+    assert "column length_seconds: missing" in run(mocked)[1]
+
+
+def test_ddl_apply_tells_in_one_line_that_the_warehouse_is_not_there(mocked: Wiring) -> None:
+    told = call("ddl", "--apply", environment=mocked.environment(REDSHIFT_PORT="9"))
+    assert told.returncode == 1
+    assert told.stderr.startswith("127.0.0.1:9/")
+    assert "Traceback" not in told.stderr
+
+
+def test_the_check_leaves_a_real_broker_as_it_was(real: Wiring) -> None:
+    administration = AdminClient({"bootstrap.servers": real.bootstrap})
+    before = set(administration.list_topics(timeout=10).topics)
+    run(replace(real, contacts=f"{real.contacts}-not-there"))
+    assert set(administration.list_topics(timeout=10).topics) == before

@@ -1,0 +1,232 @@
+"""The command line as a user calls it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dataflow.settings_table import SETTINGS
+from tests.core.messages import EXAMPLE
+from tests.pipeline import INHERITED, ROOT
+
+COMMANDS = ("run", "check", "ddl", "validate", "detect", "config")
+GOOD = json.dumps(EXAMPLE)
+
+
+def call(
+    *arguments: str, text: str = "", cwd: Path = ROOT, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    base = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "dataflow", *arguments],
+        cwd=cwd,
+        env={**base, "PYTHONPATH": str(ROOT), **(environment or {})},
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_help_teaches_every_command() -> None:
+    told = call("--help")
+    assert told.returncode == 0
+    for command in COMMANDS:
+        assert f"\n    {command} " in told.stdout
+    assert "exit codes:" in told.stdout
+
+
+def test_help_of_run_lists_every_setting_with_its_default() -> None:
+    told = call("run", "--help").stdout
+    for setting in SETTINGS:
+        (line,) = [line for line in told.splitlines() if line.startswith(f"    {setting.name} ")]
+        assert setting.default is None or f"Default: {setting.default}." in line
+
+
+def test_the_script_and_the_module_are_the_same_program() -> None:
+    script = Path(sys.executable).with_name("contract-dataflow")
+    told = subprocess.run([script, "--help"], capture_output=True, text=True, check=True)
+    assert told.stdout == call("--help").stdout
+
+
+def test_an_unknown_command_is_refused() -> None:
+    refused = call("start")
+    assert refused.returncode == 2
+    assert "start" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "check", "config"])
+def test_wrong_settings_are_told_all_at_once_before_anything_connects(tmp_path: Path, command: str) -> None:
+    refused = call(command, cwd=tmp_path, environment={"WINDOW": "7m", "KAFKA_BOOTSTRAP": "b:1"})
+    assert refused.returncode == 2
+    assert not refused.stdout
+    for told in ("WINDOW: must", "REDSHIFT_HOST: is missing", "did you mean KAFKA_BOOTSTRAP_SERVERS?"):
+        assert told in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_validate_answers_a_line_for_each_message(tmp_path: Path) -> None:
+    file = tmp_path / "messages.jsonl"
+    broken = json.dumps({**EXAMPLE, "status": "lost", "user_id": None})
+    file.write_text(f"{GOOD}\n\n{broken}\nnot json\n")
+    told = call("validate", str(file))
+    assert told.returncode == 1
+    row, dead, not_json = lines(told.stdout)
+    assert (row["line"], row["verdict"], row["violations"], row["warnings"]) == (1, "row", [], [])
+    assert row["row"]["created_at"] == "2023-10-31 03:58:22"
+    assert (dead["line"], dead["verdict"]) == (3, "dead_letter")
+    assert {(each["field"], each["code"]) for each in dead["violations"]} == {
+        ("status", "not_in_enumeration"),
+        ("user_id", "null"),
+    }
+    assert "row" not in dead
+    assert not_json["violations"][0]["code"] == "malformed_json"
+
+
+def test_validate_reads_stdin_and_ends_with_0_when_all_are_rows() -> None:
+    told = call("validate", text=f"{GOOD}\n{GOOD}")
+    assert told.returncode == 0
+    assert [line["line"] for line in lines(told.stdout)] == [1, 2]
+
+
+def test_validate_tells_warnings_of_a_row() -> None:
+    odd = json.dumps({**EXAMPLE, "updated_at": "2020-01-01T00:00:00Z"})
+    (row,) = lines(call("validate", "-", text=odd).stdout)
+    assert row["verdict"] == "row"
+    assert [each["code"] for each in row["warnings"]] == ["updated_before_created"]
+
+
+def test_validate_keeps_order_beyond_one_chunk() -> None:
+    told = call("validate", text="\n".join("[]" if number % 3 else GOOD for number in range(2500)))
+    assert [line["line"] for line in lines(told.stdout)] == list(range(1, 2501))
+
+
+@pytest.mark.parametrize("command", ["validate", "detect"])
+def test_a_file_that_is_not_there_is_named(command: str) -> None:
+    refused = call(command, "no-such-file.jsonl")
+    assert refused.returncode == 2
+    assert "no-such-file.jsonl: No such file or directory" in refused.stderr
+
+
+def test_a_contract_that_is_wrong_is_told(tmp_path: Path) -> None:
+    contract = tmp_path / "contract.yaml"
+    contract.write_text("kind: Sonnet\n")
+    refused = call("validate", "--contract", str(contract), text=GOOD)
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
+    assert "kind" in refused.stderr
+
+
+def test_detect_answers_a_line_for_each_text() -> None:
+    asked = [
+        {"id": 1, "text": "call me: 202 555 0143"},
+        {"id": "b", "text": "my insta is @luna_moon42 😊"},
+        {"id": 3, "text": "see you tomorrow"},
+        {"id": 4, "text": "call me: 020 7946 0018", "region": "GB"},
+    ]
+    told = call("detect", text="\n".join(json.dumps(each) for each in asked))
+    assert told.returncode == 0, told.stderr
+    first, second, third, fourth = lines(told.stdout)
+    assert first == {
+        "id": 1,
+        "detections": [{"type": "phone", "platform": None, "value": "+12025550143", "start": 9, "end": 21}],
+    }
+    (handle,) = second["detections"]
+    assert (handle["type"], handle["platform"], handle["value"]) == ("handle", "instagram", "luna_moon42")
+    assert third == {"id": 3, "detections": []}
+    assert fourth["detections"][0]["value"] == "+442079460018"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"id": 1}', "text must be"),
+        ('{"id": 1, "text": 5}', "text must be"),
+        ('{"text": "hi"}', "id must be"),
+        ('{"id": 1, "text": "hi", "region": "USA"}', "region must be"),
+        ('{"id": 1, "text": "hi", "lang": "en"}', "unknown key"),
+        ("[]", "must be an object"),
+        ("{", "is not JSON"),
+    ],
+)
+def test_detect_names_a_line_that_is_not_fit_and_goes_on(line: str, told: str) -> None:
+    answer = call("detect", text=f'{line}\n{{"id": 2, "text": "hi"}}\n')
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("line 1: ")
+    assert told in answer.stderr
+    assert [each["id"] for each in lines(answer.stdout)] == [2]
+
+
+def test_an_unknown_default_region_is_refused() -> None:
+    refused = call("detect", "--region", "XX", text="")
+    assert refused.returncode == 2
+    assert "XX" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_reader_that_has_seen_enough_ends_the_program_quietly() -> None:
+    text = "\n".join([GOOD] * 20_000)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dataflow", "validate"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    try:
+        process.stdin.write(text)
+        process.stdin.close()
+    except BrokenPipeError:
+        pass
+    assert process.wait(60) == 0
+    assert not process.stderr.read()
+
+
+def test_config_shows_what_is_in_force_and_where_from_with_secrets_hidden(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WINDOW=30m\nREDSHIFT_HOST=from-dotenv\n")
+    told = call(
+        "config",
+        cwd=tmp_path,
+        environment={
+            "KAFKA_BOOTSTRAP_SERVERS": "b:9092",
+            "REDSHIFT_HOST": "from-environment",
+            "REDSHIFT_DATABASE": "dev",
+            "REDSHIFT_USER": "loader",
+            "REDSHIFT_PASSWORD": "correct horse battery",
+            "CONTACT_HMAC_KEY": "a secret of enough bytes",
+            "KAFKA_CONFIG_SASL_PASSWORD": "hush-hush",
+        },
+    )
+    assert told.returncode == 0, told.stderr
+    found = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines()}
+    assert found["WINDOW"] == ["30m", ".env"]
+    assert found["REDSHIFT_HOST"] == ["from-environment", "environment"]
+    assert found["REDSHIFT_PORT"] == ["5439", "default"]
+    for secret in ("correct horse battery", "a secret of enough bytes", "hush-hush"):
+        assert secret not in told.stdout
+
+
+def test_ddl_prints_what_the_warehouse_needs_without_settings(tmp_path: Path) -> None:
+    told = call("ddl", cwd=tmp_path)
+    assert told.returncode == 0
+    assert "CREATE SCHEMA IF NOT EXISTS interactions;" in told.stdout
+    assert "DISTKEY(user_id) COMPOUND SORTKEY(created_at);" in told.stdout
+    assert "commit_ledger" in told.stdout
+    assert told.stdout.count(";\n") == 3

@@ -1,0 +1,69 @@
+"""What the documents say of settings, metrics and codes is what the program has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from connectors.metrics import PREFIX, Metrics
+from dataflow import decode, validate
+from dataflow.settings_table import SETTINGS, Setting
+from tests.pipeline import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")
+
+
+def settings_table() -> str:
+    """The README's table, as the settings make it."""
+    lines = ["| setting | default | |", "|---|---|---|"]
+    for setting in SETTINGS:
+        default = "required" if setting.required else f"`{setting.default}`" if setting.default else ""
+        secret = " Secret." if setting.secret else ""
+        lines.append(f"| `{setting.name}` | {default} | {setting.text}{secret} |")
+    return "\n".join(lines)
+
+
+def test_the_readmes_table_lists_every_setting_as_it_is() -> None:
+    between = README.partition("<!-- settings -->")[2].partition("<!-- /settings -->")[0].strip()
+    assert between == settings_table()
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_the_example_environment_has_every_setting_with_its_default(setting: Setting) -> None:
+    value = re.search(rf"^#? ?{setting.name}=(.*)$", EXAMPLE, re.MULTILINE)
+    assert value is not None
+    if setting.default is not None:
+        assert value[1] == setting.default
+
+
+def test_the_example_environment_names_nothing_else() -> None:
+    known = {setting.name for setting in SETTINGS}
+    named = set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", EXAMPLE, re.MULTILINE))
+    assert {name for name in named - known if not name.startswith("KAFKA_CONFIG_")} == set()
+
+
+def test_the_readme_names_only_metrics_that_exist() -> None:
+    registry = CollectorRegistry()
+    Metrics(registry, version="0", contract_version="0")
+    known = {
+        f"{metric.name}_total" if metric.type == "counter" else metric.name for metric in registry.collect()
+    }
+    named = set(re.findall(rf"`({PREFIX}_[a-z_]+)", README + (ROOT / "ARCHITECTURE.md").read_text()))
+    assert named
+    assert named <= known
+
+
+def test_the_readme_names_every_code_of_a_dead_letter() -> None:
+    codes = README.partition("| of | codes |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([a-z0-9_]+)`", codes)) == decode.CODES | validate.CODES
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_within_the_repository_lead_somewhere(name: str) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text(encoding="utf-8")):
+        assert (ROOT / Path(target)).exists(), target

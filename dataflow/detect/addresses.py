@@ -4,41 +4,49 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dataflow.detect.data import table
+from dataflow.detect.lexicon import NAME, ORDINARY, ROLES
 from dataflow.detect.normalise import Normal, fold
 from dataflow.detect.platforms import PLATFORMS
 
 _PHRASES = table("phrases.toml")
+_SPELLING = table("handle_context.toml")
 _PATH_VETO = frozenset(_PHRASES["path_veto"])
-_MAIL = "|".join(map(re.escape, _PHRASES["mail"]))
-_AT = "|".join(map(fold, _PHRASES["at"]))
+_MAIL = "|".join(sorted(map(re.escape, _PHRASES["mail"]), key=len, reverse=True))
+_ENDING = "|".join(sorted(_PHRASES["endings_of_domains"], key=len, reverse=True))
+_AT = "|".join({fold(w) for text in _SPELLING["at"].values() for w in text.split()})
+_DOT = "|".join({fold(w) for text in _SPELLING["dot"].values() for w in text.split()})
 _NAME = r"[a-z0-9_$#~@+-][a-z0-9_.$#~@+-]{0,63}"
 
 _LINK = re.compile(
-    r"(?<![a-z0-9@.-])((?:[a-z0-9-]{1,40}\.){0,2}[a-z0-9-]{1,40}?)\s?[. ]\s?([a-z]{2,9})\s?/\s?"
-    rf"({_NAME})?(?:/({_NAME}))?(?:/({_NAME}))?"
+    r"(?<![a-z0-9@.-])((?:[a-z0-9-]{1,40}\.){0,2}[a-z0-9-]{1,40}?)(?:\s?[. ]\s?|,)([a-z]{2,9})\s?/\s?"
+    rf"({_NAME})?(?:/({_NAME}))?(?:/({_NAME}))?(?:\?(?:id|phone|number|username|u)=({_NAME}))?"
 )
 _EMAIL = re.compile(
-    rf"(?<![a-z0-9._%+-])([a-z0-9][a-z0-9._%+-]{{0,63}})(?:@(?=[a-z0-9-])|\s?@\s?(?={_MAIL}))([a-z0-9-]{{1,40}}(?:\.[a-z0-9-]{{2,40}}){{0,2}}\.[a-z]{{2,12}})(?![a-z0-9-])"
+    rf"(?<![a-z0-9._%+-])([a-z0-9][a-z0-9._%+-]{{0,63}})(?:@(?=[a-z0-9-])|\s?@\s?(?=(?:{_MAIL})\b))"
+    r"([a-z0-9-]{1,40}(?:\s?\.\s?[a-z0-9-]{2,40}){0,2}\s?\.\s?[a-z]{2,12})(?![a-z0-9-])"
 )
 _EMAIL_WORDS = re.compile(
-    rf"(?<![a-z0-9._%+-])([a-z0-9][a-z0-9._%+-]{{1,63}})\s(?:{_AT})\s((?:{_MAIL})\.[a-z]{{2,3}}(?:\.[a-z]{{2}})?)\b"
+    rf"(?<![a-z0-9._%+-])([a-z0-9][a-z0-9._%+-]{{1,63}})(?:\s?@\s?|\s?[-(\[<]?\b(?:{_AT})\b[-)\]>]?\s?)"
+    rf"((?:{_MAIL})(?:(?:\s?\.\s?|\s)(?:{_ENDING})\b(?:\.[a-z]{{2}}\b)?)?|[a-z0-9-]{{2,30}}\.(?:{_ENDING})\b(?:\.[a-z]{{2}}\b)?)"
+    r"(?![a-z0-9@-]|\.[a-z])"
 )
-_DISCORD = re.compile(r"(?<![a-z0-9_.#@/])@?([a-z][a-z0-9_.]{1,31})#([0-9]{4})(?![0-9a-z])")
+_DISCORD = re.compile(r"(?<![a-z0-9_.#@/])@?([a-z0-9][a-z0-9_.]{1,31}) ?# ?([0-9]{4})(?![0-9a-z])")
 _REDDIT = re.compile(r"(?<![a-z0-9_.])/?u/([a-z0-9_-]{3,20})(?![a-z0-9])")
 _SKYPE = re.compile(r"(?<![a-z0-9])(live:(?:\.cid\.)?[a-z0-9][a-z0-9_.-]{2,40}[a-z0-9])")
 _TAGGED_WORDS = frozenset(
-    ("order", "apt", "unit", "room", "number", "suite", "ticket", "case", "no", "nr", "pin", "code")
+    "order apt unit room number suite ticket case no nr pin code flat gate door locker box table floor route bus"
+    " invoice ref issue bug build rank top seat lot apartment slot group channel episode ep chapter part".split()
 )
+_CALLED = re.compile(r"(?:\btel:|\bsms:|\bcallto:|viber://\w+\?number=|whatsapp://send\?phone=)(?:%2b|\+)?([0-9]{7,15})")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A contact in a respelt text, `[start, end)`. `digits`: it is the path of a link to a phone number."""
 
-    platform: str
+    platform: str | None
     value: str
     start: int
     end: int
@@ -48,28 +56,38 @@ class Address:
 
 def _link(match: re.Match[str]) -> Address | None:
     host = f"{match[1].removeprefix('www.').removeprefix('m.')}.{match[2]}"
-    parts = [(match[i], match.start(i)) for i in (3, 4, 5) if match[i]]
-    platform, depth, lead = None, 0, ""
-    for known in range(min(2, len(parts) - 1), -1, -1):
-        path = "/".join([host, *(p[0] for p in parts[:known])])
-        if path in PLATFORMS.domains:
-            platform, depth = PLATFORMS.domains[path], known
-            break
+    if match[6]:
+        platform = PLATFORMS.domains.get(host) or PLATFORMS.domains.get(f"{host}/{match[3]}")
+        parts, depth = [(match[6], match.start(6))], 0
+    else:
+        parts = [(match[i], match.start(i)) for i in (3, 4, 5) if match[i]]
+        platform, depth = None, 0
+        for known in range(min(2, len(parts) - 1), -1, -1):
+            path = "/".join([host, *(p[0] for p in parts[:known])])
+            if path in PLATFORMS.domains:
+                platform, depth = PLATFORMS.domains[path], known
+                break
+            if known == 0 and parts and f"{host}/{parts[0][0][:1]}" in PLATFORMS.domains:
+                platform = PLATFORMS.domains[f"{host}/{parts[0][0][:1]}"]
     if platform is None or depth >= len(parts):
         return None
     name, at = parts[depth]
-    for sign in "@~$#+":
-        lead += sign if name.startswith(sign) else ""
-        name = name.removeprefix(sign)
-    name = name.rstrip(".-+")
-    at += len(lead)
+    bare = name.lstrip("@~$#+")
+    at += len(name) - len(bare)
+    name = bare.rstrip(".-+@~$#")
     if len(name) < 2:
         return None
     if platform in PLATFORMS.with_numbers and name.isdigit() and len(name) >= 7:
         return Address(platform, name, at, at + len(name), "link_number", digits=True)
-    if name in _PATH_VETO or not any(c.isalpha() for c in name):
+    if name in _PATH_VETO or (not any(c.isalpha() for c in name) and not match[6]):
         return None
     return Address(platform, name, at, at + len(name), "link")
+
+
+def _prose(name: str) -> bool:
+    """Whether the part before "at" is only a word of the sentence ("look at gmail")."""
+    roles = ROLES[name]
+    return bool(roles & ORDINARY) and not roles & NAME
 
 
 def addresses(normal: Normal) -> Iterator[Address]:
@@ -82,15 +100,30 @@ def addresses(normal: Normal) -> Iterator[Address]:
                 yield found
         for match in _REDDIT.finditer(text):
             yield Address("reddit", match[1], match.start(1), match.end(1), "reddit_name")
-    if "@" in text:
-        for match in _EMAIL.finditer(text):
-            yield Address("email", f"{match[1]}@{match[2]}", match.start(), match.end(), "email")
-    for match in _EMAIL_WORDS.finditer(text):
-        yield Address("email", f"{match[1]}@{match[2]}", match.start(), match.end(), "email_words")
-    if "#" in text:
-        for match in _DISCORD.finditer(text):
-            if match[1] not in _TAGGED_WORDS:
-                yield Address("discord", f"{match[1]}#{match[2]}", match.start(1), match.end(), "discord_tag")
-    if "live:" in text:
+    if ":" in text:
         for match in _SKYPE.finditer(text):
             yield Address("skype", match[1], match.start(1), match.end(1), "skype_name")
+        for match in _CALLED.finditer(text):
+            yield Address(None, match[1], match.start(1), match.end(1), "link_number", digits=True)
+    if "@" in text:
+        for match in _EMAIL.finditer(text):
+            domain = "".join(match[2].split())
+            yield Address("email", f"{match[1]}@{domain}", match.start(), match.end(), "email")
+    if _MAY_BE_MAIL.search(text):
+        for match in _EMAIL_WORDS.finditer(text):
+            if not _prose(match[1]):
+                yield Address("email", f"{match[1]}@{_domain(match[2])}", match.start(), match.end(), "email_words")
+    if "#" in text:
+        for match in _DISCORD.finditer(text):
+            if match[1] not in _TAGGED_WORDS and not match[1].isdigit():
+                value = f"{match[1]}#{match[2]}"
+                yield Address("discord", value, match.start(1), match.end(), "discord_tag")
+
+
+_MAY_BE_MAIL = re.compile(rf"(?:{_AT}|@)[-)\]>]?\s?(?:(?:{_MAIL})\b|[a-z0-9-]{{2,30}}\.(?:{_ENDING})\b)")
+
+
+def _domain(said: str) -> str:
+    """A domain as it is written; a mail service's name alone is at .com."""
+    domain = ".".join(said.replace(".", " ").split())
+    return domain if "." in domain else f"{domain}.com"

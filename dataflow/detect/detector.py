@@ -6,22 +6,41 @@ prefilter over the batch → normalise → phones; respell → addresses, handle
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import rphonenumbers
 
 from dataflow.detect.addresses import Address, addresses
 from dataflow.detect.handles import handles
+from dataflow.detect.lexicon import PLATFORM
+from dataflow.detect.mentions import Mention, mentions
 from dataflow.detect.normalise import Normal, normalise
 from dataflow.detect.phones import Phone, international, phones
-from dataflow.detect.platforms import PLATFORMS, mentions, tokens
+from dataflow.detect.platforms import PLATFORMS
 from dataflow.detect.prefilter import suspects
 from dataflow.detect.respell import respell
+from dataflow.detect.tokens import Tokens, tokens
+from dataflow.detect.verdicts import Veto
 from dataflow.model import Contact
 
 DETECTOR_MAJOR_VERSION = 1
 """Part of a contact event's identity: raised when the same text may give other contacts."""
 
-_PLATFORM_REACH = 5
+_REACH_BEFORE, _REACH_AFTER = 48, 32
+_WORDS_BEFORE, _WORDS_AFTER = 5, 3
+_MOST_CONTACTS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How a text was read. Vetoed spans are of the original text."""
+
+    normalised: str
+    respelt: str
+    suspected: bool
+    """Whether the prefilter lets the text through."""
+    contacts: tuple[Contact, ...]
+    vetoes: tuple[tuple[str, int, int], ...]
 
 
 class Detector:
@@ -53,46 +72,80 @@ class Detector:
             raise ValueError(f"{len(regions)} regions for {len(texts)} texts")
         found: list[tuple[Contact, ...]] = [()] * len(texts)
         for i in suspects(texts):
-            region = regions[i] if regions is not None else None
-            if region not in rphonenumbers.SUPPORTED_REGIONS:
-                region = self._default_region
-            text = texts[i]
-            if text:
-                found[i] = scan(text, region or self._default_region)
+            found[i] = scan(texts[i] or "", self._region(regions[i] if regions is not None else None))
         return found
+
+    def explain(self, text: str, region: str | None = None) -> Explanation:
+        """How a text is read: its forms, its contacts with their rules, and what spoke against others."""
+        normal = normalise(text)
+        reading = _Reading(normal, self._region(region))
+        vetoes = tuple((veto.reason, *normalised.span(veto.start, veto.end)) for veto, normalised in reading.vetoes)
+        return Explanation(
+            normal.text, reading.respelt.text, suspects([text]) == [0], reading.contacts(), vetoes
+        )
+
+    def _region(self, region: str | None) -> str:
+        return region if region and region in rphonenumbers.SUPPORTED_REGIONS else self._default_region
 
 
 def scan(text: str, region: str) -> tuple[Contact, ...]:
     """The contacts of one text, without the prefilter."""
-    normal = normalise(text)
-    numbers = phones(normal, region)
-    contacts = [_phone(normal, number, _platform_of(normal, number)) for number in numbers]
-    respelt = respell(normal)
-    standing: list[tuple[int, int]] = []
-    for address in addresses(respelt):
-        contact = _address(respelt, address)
-        if contact and _apart(contact, contacts):
-            contacts.append(contact)
-            standing.append((address.start, address.end))
-    for contact in contacts:
-        if contact.kind == "phone" and respelt.origin is None:
-            standing.append((contact.start, contact.end))
-    for handle in handles(respelt, standing):
-        start, end = respelt.span(handle.start, handle.end)
-        contact = Contact("handle", handle.platform, handle.value, start, end, handle.rule)
-        if _apart(contact, contacts):
-            contacts.append(contact)
-    contacts.sort(key=lambda contact: contact.start)
-    return tuple(contacts)
+    return _Reading(normalise(text), region).contacts()
 
 
-def _apart(contact: Contact, others: Sequence[Contact]) -> bool:
-    return all(contact.end <= other.start or other.end <= contact.start for other in others)
+class _Reading:
+    """One text, read: what each grammar found, and what it did not take."""
 
+    def __init__(self, normal: Normal, region: str) -> None:
+        t = tokens(normal.text)
+        self.found: list[Contact] = []
+        self.vetoes: list[tuple[Veto, Normal]] = []
+        self.respelt = respell(normal, t)
+        standing = self._phones(normal, t, region)
+        same = self.respelt is normal
+        if not same:
+            standing = []
+            t = tokens(self.respelt.text)
+        for address in addresses(self.respelt):
+            contact = _address(self.respelt, address)
+            if contact and self._add(contact):
+                standing.append((address.start, address.end))
+        for handle in handles(self.respelt, t, standing):
+            if isinstance(handle, Veto):
+                self.vetoes.append((handle, self.respelt))
+                continue
+            start, end = self.respelt.span(handle.start, handle.end)
+            value = handle.value
+            if handle.platform == "email":
+                value = _mailbox(value, t)
+            self._add(Contact("handle", handle.platform, value, start, end, handle.rule))
 
-def _phone(normal: Normal, phone: Phone, platform: str | None) -> Contact:
-    start, end = normal.span(phone.start, phone.end)
-    return Contact("phone", platform, phone.value, start, end, phone.rule)
+    def contacts(self) -> tuple[Contact, ...]:
+        """What was found, in the order of the text."""
+        return tuple(sorted(self.found, key=lambda contact: contact.start))
+
+    def _phones(self, normal: Normal, t: Tokens, region: str) -> list[tuple[int, int]]:
+        numbers = phones(t, region)
+        named = mentions(t) if numbers and t.all_roles & PLATFORM else []
+        standing: list[tuple[int, int]] = []
+        for number in numbers:
+            if isinstance(number, Veto):
+                self.vetoes.append((number, normal))
+                continue
+            start, end = normal.span(number.start, number.end)
+            platform = _platform_of(t, number, named)
+            if self._add(Contact("phone", platform, number.value, start, end, number.rule)):
+                standing.append((number.start, number.end))
+        return standing
+
+    def _add(self, contact: Contact) -> bool:
+        if len(self.found) >= _MOST_CONTACTS:
+            return False
+        for other in self.found:
+            if contact.start < other.end and other.start < contact.end:
+                return False
+        self.found.append(contact)
+        return True
 
 
 def _address(normal: Normal, address: Address) -> Contact | None:
@@ -103,14 +156,25 @@ def _address(normal: Normal, address: Address) -> Contact | None:
     return Contact("phone", address.platform, value, start, end, address.rule) if value else None
 
 
-def _platform_of(normal: Normal, phone: Phone) -> str | None:
+def _mailbox(name: str, t: Tokens) -> str:
+    """The whole address of a name on a mail service that the text mentions."""
+    service = next((word for word in t.words if PLATFORMS.names.get(word) == "email"), "gmail")
+    return f"{name}@{service}.com"
+
+
+def _platform_of(t: Tokens, phone: Phone, named: Sequence[Mention]) -> str | None:
     """The platform that the words around a number say it is on."""
-    before = tokens(normal.text[max(0, phone.start - 48) : phone.start])
-    for mention in reversed(mentions(before)):
-        if mention.platform in PLATFORMS.with_numbers and len(before) - mention.last <= _PLATFORM_REACH:
-            return mention.platform
-    after = tokens(normal.text[phone.end : phone.end + 32])
-    for mention in mentions(after):
-        if mention.platform in PLATFORMS.with_numbers and mention.first <= 2:
-            return mention.platform
-    return None
+    before = after = None
+    for mention in named:
+        if mention.platform not in PLATFORMS.with_numbers:
+            continue
+        first, last = t.starts[mention.first], t.ends[mention.last - 1]
+        if last <= phone.start and phone.start - last <= _REACH_BEFORE:
+            between = sum([1 for start in t.starts[mention.last :] if start < phone.start])
+            if between < _WORDS_BEFORE:
+                before = mention.platform
+        elif phone.end <= first <= phone.end + _REACH_AFTER and after is None:
+            between = sum([1 for end in t.ends[: mention.first] if end > phone.end])
+            if between < _WORDS_AFTER:
+                after = mention.platform
+    return before or after

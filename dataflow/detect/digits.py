@@ -3,39 +3,53 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from dataflow.detect.normalise import WORD
+from dataflow.detect.lexicon import (
+    CHARACTER,
+    DIGITS,
+    ENGLISH,
+    FUSED,
+    JOINER,
+    MANY,
+    MIXED,
+    NUMBERLIKE,
+    NUMERAL,
+    SIGN,
+    SUFFIX,
+)
 from dataflow.detect.numerals import (
     CHARACTERS,
-    JOINERS,
     LONGEST_PHRASE,
     NUMERALS,
-    PHRASE_STARTS,
     PHRASES,
+    PLURALS,
     SIGNS,
+    SUFFIXES,
     Numeral,
     fused,
     leet_numeral,
 )
-from dataflow.detect.vocabulary import ORDINARY
+from dataflow.detect.tokens import Tokens
 
 _PIECE = re.compile(r"[0-9]+|[^0-9]+")
 _LONG_DIGITS = re.compile(r"[0-9]{7,}")
-_LEET = str.maketrans("oilszbgq", "01152899")
-_LEET_TOKEN = re.compile(r"[0-9oilszbgq]+")
-_NUMERAL_CHARACTERS = re.compile("[" + "".join(CHARACTERS) + "]+")
-_WIDEST_GAP = 8
-_HAS_DIGIT = re.compile(r"[0-9]")
+_LEET = str.maketrans("oilszbgqaet", "01152899437")
+_LEET_TOKEN = re.compile(r"[0-9oilszbgq]+|[0-9oilszbgqaet]*[0-9][0-9oilszbgqaet]*[0-9][0-9oilszbgqaet]*")
+_LEET_LETTERS = re.compile(r"[oilszbgq]{1,4}")
+_CHARACTERS = re.compile("[" + "".join(CHARACTERS) + "]+")
 _TIGHT = frozenset("-._*/~")
 _TIMES = {"twice": 2, "thrice": 3}
 _ZEROS = {"hundred": "00", "thousand": "000"}
+_WIDEST_GAP = 8
+_MOST_BETWEEN = 2
 _FEWEST_ATOMS, _FEWEST_DIFFERENT = 10, 4
+_MOST_ATOMS = 48
+_PART = NUMBERLIKE | SIGN | JOINER | SUFFIX
 
 
-@dataclass(frozen=True, slots=True)
-class Atom:
+class Atom(NamedTuple):
     """Digits from one place: `how` is `digits`, `words` or `leet`; `weak` and `room` as a `Numeral`'s."""
 
     digits: str
@@ -46,17 +60,21 @@ class Atom:
     room: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Atoms with nothing but separators between them. `plus`: an international prefix stands before."""
+class Run(NamedTuple):
+    """Atoms with nothing but separators between them, of tokens `[first, last)`.
+
+    `plus`: an international prefix stands before.
+    """
 
     atoms: tuple[Atom, ...]
+    first: int
+    last: int
     plus: bool = False
 
     @property
     def digits(self) -> str:
         """All digits."""
-        return "".join(atom.digits for atom in self.atoms)
+        return "".join([atom.digits for atom in self.atoms])
 
     @property
     def start(self) -> int:
@@ -79,39 +97,29 @@ def _mixed(token: str, at: int) -> list[Atom]:
     numeral = leet_numeral(token)
     if numeral:
         return [Atom(numeral.digits, at, at + len(token), "words", room=numeral.room)]
+    pieces = [(piece[0], at + piece.start(), at + piece.end()) for piece in _PIECE.finditer(token)]
+    letters = {text for text, _, _ in pieces if not text[0].isdigit()}
+    if len(letters) == 1 and len(pieces) >= 3 and letters <= _DIVIDERS:
+        return [Atom(text, a, b, "digits") for text, a, b in pieces if text[0].isdigit()]
     atoms: list[Atom] = []
-    for piece in _PIECE.finditer(token):
-        start, end = at + piece.start(), at + piece.end()
-        if piece[0].isdigit():
-            atoms.append(Atom(piece[0], start, end, "digits"))
+    for text, start, end in pieces:
+        if text[0].isdigit():
+            atoms.append(Atom(text, start, end, "digits"))
             continue
-        whole = NUMERALS.get(piece[0])
-        parts = [(0, len(piece[0]), whole.digits)] if whole else fused(piece[0])
+        whole = NUMERALS.get(text)
+        parts = [(0, len(text), whole.digits)] if whole else fused(text)
         if not parts:
             break
         atoms += [Atom(digits, start + a, start + b, "words") for a, b, digits in parts]
     else:
         return atoms
+    if len(atoms) > 1 or (atoms and len(atoms[0].digits) >= 2 and letters <= _ATTACHED):
+        return atoms
     return []
 
 
-def _letters(token: str, at: int) -> list[Atom]:
-    numeral = NUMERALS.get(token)
-    if numeral:
-        return [Atom(numeral.digits, at, at + len(token), "words", numeral.weak, numeral.room)]
-    if len(token) >= 6 and token.isascii():
-        parts = fused(token)
-        if parts and len(parts) > 1:
-            return [Atom(digits, at + a, at + b, "words") for a, b, digits in parts]
-    if not token.isascii():
-        return [
-            Atom(
-                "".join(CHARACTERS[c] for c in run[0]), at + run.start(), at + run.end(), "words", weak=False
-            )
-            for run in _NUMERAL_CHARACTERS.finditer(token)
-            if len(run[0]) >= 3 or len(run[0]) == len(token)
-        ]
-    return []
+_DIVIDERS = frozenset(("x", "dash", "dot", "xx", "n", "and", "space", "z"))
+_ATTACHED = frozenset(("x", "ext", "me", "call", "text", "lol", "xx", "xo", "thanks", "ok", "pls"))
 
 
 def leet(token: str) -> bool:
@@ -121,149 +129,190 @@ def leet(token: str) -> bool:
 
 def leet_letters(token: str) -> bool:
     """Whether a token of letters may stand for digits, as no word does."""
-    return len(token) <= 4 and _LEET_TOKEN.fullmatch(token) is not None and token not in ORDINARY
+    return _LEET_LETTERS.fullmatch(token) is not None and token not in ENGLISH
 
 
-def _leet_letters(token: str, at: int, text: str) -> list[Atom]:
-    """Letters that stand for digits ("sss"), when punctuation ties them to their neighbours."""
-    if not leet_letters(token):
-        return []
-    before, after = text[at - 1 : at], text[at + len(token) : at + len(token) + 1]
-    if before in _TIGHT or after in _TIGHT:
-        return [Atom(token.translate(_LEET), at, at + len(token), "leet", weak=True)]
-    return []
+def _tied(t: Tokens, i: int) -> bool:
+    """Whether token i is letters that stand for digits ("sss") and punctuation ties it to its neighbours."""
+    if not leet_letters(t.words[i]):
+        return False
+    return t.gaps[i][-1:] in _TIGHT or t.gaps[i + 1][:1] in _TIGHT
 
 
-def _trimmed(atoms: list[Atom]) -> list[Atom]:
+def _trimmed(atoms: Sequence[Atom]) -> tuple[int, int]:
     """Without the weak atoms at both ends, unless there are so many in a row that they are no prose."""
     mostly_weak = len(atoms) >= _FEWEST_ATOMS and sum(atom.weak for atom in atoms) > len(atoms) // 2
     if mostly_weak and len({atom.digits for atom in atoms}) >= _FEWEST_DIFFERENT:
-        return atoms
+        return 0, len(atoms)
     first, last = 0, len(atoms)
     while first < last and atoms[first].weak:
         first += 1
     while last > first and atoms[last - 1].weak:
         last -= 1
-    return atoms[first:last]
+    return first, last
 
 
 class _Assembler:
     """Takes the tokens of a text in order; strings together what spells digits."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, t: Tokens) -> None:
+        self._t = t
         self._current: list[Atom] = []
+        self._tokens: list[int] = []
         self._plus = False
         self._times = 1
+        self._between = 0
         self._last_end = 0
         self.found: list[Run] = []
 
     def close(self) -> None:
         """End the current run."""
-        atoms = _trimmed(self._current)
-        if atoms:
-            self.found.append(Run(tuple(atoms), self._plus))
-        self._current = []
+        if self._current:
+            atoms = self._current
+            first, last = _trimmed(atoms)
+            if first < last and len(atoms) <= _MOST_ATOMS:
+                tokens = self._tokens
+                self.found.append(
+                    Run(tuple(atoms[first:last]), tokens[first], tokens[last - 1] + 1, self._plus and not first)
+                )
+            self._current = []
+            self._tokens = []
         self._plus = False
+        self._times = 1
+        self._between = 0
 
-    def hide(self, end: int) -> None:
-        """Pass over a token that is no part of any number."""
-        self.close()
-        self._last_end = end
-
-    def word(self, token: str, start: int, end: int) -> None:
-        """Take a token that spells no digits: a sign such as "double", or the end of a run."""
-        self._gap(start)
-        self._last_end = end
+    def sign(self, i: int) -> None:
+        """Take a word that is no numeral but changes one, or stands between two."""
+        word = self._t.words[i]
+        sign = SIGNS.get(word)
         current = self._current
-        sign = SIGNS.get(token)
         if sign in _TIMES:
             self._times = _TIMES[sign]
         elif sign in _ZEROS and current and current[-1].how == "words":
             last = current[-1]
-            current[-1] = Atom(last.digits + _ZEROS[sign], last.start, end, "words", room=len(_ZEROS[sign]))
+            zeros = _ZEROS[sign]
+            current[-1] = Atom(last.digits + zeros, last.start, self._t.ends[i], "words", room=len(zeros))
         elif sign == "plus":
             self.close()
             self._plus = True
-        elif not (token in JOINERS and current and current[-1].room):
-            self.close()
-
-    def digits(self, atoms: list[Atom], start: int, end: int) -> None:
-        """Take the atoms of a token at `[start, end)`."""
-        gap = self._gap(start)
-        current = self._current
-        if "+" in gap and gap.rstrip(" ([{'\"").endswith("+"):
-            if current and not self._separated_by_plus():
+        elif word in SUFFIXES and current and current[-1].how == "words" and len(current[-1].digits) == 1:
+            last, self._last_end = current[-1], self._t.ends[i]
+            teen = SUFFIXES[word] == "teen"
+            digits = "1" + last.digits if teen else last.digits + "0"
+            current[-1] = Atom(digits, last.start, self._t.ends[i], "words", room=0 if teen else 1)
+            return
+        elif current:
+            self._between += 1
+            if self._between > _MOST_BETWEEN:
                 self.close()
-            self._plus = self._plus or not self._current
-        first, *rest = atoms
-        current = self._current
-        if self._times > 1:
-            first = Atom(first.digits[0] * self._times + first.digits[1:], first.start, first.end, first.how)
-            self._times = 1
-        elif current and first.how == "words" and 0 < len(first.digits.lstrip("0")) <= current[-1].room:
-            wide = current.pop()
-            kept = wide.digits[: -len(first.digits)]
-            first = Atom(kept + first.digits, wide.start, first.end, "words", room=first.room)
-        if first.start > start and not current:
-            self._plus = False
-        current += (first, *rest)
-        self._last_end = current[-1].end
-        if self._last_end < end:
-            self.hide(end)
+                return
+        if current or self._plus or self._times > 1:
+            self._last_end = self._t.ends[i]
 
-    def _gap(self, start: int) -> str:
+    def digits(self, atoms: list[Atom], i: int, last: int) -> None:
+        """Take the atoms of tokens `[i, last]`."""
+        start = atoms[0].start
         if self._current and start - self._last_end > _WIDEST_GAP:
             self.close()
-        return self._text[max(self._last_end, start - _WIDEST_GAP) : start]
+        gap = self._t.gaps[i]
+        if "+" in gap and gap.rstrip(" ([{'\"").endswith("+"):
+            if self._current and not self._separated_by_plus():
+                self.close()
+            self._plus = self._plus or not self._current
+        first = atoms[0]
+        current = self._current
+        self._between = 0
+        if self._times > 1:
+            atoms[0] = first._replace(digits=first.digits[0] * self._times + first.digits[1:], weak=False)
+            self._times = 1
+        elif current:
+            before = current[-1]
+            if first.how == "words" and 0 < len(first.digits.lstrip("0")) <= before.room:
+                kept = before.digits[: -len(first.digits)]
+                atoms[0] = Atom(kept + first.digits, before.start, first.end, "words", room=first.room)
+                current.pop()
+                i = self._tokens.pop()
+            elif before.digits in ("2", "3", "4") and self._t.words[i] in PLURALS and len(first.digits) == 1:
+                atoms[0] = Atom(first.digits * int(before.digits), before.start, first.end, "words")
+                current.pop()
+                i = self._tokens.pop()
+        if first.start > self._t.starts[i] and not current:
+            self._plus = False
+        current += atoms
+        self._tokens += [i] * (len(atoms) - 1) + [last]
+        self._last_end = atoms[-1].end
+        if self._last_end < self._t.ends[last]:
+            self.close()
 
     def _separated_by_plus(self) -> bool:
         """Whether "+" is what separates the digits so far ("951+555+7359")."""
         last = self._current[-1]
-        return self._text[last.end : last.end + 1] == "+" and len(last.digits) <= 4
+        return self._t.text[last.end : last.end + 1] == "+" and len(last.digits) <= 4
 
 
-def runs(text: str, masked: list[tuple[int, int]]) -> list[Run]:
-    """Every run of digits in the normalised `text`, outside the `masked` spans. Linear time."""
-    assembler = _Assembler(text)
+def runs(t: Tokens, masked: list[tuple[int, int, str]]) -> list[Run]:
+    """Every run of digits, outside the `masked` spans. Linear time."""
+    assembler = _Assembler(t)
     mask = iter(masked)
     hidden = next(mask, None)
-    words = [(match[0], match.start(), match.end()) for match in WORD.finditer(text)]
-    at = 0
-    while at < len(words):
-        token, start, end = words[at]
-        at += 1
+    passed = 0
+    for i, roles in enumerate(t.roles):
+        if i < passed:
+            continue
+        if not roles & _PART and (len(t.words[i]) > 4 or not _tied(t, i)):
+            assembler.close()
+            continue
+        start, end = t.starts[i], t.ends[i]
         while hidden and hidden[1] <= start:
             hidden = next(mask, None)
         if hidden and hidden[0] < end:
-            assembler.hide(end)
+            assembler.close()
             continue
-        phrase = _phrase(words, at - 1) if token in PHRASE_STARTS else None
-        if phrase:
-            length, numeral = phrase
-            at += length - 1
-            end = words[at - 1][2]
-            assembler.digits([Atom(numeral.digits, start, end, "words", room=numeral.room)], start, end)
-            continue
-        if token.isdigit():
-            atoms = [Atom(token, start, end, "digits")]
-        elif _HAS_DIGIT.search(token):
-            atoms = _mixed(token, start)
-        else:
-            atoms = _letters(token, start) or _leet_letters(token, start, text)
+        if roles & MANY:
+            phrase = _phrase(t, i)
+            if phrase:
+                passed, numeral = phrase
+                last = passed - 1
+                atom = Atom(numeral.digits, start, t.ends[last], "words", room=numeral.room)
+                assembler.digits([atom], i, last)
+                continue
+        atoms = _atoms(t.words[i], start, end, roles)
         if atoms:
-            assembler.digits(atoms, start, end)
+            assembler.digits(atoms, i, i)
+        elif roles & (SIGN | JOINER | SUFFIX):
+            assembler.sign(i)
         else:
-            assembler.word(token, start, end)
+            assembler.close()
     assembler.close()
     return assembler.found
 
 
-def _phrase(words: list[tuple[str, int, int]], at: int) -> tuple[int, Numeral] | None:
-    """The longest numeral of several words that begins at word `at`, and how many words it has."""
-    for length in range(min(LONGEST_PHRASE, len(words) - at), 1, -1):
-        chosen = words[at : at + length]
-        numeral = PHRASES.get(tuple(word for word, _, _ in chosen))
-        if numeral and all(b - a == 1 for (_, _, a), (_, b, _) in pairwise(chosen)):
-            return length, numeral
+def _atoms(word: str, start: int, end: int, roles: int) -> list[Atom]:
+    """The atoms of one token."""
+    if roles & DIGITS:
+        return [Atom(word, start, end, "digits")]
+    if roles & MIXED:
+        return _mixed(word, start)
+    if roles & NUMERAL:
+        numeral = NUMERALS[word]
+        return [Atom(numeral.digits, start, end, "words", numeral.weak, numeral.room)]
+    if roles & FUSED:
+        return [Atom(digits, start + a, start + b, "words") for a, b, digits in fused(word) or ()]
+    if roles & CHARACTER:
+        return [
+            Atom("".join(CHARACTERS[c] for c in run[0]), start + run.start(), start + run.end(), "words")
+            for run in _CHARACTERS.finditer(word)
+            if len(run[0]) >= 3 or len(run[0]) == len(word)
+        ]
+    if roles & (SIGN | JOINER | SUFFIX):
+        return []
+    return [Atom(word.translate(_LEET), start, end, "leet", weak=True)] if leet_letters(word) else []
+
+
+def _phrase(t: Tokens, i: int) -> tuple[int, Numeral] | None:
+    """The longest numeral of several words that begins at token i: where it ends, and what it spells."""
+    for last in range(min(i + LONGEST_PHRASE, len(t.words)), i + 1, -1):
+        numeral = PHRASES.get(tuple(t.words[i:last]))
+        if numeral and all(len(t.gaps[k]) == 1 for k in range(i + 1, last)):
+            return last, numeral
     return None

@@ -7,41 +7,42 @@ word. A handle needs `_ENOUGH` of them; an ordinary word never is one.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from dataflow.detect.data import table
-from dataflow.detect.normalise import Normal, fold
-from dataflow.detect.platforms import Mention, Token, mentions, tokens
-from dataflow.detect.vocabulary import NAMES, ORDINARY, PUBLIC_ACCOUNTS, compound, ordinary
-
-_PHRASES = table("phrases.toml")
-
-
-def _entries(key: str) -> frozenset[str]:
-    return frozenset(map(fold, _PHRASES[key]))
-
-
-_LABEL, _COPULA, _FILLER = _entries("label"), _entries("copula"), _entries("filler")
-_GIVE, _ON, _OTHERS, _OWN = _entries("give"), _entries("on"), _entries("others"), _entries("own")
-_ANYWHERE = sorted((tuple(fold(p).split()) for p in _PHRASES["anywhere"]), key=len, reverse=True)
-_ANYWHERE_FIRST = frozenset(phrase[0] for phrase in _ANYWHERE)
-_UNIT_LIKE = re.compile(
-    rf"[0-9]+(?:\.[0-9]+)?(?:{'|'.join(_PHRASES['units'])})|[a-z][0-9]{{1,2}}|[0-9]{{1,2}}[a-z]|gr8|l8r|m8|w8|h8|b4|2day|2nite|4ever|n8|str8|[0-9]+(?:st|nd|rd|th)"
+from dataflow.detect.lexicon import (
+    ANYWHERE,
+    ANYWHERE_PHRASES,
+    COPULA,
+    FILLER,
+    GIVE,
+    LABEL,
+    LATIN,
+    NAME,
+    ON,
+    ORDINARY,
+    OTHERS,
+    OWN,
+    PLATFORM,
 )
-_POINTING = frozenset(":=→➡👉>⇒☞👇⬇'\"«»“")
-_LOOSE = frozenset("-~|*()•/_[]")
+from dataflow.detect.mentions import Mention, mentions
+from dataflow.detect.normalise import Normal
+from dataflow.detect.shapes import NEVER, STRONG, chunk, shape
+from dataflow.detect.tokens import Tokens
+from dataflow.detect.verdicts import Veto
+
+_POINTING = frozenset(":=→➡👉>⇒☞👇⬇\"«»“⏩↪➜▶🔜")
+_LOOSE = frozenset("-~|*()•/_[]`'<{}#^,")
 _ENDS = frozenset(".!?;")
-_SHORTEST, _LONGEST = 3, 40
 _ENOUGH = 3
-_NEVER = -9
 _FARTHEST = 9
 _FEW_WORDS = 5
+_MOST = 24
+_OWN_ANSWER = frozenset(("mine", "mines", "its", "im", "m"))
 
 
-@dataclass(frozen=True, slots=True)
-class Handle:
+class Handle(NamedTuple):
     """A handle in a respelt text, `[start, end)`."""
 
     platform: str | None
@@ -51,216 +52,286 @@ class Handle:
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
+class Place(NamedTuple):
+    """A chosen name where it stands: tokens `[first, last)`, characters `[start, end)`, and its points."""
+
+    first: int
+    last: int
+    start: int
+    end: int
+    points: int
+    signed: bool
+
+
+class _Gap(NamedTuple):
+    joint: int
+    """How strongly a gap joins: 2 for what points, 1 for loose signs, 0 for none."""
+    ends: bool
+    """It ends a sentence."""
+    signed: bool
+    """ "@" stands at its end."""
+
+
+class _Gaps(dict[str, _Gap]):
+    """What a gap says, worked out when it is first met."""
+
+    def __missing__(self, gap: str) -> _Gap:
+        joint = 2 if not _POINTING.isdisjoint(gap) else 1 if not _LOOSE.isdisjoint(gap) else 0
+        ends = not _ENDS.isdisjoint(gap)
+        found = _Gap(joint, ends, gap.endswith("@"))
+        if len(self) < 5000 and len(gap) <= 8:
+            self[gap] = found
+        return found
+
+
+_GAPS = _Gaps()
+
+
 class _Text:
-    normal: Normal
-    tokens: Sequence[Token]
-    words: int
-    """Latin tokens: what few-word messages are told by."""
+    """A respelt text with what has been taken from it."""
+
+    def __init__(self, normal: Normal, t: Tokens, free: Sequence[tuple[int, int]]) -> None:
+        self.normal = normal
+        self.t = t
+        self.latin = sum([1 for roles in t.roles if roles & LATIN])
+        self.taken: set[int] = set()
+        for start, end in free:
+            i = bisect_left(t.ends, start + 1)
+            while i < len(t.starts) and t.starts[i] < end:
+                self.taken.add(i)
+                i += 1
 
     def signed(self, i: int) -> bool:
         """Whether "@" stands right before token i."""
-        token = self.tokens[i]
-        return i > 0 and self.tokens[i - 1].text == "@" and self.tokens[i - 1].end == token.start
+        return _GAPS[self.t.gaps[i]].signed
 
-    def shape(self, i: int) -> int:
-        """How much token i looks like a chosen name, in points; `_NEVER` for what cannot be one."""
-        token = self.tokens[i]
-        word = token.text
-        if not token.latin or not _SHORTEST <= len(word) <= _LONGEST:
-            return _NEVER
-        if not any(c.isalpha() for c in word) or not self.normal.plain(token.start, token.end):
-            return _NEVER
-        signed = 2 if self.signed(i) else 0
-        if signed and word in PUBLIC_ACCOUNTS:
-            return _NEVER
-        if _UNIT_LIKE.fullmatch(word):
-            return _NEVER
-        if "_" in word or any(c.isdigit() for c in word):
-            return 3 + signed
-        if "." in word:
-            parts = word.split(".")
-            if len(parts) > 4 or "" in parts or all(p in ORDINARY and p not in NAMES for p in parts):
-                return 1 + signed if signed else _NEVER
-            return 3 + signed
-        if word in ORDINARY and word not in NAMES:
-            return _NEVER + (2 if signed else 0)
-        if compound(word):
-            return 2 + signed
-        if ordinary(word) and word not in NAMES:
-            return _NEVER
-        return (1 if len(word) >= 5 else 0) + signed
+    def place(self, i: int, platform: str | None = None) -> Place | None:
+        """The chosen name at token i with its shape's points, or None when it cannot be one."""
+        t = self.t
+        if not t.roles[i] & LATIN:
+            return None
+        after = t.gaps[i + 1][:1]
+        if after in ("_", ".", "-") or t.gaps[i][-1:] == "_":
+            start, end = chunk(t, i, platform)
+            last = bisect_left(t.starts, end)
+        else:
+            start, end, last = t.starts[i], t.ends[i], i + 1
+        word = t.text[start:end]
+        signed = start > 0 and t.text[start - 1] == "@"
+        points = shape(word, signed)
+        if points < 0 or not self.normal.plain(start, end):
+            return None
+        return Place(i, max(last, i + 1), start, end, points, signed)
 
 
-def _gives(text: _Text, first: int) -> int:
+def _gives(t: Tokens, first: int) -> int:
     """1 when the words before token `first` give or invite, else 0."""
     for i in range(first - 1, max(-1, first - 5), -1):
-        token = text.tokens[i].text
-        if token in _ENDS:
+        if _GAPS[t.gaps[i + 1]].ends:
             break
-        if token in _GIVE:
+        if t.roles[i] & GIVE:
             return 1
     return 0
 
 
-def _third_party(text: _Text, at: int) -> bool:
+def _third_party(t: Tokens, at: int) -> bool:
     """Whether the words before token `at` speak of somebody else's account ("i follow @…")."""
-    words = [token.text for token in text.tokens[max(0, at - 5) : at]]
-    return not _OTHERS.isdisjoint(words) and _OWN.isdisjoint(words)
+    seen = 0
+    for roles in t.roles[max(0, at - 5) : at]:
+        seen |= roles
+    return bool(seen & OTHERS) and not seen & OWN
 
 
-def _extended(text: _Text, i: int, platform: str | None) -> tuple[int, int]:
-    """The span of the handle at token i: hyphens go on with it where the platform allows them."""
-    start, end = text.tokens[i].start, text.tokens[i].end
-    if platform in ("snapchat", "wechat", "skype"):
-        tail = re.compile(r"(?:-[a-z0-9_.]*[a-z0-9_])+").match(text.normal.text, end, end + _LONGEST)
-        if tail and any(c.isdigit() or c == "_" for c in tail[0]):
-            end = tail.end()
-    return start, end
-
-
-def _forward(text: _Text, mention: Mention, taken: frozenset[int]) -> tuple[int, int] | None:
-    """The token after a mention that is its handle, and the points; None when there is none."""
-    points = (1 if mention.sure else 0) + _gives(text, mention.first)
-    if text.words <= _FEW_WORDS:
-        points += 1
+def _forward(text: _Text, mention: Mention) -> Place | None:
+    """The name after a mention that is its handle, with all its points; None when there is none."""
+    t = text.t
+    base = (1 if mention.sure else 0) + _gives(t, mention.first)
+    if text.latin <= _FEW_WORDS:
+        base += 1
     joint, asked = 0, False
-    for i in range(mention.last, min(len(text.tokens), mention.last + _FARTHEST)):
-        token = text.tokens[i].text
-        if i in taken:
+    i = mention.last
+    stop = min(len(t.words), mention.last + _FARTHEST)
+    while i < stop:
+        if i in text.taken:
             return None
-        if len(token) == 1 and not token.isalnum() and token != "_":
-            if token in _POINTING:
-                joint = max(joint, 2 if token != "'" else joint)
-            elif token in _LOOSE:
-                joint = max(joint, 1)
-            elif token in _ENDS:
-                asked = asked or not (i == mention.last and "." in text.tokens[i - 1].text)
-            continue
-        if text.signed(i):
+        roles = t.roles[i]
+        gap = _GAPS[t.gaps[i]]
+        joint = max(joint, gap.joint)
+        if gap.ends and not (i == mention.last and t.gaps[i][:1] == "." and t.gaps[i][1:2] == " "):
+            asked = True
+        if gap.signed:
             joint = max(joint, 1)
-        elif token in _LABEL and not _ends_message(text, i):
+        elif not roles & LATIN:
+            if roles & LABEL:
+                joint = 2
+            elif roles & COPULA:
+                joint = max(joint, 1)
+            i += 1
+            continue
+        elif t.gaps[i + 1][:1] in ("_", ".") and i + 1 < len(t.words) and t.gaps[i + 1] in ("_", ".", "__", ".."):
+            pass
+        elif roles & LABEL and i + 1 < len(t.words):
             joint, asked = max(joint, 2), False
+            i += 1
             continue
-        elif token in _COPULA:
-            joint, asked = max(joint, 1), asked and token not in ("mine", "mines", "its", "it's", "im", "i'm")
+        elif roles & COPULA:
+            joint = max(joint, 1)
+            asked = asked and t.words[i] not in _OWN_ANSWER
+            i += 1
             continue
-        elif token in _FILLER or not text.tokens[i].latin:
+        elif roles & (FILLER | PLATFORM) and not (roles & NAME and joint == 2):
+            i += 1
             continue
-        if asked and not text.signed(i):
+        place = text.place(i, mention.platform)
+        if place is None or place.points + base + joint < _ENOUGH:
             return None
-        shape = text.shape(i)
-        if shape < 0 or points + joint + shape < _ENOUGH:
+        if asked and not place.signed and place.points < STRONG:
             return None
-        if text.signed(i) and _third_party(text, mention.first):
+        if place.signed and _third_party(t, mention.first):
             return None
-        return i, points + joint + shape
+        return place._replace(points=base + joint + place.points)
     return None
 
 
-def _ends_message(text: _Text, i: int) -> bool:
-    return i + 1 >= len(text.tokens)
+_BEFORE_ON = frozenset(("my", "the", "meu", "mi", "mon", "mein", "mijn", "s", "is", "are", "me"))
+_GIVEN = frozenset(("im", "m", "its", "add", "s", "it", "by", "as", "me"))
 
 
-def _backward(text: _Text, mention: Mention, taken: frozenset[int]) -> tuple[int, int] | None:
-    """The token before a mention that is its handle ("… on insta"), and the points."""
+def _backward(text: _Text, mention: Mention) -> Place | None:
+    """The name before a mention that is its handle ("… on insta"), with all its points."""
+    t = text.t
     i = mention.first - 1
-    joined = mention.first > 0 and text.tokens[mention.first].text in _ON and mention.last - mention.first > 1
+    joined = bool(t.roles[mention.first] & ON) and mention.last - mention.first > 1
     loose = False
     while i >= 0 and mention.first - i <= 5:
-        token = text.tokens[i].text
-        if token in _ON:
+        gap = t.gaps[i + 1]
+        if not _ENDS.isdisjoint(gap) or "\n" in gap:
+            return None
+        loose = loose or not _BRACKET.isdisjoint(gap)
+        roles = t.roles[i]
+        if roles & ON and not (roles & NAME):
             joined = True
-        elif token in ("my", "the", "meu", "mi", "mon", "mein", "mijn", "'", "s"):
-            pass
-        elif len(token) == 1 and not token.isalnum() and token in "(-,|/:=@":
-            loose = True
-        else:
+        elif t.words[i] not in _BEFORE_ON and not (roles & PLATFORM and not text.signed(i)):
             break
         i -= 1
-    if i < 0 or i in taken or not (joined or loose):
+    if i < 0 or i in text.taken or not (joined or loose):
         return None
-    shape = text.shape(i)
-    points = shape + (1 if mention.sure else 0)
-    before = text.tokens[i - 1].text if i else ""
-    if before in _LABEL or before in ("im", "i'm", "its", "it's", "add"):
+    while i and t.gaps[i] in ("_", ".", "__", "-"):
+        i -= 1
+    place = text.place(i, mention.platform)
+    if place is None:
+        return None
+    points = place.points + (1 if mention.sure else 0)
+    if i and (t.roles[i - 1] & LABEL or t.words[i - 1] in _GIVEN):
         points += 2
-    elif text.words <= _FEW_WORDS:
+    elif text.latin <= _FEW_WORDS:
         points += 1
-    if shape < 2 or points < _ENOUGH or (loose and not joined and shape < 3):
+    if place.points < 2 or points < _ENOUGH or (loose and not joined and place.points < STRONG):
         return None
-    return None if _third_party(text, i) else (i, points)
+    return None if _third_party(t, i) and not _gives(t, i) else place._replace(points=points)
 
 
-def _loose(text: _Text, found: Sequence[Mention], taken: frozenset[int]) -> Iterator[tuple[int, Mention]]:
-    """Names that a label or "@" marks, somewhere in a text that mentions a platform."""
-    for i in range(1, len(text.tokens)):
-        before = text.tokens[i - 1].text
-        marked = text.signed(i) or before in _LABEL or before in ("its", "add", "im", ":")
-        if i in taken or not marked:
+_BRACKET = frozenset("(-,|/:=@)[")
+_MARKS = frozenset(("its", "add", "im", "m", "mine"))
+
+
+def _marked(text: _Text, found: Sequence[Mention]) -> tuple[Place, Mention] | None:
+    """A name that a label or "@" marks, or the only one that no word could be, in a text that mentions a
+    platform.
+    """
+    t = text.t
+    strong: list[Place] = []
+    for i in range(len(t.words)):
+        if i in text.taken or not t.roles[i] & LATIN or (i and t.gaps[i] in ("_", ".")):
             continue
-        if text.shape(i) >= (3 if text.signed(i) else 2) and not _third_party(text, i):
-            yield i, min(found, key=lambda m: abs(m.first - i))
+        if t.roles[i] & ORDINARY and t.gaps[i + 1][:1] not in ("_", ".") and not text.signed(i):
+            continue
+        place = text.place(i)
+        if place is None:
+            continue
+        before = t.roles[i - 1] & LABEL or t.words[i - 1] in _MARKS or ":" in t.gaps[i] if i else 0
+        if (place.signed or before) and place.points >= (STRONG if place.signed else 2) and not _third_party(t, i):
+            return place, min(found, key=lambda m: abs(m.first - i))
+        if place.points >= STRONG and not place.signed:
+            strong.append(place)
+    if len(strong) == 1 and len(found) == 1 and _gives(t, found[0].first) and not _third_party(t, strong[0].first):
+        return strong[0], found[0]
+    return None
 
 
-def _anywhere(text: _Text) -> list[Mention]:
+def _anywhere(t: Tokens) -> list[Mention]:
     """Phrases that announce a handle without a platform ("same name on all socials")."""
     found = []
-    words = [(i, token.text) for i, token in enumerate(text.tokens) if token.text != "'"]
-    for at, (first, word) in enumerate(words):
-        if word not in _ANYWHERE_FIRST:
-            continue
-        for phrase in _ANYWHERE:
-            part = words[at : at + len(phrase)]
-            if tuple(w for _, w in part) == phrase:
-                found.append(Mention(None, first, part[-1][0] + 1, True))
-                break
+    for i, roles in enumerate(t.roles):
+        if roles & ANYWHERE:
+            for phrase in _BY_FIRST[t.words[i]]:
+                last = i + len(phrase)
+                if tuple(t.words[i:last]) == phrase:
+                    found.append(Mention(None, i, last, True))
+                    break
     return found
 
 
-def _bare(text: _Text, taken: frozenset[int]) -> int | None:
+_BY_FIRST = {
+    first: sorted((p for p in ANYWHERE_PHRASES if p[0] == first), key=len, reverse=True)
+    for first in {p[0] for p in ANYWHERE_PHRASES}
+}
+
+
+def _bare(text: _Text) -> Place | None:
     """A lone "@name" in a message that says little else."""
-    marked = [i for i in range(1, len(text.tokens)) if text.signed(i) and i not in taken]
-    if len(marked) != 1 or _third_party(text, marked[0]):
+    marked = [i for i in range(len(text.t.words)) if text.signed(i) and i not in text.taken]
+    if len(marked) != 1 or _third_party(text.t, marked[0]):
         return None
-    shape = text.shape(marked[0])
-    return marked[0] if shape >= 5 or (shape >= 3 and text.words <= 3) else None
+    place = text.place(marked[0])
+    if place is None:
+        return None
+    return place if place.points >= STRONG + 2 or (place.points >= 3 and text.latin <= 3) else None
 
 
-def handles(normal: Normal, free: Sequence[tuple[int, int]]) -> list[Handle]:
-    """The handles of a respelt text, outside the spans of `free`-standing contacts. Linear time."""
-    sequence = tokens(normal.text)
-    text = _Text(normal, sequence, sum(token.latin for token in sequence))
-    taken = frozenset(
-        i for i, token in enumerate(sequence) if any(a < token.end and token.start < b for a, b in free)
-    )
-    named = [m for m in mentions(sequence) if m.first not in taken]
-    taken |= {i for m in named for i in range(m.first, m.last)}
-    found: list[Handle] = []
-
-    def take(i: int, platform: str | None, rule: str) -> None:
-        nonlocal taken
-        start, end = _extended(text, i, platform)
-        found.append(Handle(platform, normal.text[start:end], start, end, rule))
-        taken |= {i}
-
+def handles(normal: Normal, t: Tokens, free: Sequence[tuple[int, int]]) -> list[Handle | Veto]:
+    """The handles of a respelt text, outside the spans of `free`-standing contacts, and mentions that bind
+    nothing. Linear time.
+    """
+    if not t.all_roles & (PLATFORM | ANYWHERE) and "@" not in t.text:
+        return []
+    text = _Text(normal, t, free)
+    named = [m for m in mentions(t) if m.first not in text.taken]
     for mention in named:
-        best = _forward(text, mention, taken)
-        back = _backward(text, mention, taken)
-        if back and (not best or back[1] > best[1]):
-            take(back[0], mention.platform, "handle_backward")
-        elif best:
-            take(best[0], mention.platform, "handle_forward")
-    if named and not found:
-        for i, mention in _loose(text, named, taken):
-            take(i, mention.platform, "handle_marked")
-            break
-    if not found:
-        for mention in _anywhere(text):
-            best = _forward(text, mention, taken)
-            if best:
-                take(best[0], None, "handle_anywhere")
+        text.taken.update(range(mention.first, mention.last))
+    found: list[Handle | Veto] = []
+    count = 0
+
+    def take(place: Place, platform: str | None, rule: str) -> None:
+        nonlocal count
+        count += 1
+        value = t.text[place.start : place.end]
+        found.append(Handle(platform, value, place.start, place.end, rule))
+        text.taken.update(range(place.first, place.last))
+
+    for mention in named[:_MOST]:
+        ahead = _forward(text, mention)
+        back = _backward(text, mention)
+        if back and (not ahead or back.points > ahead.points):
+            take(back, mention.platform, "handle_backward")
+        elif ahead:
+            take(ahead, mention.platform, "handle_forward")
+        else:
+            start, end = t.starts[mention.first], t.ends[mention.last - 1]
+            found.append(Veto("a platform's name, and no name of an account with it", start, end))
+    if named and not count:
+        marked = _marked(text, named)
+        if marked:
+            take(marked[0], marked[1].platform, "handle_marked")
+    if not count and t.all_roles & ANYWHERE:
+        for mention in _anywhere(t):
+            ahead = _forward(text, mention) or _backward(text, mention)
+            if ahead:
+                take(ahead, None, "handle_anywhere")
                 break
-    if not found and (lone := _bare(text, taken)) is not None:
+    if not count and "@" in t.text and (lone := _bare(text)) is not None:
         take(lone, None, "handle_bare")
     return found
+
+
+__all__ = ["NEVER", "Handle", "handles"]

@@ -20,6 +20,7 @@ _ALWAYS = _LOOKALIKES["always"]
 _LATIN = re.compile(r"[a-z]")
 _IN_DOUBT = re.compile(r"[α-ωа-џѐ-ԯ]")
 _ANY_WORD = re.compile(r"\w+")
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
 
 MARKS = "".join(chr(c) for c in range(0x300, 0x2000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
 """Vowel signs and other marks, which belong to the letter before them."""
@@ -118,9 +119,23 @@ def normalise(text: str) -> Normal:
     return Normal(text, folded, origin)
 
 
+def plain_form(text: str) -> str:
+    """The normal form of `text`, other scripts and signs set apart, without the way back."""
+    folded = "".join(map(_FOLDS.__getitem__, text))
+    if _IN_DOUBT.search(folded):
+        folded = _ANY_WORD.sub(_unmixed, folded)
+    return _FOREIGN.sub(r" \g<0> ", folded)
+
+
 def _unmixed(word: re.Match[str]) -> str:
     mixed = _LATIN.search(word[0]) and _IN_DOUBT.search(word[0])
     return word[0].translate(_MIXED) if mixed else word[0]
+
+
+def lookalike(word: str) -> str | None:
+    """A word that is all look-alikes of Latin letters, as the Latin word it looks like; else None."""
+    plain = word.translate(_MIXED)
+    return plain if plain.isascii() else None
 
 
 def fold(entry: str) -> str:

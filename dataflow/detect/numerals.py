@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from dataflow.detect.data import table
+from dataflow.detect.data import table, words
 from dataflow.detect.misspell import misspellings, unleet
 from dataflow.detect.normalise import fold
-from dataflow.detect.vocabulary import ORDINARY
 
 _SHORTEST_IN_FUSED = 3
 _LONGEST_FUSED = 120
+_LONGEST_LEET = 12
+_MAIN = frozenset(("en", "es", "fr", "de", "pt", "it", "nl", "tr", "ru", "hi", "hi_latn", "id", "pl"))
+"""Languages whose numerals count even where they look like an English word ("null", "once", "elf")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,18 @@ class Numeral:
     room: int = 0
 
 
+_ENGLISH = words("words_en.txt")
+_LEXICON = dict(table("numbers.toml"))
+SIGNS: dict[str, str] = {}
+"""Words that are no numerals but change one: what the word means by the word."""
+for _sign, _words in _LEXICON.pop("signs").items():
+    SIGNS.update((fold(_word), _sign) for _word in _words)
+SUFFIXES: dict[str, str] = {}
+"""Words that make the digit before them a teen or a ten ("dua belas", "dua puluh")."""
+LANGUAGES: dict[str, tuple[str, ...]] = {}
+"""In which languages a word is a numeral."""
+
+
 def _alternatives(entries: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Each word of a list by value, and the digit it spells."""
     for value, alternatives in enumerate(entries):
@@ -34,10 +49,12 @@ def _alternatives(entries: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield word, str(value)
 
 
-def _language(entries: Mapping[str, Any]) -> dict[str, Numeral]:
+def _language(name: str, entries: Mapping[str, Any]) -> dict[str, Numeral]:
     """A language's numerals, with those that it writes as one word."""
     units = dict(_alternatives(entries["digits"]))
-    numerals = {word: Numeral(digit) for word, digit in units.items()}
+    numerals = {
+        word: Numeral(digit, name not in _MAIN and word in _ENGLISH) for word, digit in units.items()
+    }
     for word, digit in _alternatives(entries.get("weak", ())):
         numerals.setdefault(word, Numeral(digit, weak=True))
     for key, room in (("more", 0), ("tens", 1), ("hundreds", 2)):
@@ -51,6 +68,47 @@ def _language(entries: Mapping[str, Any]) -> dict[str, Numeral]:
     return numerals
 
 
+def _plurals(english: Mapping[str, Numeral]) -> Iterator[tuple[str, Numeral]]:
+    """ "fives", for "three fives"."""
+    for word, numeral in english.items():
+        if len(numeral.digits) == 1 and not numeral.weak:
+            yield (word + "es" if word.endswith("x") or word == "zero" else word + "s"), replace(
+                numeral, weak=True
+            )
+
+
+def _compile() -> dict[str, Numeral]:
+    everything: dict[str, Numeral] = {}
+    languages: defaultdict[str, list[str]] = defaultdict(list)
+    for name, entries in _LEXICON.items():
+        for word, numeral in _language(name, entries).items():
+            if word not in everything or (everything[word].weak and not numeral.weak and name in _MAIN):
+                everything[word] = numeral
+            languages[word].append(name)
+        SUFFIXES.update(entries.get("suffixes", {}))
+    LANGUAGES.update((word, tuple(names)) for word, names in languages.items() if "en" not in names)
+    return everything
+
+
+_ALL = _compile()
+PLURALS = dict(_plurals(_language("en", _LEXICON["en"])))
+"""English numerals in the plural ("three fives")."""
+PHRASES = {tuple(word.split()): numeral for word, numeral in _ALL.items() if " " in word}
+"""Numerals of several words, apart by a space or a hyphen."""
+PHRASE_STARTS = frozenset(phrase[0] for phrase in PHRASES)
+LONGEST_PHRASE = max(map(len, PHRASES))
+LISTED = {word: numeral for word, numeral in _ALL.items() if " " not in word}
+CHARACTERS = {
+    word: digit
+    for entries in _LEXICON.values()
+    if entries.get("characters")
+    for word, digit in _alternatives(entries["digits"])
+}
+"""Scripts that write a digit as one character and no spaces between."""
+JOINERS = frozenset(fold(entries["and"]) for entries in _LEXICON.values() if "and" in entries)
+"""Words that may stand between a numeral with room and what fills it."""
+
+
 def _with_misspellings(numerals: dict[str, Numeral]) -> dict[str, Numeral]:
     """Also with slips of the pen, weak when the slip is a word; short ones only doubled or swapped."""
     known = dict(numerals)
@@ -61,37 +119,18 @@ def _with_misspellings(numerals: dict[str, Numeral]) -> dict[str, Numeral]:
             if slip in known or len(slip) < 3:
                 continue
             if len(word) > 3 or len(slip) > 3 or (len(slip) == 3 and sorted(slip) == sorted(word)):
-                known[slip] = Numeral(numeral.digits, slip in ORDINARY, numeral.room)
+                known[slip] = Numeral(numeral.digits, slip in _ENGLISH, numeral.room)
     return known
 
 
-_LEXICON = table("numbers.toml")
-SIGNS = {fold(word): sign for sign, entries in _LEXICON.pop("signs").items() for word in entries}
-"""Words that are no numerals but change one: what the word means by the word."""
-_ALL: dict[str, Numeral] = {}
-for _entries in _LEXICON.values():
-    for _word, _numeral in _language(_entries).items():
-        _ALL.setdefault(_word, _numeral)
-PHRASES = {tuple(word.split()): numeral for word, numeral in _ALL.items() if " " in word}
-"""Numerals of several words, apart by a space or a hyphen."""
-PHRASE_STARTS = frozenset(phrase[0] for phrase in PHRASES)
-LONGEST_PHRASE = max(map(len, PHRASES))
-_LISTED = {word: numeral for word, numeral in _ALL.items() if " " not in word}
-CHARACTERS = {
-    word: digit
-    for entries in _LEXICON.values()
-    if entries.get("characters")
-    for word, digit in _alternatives(entries["digits"])
-}
-"""Scripts that write a digit as one character and no spaces between."""
-JOINERS = frozenset(fold(entries["and"]) for entries in _LEXICON.values() if "and" in entries)
-"""Words that may stand between a numeral with room and what fills it."""
-NUMERALS = _with_misspellings(_LISTED)
+NUMERALS = _with_misspellings(LISTED)
+for _word, _numeral in PLURALS.items():
+    NUMERALS.setdefault(_word, _numeral)
 _FUSIBLE = {
     word: numeral
-    for word, numeral in _LISTED.items()
+    for word, numeral in LISTED.items()
     if len(word) >= _SHORTEST_IN_FUSED and not numeral.weak and word not in CHARACTERS
-} | {"oh": Numeral("0")}
+} | {"oh": Numeral("0"), "ek": Numeral("1")}
 _LONGEST = max(map(len, _FUSIBLE))
 FUSED_STARTS = frozenset(word[:3] for word in _FUSIBLE if len(word) > 2)
 
@@ -103,11 +142,12 @@ def fused(word: str) -> list[tuple[int, int, str]] | None:
     # back[i]: where the numeral that ends at i begins, when word[:i] is all numerals.
     back: list[int] = [-1] * (len(word) + 1)
     back[0] = 0
-    for end in range(2, len(word) + 1):
-        for start in range(max(0, end - _LONGEST), end - 1):
-            if back[start] >= 0 and word[start:end] in _FUSIBLE:
+    for start in range(len(word) - 1):
+        if back[start] < 0 or (start == 0 and word[:3] not in FUSED_STARTS and word[:2] not in _FUSIBLE):
+            continue
+        for end in range(start + 2, min(start + _LONGEST, len(word)) + 1):
+            if back[end] < 0 and word[start:end] in _FUSIBLE:
                 back[end] = start
-                break
     if back[len(word)] < 0:
         return None
     parts: list[tuple[int, int, str]] = []
@@ -120,10 +160,6 @@ def fused(word: str) -> list[tuple[int, int, str]] | None:
 
 def leet_numeral(token: str) -> Numeral | None:
     """A numeral with some letters written as digits ("s3ven"), or None."""
-    if len(token) > 12:
+    if not 2 < len(token) <= _LONGEST_LEET:
         return None
-    for letters in (unleet(token), unleet(token.replace("1", "l"))):
-        numeral = NUMERALS.get(letters)
-        if numeral is not None:
-            return numeral if len(token) > 2 else None
-    return None
+    return NUMERALS.get(unleet(token)) or NUMERALS.get(unleet(token.replace("1", "l")))

@@ -9,33 +9,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import rphonenumbers
 
+from dataflow.detect.context import near, spoken_of_a_service
 from dataflow.detect.data import table
 from dataflow.detect.digits import Atom, Run, runs
+from dataflow.detect.lexicon import LOCAL, NUMBERLIKE, REVERSE, regions
 from dataflow.detect.masks import masked
-from dataflow.detect.normalise import Normal, fold
+from dataflow.detect.tokens import Tokens
+from dataflow.detect.verdicts import Veto
 
-_CONTEXT = table("phone_context.toml")
-_CONTACT = frozenset(map(fold, _CONTEXT["contact"]))
-_OTHER = frozenset(map(fold, _CONTEXT["other"]))
-_REVERSE = frozenset(map(fold, _CONTEXT["reverse"]))
-_LOCAL = tuple(map(fold, _CONTEXT["local"]))
-_FICTION: dict[str, int] = _CONTEXT["fiction"]
-_CONTACT_IN_SCRIPT = tuple(word for word in _CONTACT if not word.isascii())
-_WORD = re.compile(r"[^\W\d_]+")
-_STRONG_GAP = re.compile(r"[,;:!?()\n]|\s-\s|.{3}", re.DOTALL)
+_FICTION: dict[str, int] = table("phone_context.toml")["fiction"]
+_STRONG_GAP = re.compile(r"[,;:!?()\n&]|\s-\s|.{3}", re.DOTALL)
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
-_REACH = 48
 _MOST_PIECES = 12
+_MOST_TRIES = 64
+_NANP = frozenset(("US", "CA"))
+_SHORT_TEXT = 6
+_TOLL_FREE = frozenset((3, 4))
 
 
-@dataclass(frozen=True, slots=True)
-class Phone:
+class Phone(NamedTuple):
     """A phone number in a normalised text, `[start, end)`; `value` is E.164, or what `_local` says."""
 
     value: str
@@ -44,21 +42,51 @@ class Phone:
     rule: str
 
 
-def _valid(number: str, region: str | None) -> tuple[str, int] | None:
-    """E.164 and the length of the national number, when libphonenumber or a fiction range knows it."""
-    try:
-        parsed = rphonenumbers.parse(number, region)
-    except rphonenumbers.NumberParseException:
+class _Known(NamedTuple):
+    value: str
+    national: int
+    """Digits of the national number."""
+    valid: bool
+
+
+class _Reader:
+    """Asks libphonenumber, at most so often for one text: the bound that keeps a text's time linear."""
+
+    def __init__(self, region: str) -> None:
+        self.region = region
+        self.left = _MOST_TRIES
+
+    def read(self, number: str, region: str | None) -> _Known | None:
+        """The number, when it is one of that region or could be by its length."""
+        if self.left <= 0:
+            return None
+        self.left -= 1
+        try:
+            parsed = rphonenumbers.parse(number, region)
+        except rphonenumbers.NumberParseException:
+            return None
+        value: str = rphonenumbers.format_number(parsed, rphonenumbers.PhoneNumberFormat.E164)
+        if rphonenumbers.is_valid_number(parsed) or _fictitious(value):
+            return _Known(value, len(str(parsed.national_number)), True)
+        if rphonenumbers.is_possible_number(parsed):
+            return _Known(value, len(str(parsed.national_number)), False)
         return None
-    value: str = rphonenumbers.format_number(parsed, rphonenumbers.PhoneNumberFormat.E164)
-    if rphonenumbers.is_valid_number(parsed) or _fictitious(value):
-        return value, len(str(parsed.national_number))
-    return None
+
+    def valid(self, number: str, region: str | None) -> _Known | None:
+        """The number, when libphonenumber or a range for fiction knows it."""
+        known = self.read(number, region)
+        return known if known and known.valid else None
 
 
 def _fictitious(value: str) -> bool:
     digits = value[1:]
-    return any(_FICTION.get(digits[:length]) == len(digits) for length in range(7, 10))
+    return any(_FICTION.get(digits[:length]) == len(digits) for length in range(4, 10))
+
+
+def _toll_free(value: str) -> bool:
+    """Whether the number is a service's: nobody gives a free-phone or premium number away as their own."""
+    parsed = rphonenumbers.parse(value, None)
+    return int(rphonenumbers.number_type(parsed)) in _TOLL_FREE
 
 
 def _counting(atoms: tuple[Atom, ...]) -> bool:
@@ -77,33 +105,31 @@ def _counting(atoms: tuple[Atom, ...]) -> bool:
     return len(values) >= 7 and (all(a <= b for a, b in pairs) or all(a >= b for a, b in pairs))
 
 
-def _card(atoms: tuple[Atom, ...]) -> bool:
-    return [len(atom.digits) for atom in atoms][:3] == [4, 4, 4] and len(atoms) >= 4
+def _games(run: Run) -> str | None:
+    """The name of a veto by the run's own shape, or None."""
+    atoms = run.atoms
+    sizes = [len(atom.digits) for atom in atoms]
+    if len(set(run.digits)) < 2:
+        return "one digit over and over"
+    if _counting(atoms):
+        return "counting"
+    if sizes[:3] == [4, 4, 4] and len(sizes) >= 4:
+        return "card"
+    if sizes == [3, 2, 4] and all(atom.how == "digits" for atom in atoms):
+        return "social security"
+    return None
 
 
-def _social_security(atoms: tuple[Atom, ...]) -> bool:
-    return [len(atom.digits) for atom in atoms] == [3, 2, 4]
-
-
-def _context(text: str, start: int, end: int) -> str:
-    """`contact`, `other` or `none`: the nearest telling word, before the number rather than after."""
-    before = text[max(0, start - _REACH) : start]
-    for word in reversed(_WORD.findall(before)):
-        if word in _CONTACT:
-            return "contact"
-        if word in _OTHER:
-            return "other"
-    after = text[end : end + _REACH]
-    for word in _WORD.findall(after):
-        if word in _CONTACT:
-            return "contact"
-        if word in _OTHER:
-            return "other"
-    if not (before.isascii() and after.isascii()) and any(
-        w in before or w in after for w in _CONTACT_IN_SCRIPT
-    ):
-        return "contact"
-    return "none"
+def _uneven(run: Run, text: str) -> bool:
+    """Whether figures of one digit stand among longer ones, as in scores and lists, never in a number."""
+    if any(atom.how != "digits" for atom in run.atoms):
+        return False
+    sizes = [len(atom.digits) for atom in run.atoms]
+    ones = sizes[1:].count(1)
+    if not ones or ones == len(sizes) - 1:
+        gaps = {text[a.end : b.start] for a, b in pairwise(run.atoms)}
+        return len(sizes) > 6 and ones > 0 and len(gaps) > 3
+    return ones > 1 or min(sizes) == max(sizes)
 
 
 def _how(atoms: tuple[Atom, ...]) -> str:
@@ -111,125 +137,192 @@ def _how(atoms: tuple[Atom, ...]) -> str:
     return kinds.pop() if len(kinds) == 1 else "mixed"
 
 
-def _decide(run: Run, text: str, region: str) -> Phone | None:
+def _grouped(run: Run) -> bool:
+    """Whether the digits are grouped as North American numbers are written, and nothing else is."""
+    sizes = [len(atom.digits) for atom in run.atoms]
+    return sizes in ([3, 3, 4], [1, 3, 3, 4], [3, 7])
+
+
+def _decide(run: Run, t: Tokens, reader: _Reader) -> Phone | Veto:
     """Whether the whole of `run` is one phone number."""
     atoms, digits = run.atoms, run.digits
-    if not _FEWEST <= len(digits) <= _MOST or len(set(digits)) < 2:
-        return None
-    if _counting(atoms) or _card(atoms):
-        return None
-    context = _context(text, run.start, run.end)
+    start, end = run.start, run.end
+
+    def veto(reason: str) -> Veto:
+        return Veto(reason, start, end)
+
+    game = _games(run)
+    if game:
+        return veto(game)
+    if not _FEWEST <= len(digits) <= _MOST:
+        return veto("too few or too many digits")
     if run.plus:
-        found = _valid("+" + digits, None)
+        found = reader.valid("+" + digits, None)
         if found:
-            return Phone(found[0], run.start, run.end, "phone_international")
-    if context == "other" or (_social_security(atoms) and context != "contact"):
-        return None
-    found = _valid(digits, region)
+            return Phone(found.value, start, end, "phone_international")
+    context = near(t, run.first, run.last)
+    if context == "other":
+        return veto("words around it say that it is something else")
+    said = context == "contact"
+    if not said and _uneven(run, t.text):
+        return veto("a list of figures")
+    known = reader.read(digits, reader.region)
     rule = f"phone_{_how(atoms)}"
-    if (
-        not found
-        and len(digits) >= 11
-        and not _cut(atoms, text)
-        and (context == "contact" or digits.startswith("00"))
-    ):
-        found = _valid("+" + digits.removeprefix("00"), None)
-        rule = "phone_international_bare"
-    if not found:
-        return None
-    if found[1] <= 8 and context != "contact":
-        return None
-    return Phone(found[0], run.start, run.end, rule)
+    if known and known.valid:
+        if known.national <= 8 and not said:
+            return veto("short, and nothing says that it is for calling")
+        if not said and _toll_free(known.value) and spoken_of_a_service(t):
+            return veto("a service's number")
+        return Phone(known.value, start, end, rule)
+    whole = not any(_STRONG_GAP.search(t.text[a.end : b.start]) for a, b in pairwise(atoms))
+    if len(digits) >= 11 and whole and (said or digits.startswith("00")):
+        found = reader.valid("+" + digits.removeprefix("00"), None)
+        if found:
+            return Phone(found.value, start, end, "phone_international_bare")
+    alone = len(t.words) - (run.last - run.first) <= _SHORT_TEXT
+    spelt = rule in ("phone_words", "phone_mixed")
+    if len(digits) >= 8 and (said or ((alone or spelt) and digits[0] == "0" and len(digits) >= 10)):
+        for region in regions(t.words)[:_MOST_REGIONS]:
+            found = reader.valid(digits, region) if region != reader.region else None
+            if found:
+                return Phone(found.value, start, end, "phone_abroad")
+    if known and len(digits) >= 10 and known.national >= 9 and (said or _grouped(run) or spelt):
+        return Phone(known.value, start, end, "phone_possible")
+    return veto("no number of the region")
 
 
-def _cut(atoms: tuple[Atom, ...], text: str) -> bool:
-    return any(_STRONG_GAP.search(text[a.end : b.start]) for a, b in pairwise(atoms))
+_MOST_REGIONS = 8
 
 
-def _pieces(run: Run, text: str) -> Iterator[Run]:
-    """Contiguous parts of a run, cut at strong gaps and between figures and words, longest first."""
-    atoms = run.atoms
+def _pieces(run: Run, t: Tokens) -> Iterator[Run]:
+    """Contiguous parts of a run, longest first: cut at strong gaps, between figures and words, around whole
+    numbers.
+    """
+    atoms, text = run.atoms, t.text
     cuts = [0]
     for i in range(1, len(atoms)):
         gap = text[atoms[i - 1].end : atoms[i].start]
-        if (gap and atoms[i - 1].how != atoms[i].how) or _STRONG_GAP.search(gap):
+        sizes = len(atoms[i - 1].digits), len(atoms[i].digits)
+        if (
+            (gap and atoms[i - 1].how != atoms[i].how)
+            or _STRONG_GAP.search(gap)
+            or max(sizes) >= _FEWEST
+            or (gap.isspace() and (atoms[i].end - atoms[i].start > 3 or len(atoms) <= _MOST_PIECES))
+        ):
             cuts.append(i)
     cuts.append(len(atoms))
-    if len(cuts) > _MOST_PIECES:
+    if len(cuts) > _MOST_PIECES + 2:
         return
     spans = [(a, b) for i, a in enumerate(cuts) for b in cuts[i + 1 :]]
+    tokens = _tokens_of(run, t)
     for a, b in sorted(spans, key=lambda span: span[0] - span[1]):
-        yield Run(atoms[a:b], run.plus and a == 0)
+        if (a, b) != (0, len(atoms)):
+            yield Run(atoms[a:b], tokens[a], tokens[b - 1] + 1, run.plus and a == 0)
 
 
-def _interrupted(parts: list[Run], text: str, region: str) -> Phone | None:
-    """Groups with words between ("it starts with 415 then 555 and ends in 0123"): area, exchange, line."""
-    if any(p.plus for p in parts) or [len(p.digits) for p in parts] not in ([3, 3, 4], [3, 7], [6, 4]):
-        return None
+def _tokens_of(run: Run, t: Tokens) -> list[int]:
+    """The token that each atom lies in."""
+    found: list[int] = []
+    at = run.first
+    for atom in run.atoms:
+        while t.ends[at] < atom.end:
+            at += 1
+        found.append(at)
+    return found
+
+
+def _interrupted(parts: list[Run], t: Tokens, reader: _Reader) -> Phone | None:
+    """Groups with words between ("it starts with 415 then 555 and ends in 0123")."""
     atoms = tuple(atom for part in parts for atom in part.atoms)
-    if any(b.start - a.end > _LONGEST_INTERRUPTION for a, b in pairwise(atoms)):
+    if any(part.plus for part in parts) or any(
+        b.start - a.end > _LONGEST_INTERRUPTION for a, b in pairwise(atoms)
+    ):
         return None
-    phone = _decide(Run(atoms), text, region)
-    return phone and Phone(phone.value, phone.start, phone.end, "phone_interrupted")
+    whole = Run(atoms, parts[0].first, parts[-1].last)
+    sizes = [len(part.digits) for part in parts]
+    if sizes not in ([3, 3, 4], [3, 7], [6, 4]):
+        national = 9 <= sum(sizes) <= 11 and min(sizes) >= 2 and whole.digits[0] == "0"
+        if not national or near(t, whole.first, whole.last) != "contact":
+            return None
+    if _games(whole) or near(t, whole.first, whole.last) == "other":
+        return None
+    found = reader.read(whole.digits, reader.region)
+    if not found:
+        return None
+    return Phone(found.value, whole.start, whole.end, "phone_interrupted")
 
 
-def _local(run: Run, text: str, region: str) -> Phone | None:
+def _local(run: Run, t: Tokens, reader: _Reader) -> Phone | None:
     """A number without its area code, where the text says that it is one: its seven digits, no E.164."""
     digits = run.digits
-    if region not in ("US", "CA") or len(digits) != 7 or digits[0] in "01" or len(run.atoms) > 7:
+    if reader.region not in _NANP or len(digits) != 7 or digits[0] in "01" or len(run.atoms) > 7:
         return None
-    if _counting(run.atoms) or len(set(digits)) < 3:
+    if _counting(run.atoms) or len(set(digits)) < 3 or near(t, run.first, run.last) != "contact":
         return None
-    near = text[max(0, run.start - _REACH) : run.end + _REACH]
-    if not any(phrase in near for phrase in _LOCAL) or _context(text, run.start, run.end) != "contact":
+    written = [len(atom.digits) for atom in run.atoms] in ([3, 4], [7])
+    if not written and not t.all_roles & LOCAL:
         return None
     return Phone(digits, run.start, run.end, "phone_local")
 
 
-def phones(normal: Normal, region: str) -> list[Phone]:
-    """The phone numbers of a normalised text, in order and apart. Linear time."""
-    text = normal.text
-    spans = runs(text, masked(text))
-    if not spans or sum(len(run.digits) for run in spans) < _FEWEST:
+def phones(t: Tokens, region: str) -> list[Phone | Veto]:
+    """The phone numbers of a normalised text, in order and apart, and why other digits are none. Linear time."""
+    if not t.all_roles & NUMBERLIKE:
         return []
-    found: list[Phone] = []
-    backwards = not _REVERSE.isdisjoint(_WORD.findall(text))
+    spans = runs(t, masked(t.text))
+    if not spans or sum([len(run.digits) for run in spans]) < _FEWEST:
+        return []
+    reader = _Reader(region)
+    found: list[Phone | Veto] = []
+    backwards = t.all_roles & REVERSE
     i = 0
     while i < len(spans):
         run = spans[i]
-        if backwards and len(run.digits) >= 9:
-            turned = _valid(run.digits[::-1], region)
-            if turned:
-                found.append(Phone(turned[0], run.start, run.end, "phone_reversed"))
-                i += 1
-                continue
-        phone = None
-        for width in (3, 2):
-            phone = phone or _interrupted(spans[i : i + width], text, region)
-            if phone:
-                i += width - 1
-                break
-        phone = phone or _decide(run, text, region)
-        if phone:
-            found.append(phone)
-        elif len(run.digits) >= _FEWEST:
-            found += _from_pieces(run, text, region)
         i += 1
+        size = len(run.digits)
+        if backwards and 9 <= size <= _MOST:
+            turned = reader.valid(run.digits[::-1], region)
+            if turned:
+                found.append(Phone(turned.value, run.start, run.end, "phone_reversed"))
+                continue
+        if size < 9 and i < len(spans):
+            phone = None
+            for width in (4, 3, 2):
+                phone = phone or (_interrupted(spans[i - 1 : i - 1 + width], t, reader))
+                if phone:
+                    i += width - 1
+                    break
+            if phone:
+                found.append(phone)
+                continue
+        if size < _FEWEST:
+            continue
+        verdict: Phone | Veto | None = _decide(run, t, reader)
+        if isinstance(verdict, Veto):
+            local = _local(run, t, reader)
+            others = [local] if local else [] if _games(run) else _from_pieces(run, t, reader)
+            found += others or [verdict]
+        else:
+            found.append(verdict)
     return found
 
 
-def _from_pieces(run: Run, text: str, region: str) -> list[Phone]:
+def _from_pieces(run: Run, t: Tokens, reader: _Reader) -> list[Phone]:
     taken: list[Phone] = []
-    for piece in _pieces(run, text):
+    if len(run.atoms) < 2:
+        return taken
+    for piece in _pieces(run, t):
         if len(piece.digits) < _FEWEST or any(p.start < piece.end and piece.start < p.end for p in taken):
             continue
-        phone = _decide(piece, text, region) or _local(piece, text, region)
-        if phone:
+        phone = _decide(piece, t, reader)
+        if isinstance(phone, Veto):
+            phone = _local(piece, t, reader) or phone
+        if not isinstance(phone, Veto):
             taken.append(phone)
     return sorted(taken, key=lambda phone: phone.start)
 
 
 def international(digits: str) -> str | None:
     """E.164 of digits that begin with the country code, or None when they are no number."""
-    found = _valid("+" + digits, None)
-    return found[0] if found else None
+    found = _Reader("US").read("+" + digits, None)
+    return found.value if found else None

@@ -1,156 +1,88 @@
-"""Platforms: the lexicon compiled, and where a text mentions one."""
+"""Platforms: the lexicon compiled, and what a word or several name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field
 
-from dataflow.detect.data import table
+from dataflow.detect.data import table, words
 from dataflow.detect.misspell import misspellings, unleet
-from dataflow.detect.normalise import MARKS, fold
-from dataflow.detect.vocabulary import ORDINARY
+from dataflow.detect.normalise import fold, lookalike
 
-_TOKEN = re.compile(rf"[a-z0-9_](?:[a-z0-9_.]*[a-z0-9_])?|[^\W\da-z_]+(?:[{MARKS}]+[^\W\da-z_]*)*|[^\w\s]")
-_INITIALS = re.compile(r"[a-z0-9](?:\.[a-z0-9])+")
-_LONGEST_PHRASE = 3
-_WIDEST_GAP = 2
+LONGEST_PHRASE = 4
 _SHORTEST_MISSPELT = 6
 _SHORTEST_INFLECTED = 5
-_ENDINGS = tuple(map(fold, table("phrases.toml")["endings"]))
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A word, a run of another script's letters, or one sign, of a normalised text."""
-
-    text: str
-    start: int
-    end: int
-
-    @property
-    def latin(self) -> bool:
-        """Whether it may be (part of) a handle."""
-        return self.text[0] < "\x7f" and (self.text[0].isalnum() or self.text[0] == "_")
-
-
-@dataclass(frozen=True, slots=True)
-class Mention:
-    """Tokens `[first, last)` name a platform. `sure`: they can hardly mean anything else."""
-
-    platform: str | None
-    first: int
-    last: int
-    sure: bool
+_SHORTEST_LEET = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Platforms:
-    """The lexicon of platforms, compiled."""
+    """The lexicon of platforms, compiled: what each says, and the platform."""
 
-    names: dict[str, str]
-    words: dict[str, str]
-    phrases: dict[tuple[str, ...], str]
-    emoji: dict[str, str]
-    domains: dict[str, str]
-    in_script: dict[str, str]
-    """Names in scripts that write without spaces, or glue endings on: found inside a token."""
-    with_numbers: frozenset[str]
+    names: dict[str, str] = field(default_factory=dict)
+    """Unmistakable names, with their misspellings."""
+    words: dict[str, str] = field(default_factory=dict)
+    """Names that are also ordinary words."""
+    phrases: dict[tuple[str, ...], str] = field(default_factory=dict)
+    emoji: dict[str, str] = field(default_factory=dict)
+    domains: dict[str, str] = field(default_factory=dict)
+    """Profile addresses up to the handle."""
+    in_script: dict[str, str] = field(default_factory=dict)
+    """Names in scripts that write without spaces, or glue endings on: found inside a word."""
+    with_numbers: frozenset[str] = frozenset()
 
 
 def _compile() -> Platforms:
-    names: dict[str, str] = {}
-    words: dict[str, str] = {}
-    phrases: dict[tuple[str, ...], str] = {}
-    emoji: dict[str, str] = {}
-    domains: dict[str, str] = {}
-    in_script: dict[str, str] = {}
     lexicon = table("platforms.toml")
+    found = Platforms(with_numbers=frozenset(p for p, entries in lexicon.items() if entries.get("number")))
+    ordinary = words("words_en.txt") | {
+        word for text in table("words_chat.toml").values() for word in text.split()
+    }
     for platform, entries in lexicon.items():
-        for name in map(fold, entries.get("names", ())):
-            if " " in name:
-                phrases[tuple(name.split())] = platform
-            elif name.isascii():
-                names[name] = platform
-            else:
-                in_script[name] = platform
-        for word in map(fold, entries.get("words", ())):
-            words[word] = platform
-        for phrase in map(fold, entries.get("phrases", ())):
-            phrases[tuple(phrase.split())] = platform
+        for key, listed in (("names", found.names), ("words", found.words), ("phrases", found.words)):
+            for name in map(fold, entries.get(key, ())):
+                if " " in name:
+                    found.phrases.setdefault(tuple(name.split()), platform)
+                elif name.isascii():
+                    listed.setdefault(name, platform)
+                else:
+                    found.in_script.setdefault(name, platform)
         for sign in map(fold, entries.get("emoji", ())):
-            emoji[sign] = platform
+            found.emoji[sign] = platform
         for domain in entries.get("domains", ()):
-            domains[domain] = platform
-    listed = list(names.items())
-    for name, platform in listed:
+            found.domains[domain] = platform
+    listed_names = list(found.names.items())
+    for name, platform in listed_names:
         if len(name) >= _SHORTEST_MISSPELT:
             for slip in misspellings(name):
-                if slip not in ORDINARY and slip not in words:
-                    names.setdefault(slip, platform)
-    for name, platform in listed:
-        if len(name) < _SHORTEST_INFLECTED:
-            continue
-        for ending in _ENDINGS:
-            if name + ending not in ORDINARY:
-                names.setdefault(name + ending, platform)
-    numbered = frozenset(p for p, entries in lexicon.items() if entries.get("number"))
-    return Platforms(names, words, phrases, emoji, domains, in_script, numbered)
+                if slip not in ordinary and slip not in found.words:
+                    found.names.setdefault(slip, platform)
+    for name, platform in listed_names:
+        for ending in map(fold, table("phrases.toml")["endings"]):
+            if len(name) >= _SHORTEST_INFLECTED and name + ending not in ordinary:
+                found.names.setdefault(name + ending, platform)
+    return found
 
 
 PLATFORMS = _compile()
-_LONG_NAMES = {name: p for name, p in PLATFORMS.names.items() if len(name) >= 3}
+_IN_SCRIPT = re.compile("|".join(sorted(map(re.escape, PLATFORMS.in_script), key=len, reverse=True)))
 
 
-def tokens(text: str) -> list[Token]:
-    """The tokens of a normalised text. Linear time."""
-    return [Token(match[0], match.start(), match.end()) for match in _TOKEN.finditer(text)]
-
-
-def _single(token: str) -> tuple[str, bool] | None:
-    """The platform that one token names, and whether surely."""
+def named(word: str) -> str | None:
+    """The platform that one word names, in whatever disguise a single word can have."""
     lexicon = PLATFORMS
-    platform = lexicon.names.get(token)
+    platform = lexicon.names.get(word) or lexicon.words.get(word) or lexicon.emoji.get(word)
     if platform:
-        return platform, True
-    platform = lexicon.words.get(token) or lexicon.emoji.get(token)
-    if platform:
-        return platform, False
-    if token[0] > "\x7f":
-        for name, known in lexicon.in_script.items():
-            if name in token:
-                return known, True
+        return platform
+    if not word.isascii():
+        inside = _IN_SCRIPT.search(word)
+        if inside:
+            return lexicon.in_script[inside[0]]
+        plain = lookalike(word)
+        return (lexicon.names.get(plain) or lexicon.words.get(plain)) if plain else None
+    if word.isalpha() or len(word) < _SHORTEST_LEET:
         return None
-    if not token.isalpha():
-        if _INITIALS.fullmatch(token):
-            joined = token.replace(".", "")
-            platform = lexicon.names.get(joined) or lexicon.words.get(joined)
-            return (platform, True) if platform else None
-        for letters in (unleet(token), unleet(token.replace("1", "l"))):
-            platform = _LONG_NAMES.get(letters)
-            if platform:
-                return platform, True
+    for letters in (unleet(word), unleet(word.replace("1", "l"))):
+        if letters.isalpha() and len(letters) >= _SHORTEST_LEET and letters in lexicon.names:
+            return lexicon.names[letters]
     return None
-
-
-def mentions(sequence: Sequence[Token]) -> list[Mention]:
-    """Every mention of a platform, the longest where they overlap, in order."""
-    found: list[Mention] = []
-    phrases = PLATFORMS.phrases
-    signless = [i for i, token in enumerate(sequence) if token.text != "'"]
-    at = 0
-    while at < len(signless):
-        for length in range(min(_LONGEST_PHRASE, len(signless) - at), 1, -1):
-            chosen = [sequence[i] for i in signless[at : at + length]]
-            platform = phrases.get(tuple(token.text for token in chosen))
-            if platform and all(b.start - a.end <= _WIDEST_GAP for a, b in pairwise(chosen)):
-                found.append(Mention(platform, signless[at], signless[at + length - 1] + 1, True))
-                at += length
-                break
-        else:
-            single = _single(sequence[signless[at]].text)
-            if single:
-                found.append(Mention(single[0], signless[at], signless[at] + 1, single[1]))
-            at += 1
-    return found

@@ -1,172 +1,175 @@
 """The prefilter: which texts of a batch may hold a contact.
 
-Most chat holds none. The first look is taken over the whole batch as bytes: fold case, blank punctuation,
-split, and compare each text's words with the triggers. What only might matter (some digits, a number word, a
-foreign script) gets a second look of its own. A text that passes neither is never scanned.
+Most chat holds none. The whole batch is one string of bytes: folded, its punctuation blanked, and searched once
+for every trigger by an Aho-Corasick automaton, so that a text without any costs no Python at all. Triggers
+weigh: a platform's name is enough by itself, digits and number words must add up to a number. Signs ("@", a
+link) and digits among letters get a second look, of the one text.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
-from itertools import accumulate, pairwise
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, combinations, compress, count, product
+from string import ascii_lowercase, digits
+
+from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from dataflow.detect.data import table
-from dataflow.detect.digits import leet, leet_letters
+from dataflow.detect.lexicon import ANYWHERE_PHRASES, MAYBE, ORDINARY, ROLES, SURE
 from dataflow.detect.misspell import unleet
-from dataflow.detect.normalise import WORD, fold, normalise
-from dataflow.detect.numerals import CHARACTERS, FUSED_STARTS, NUMERALS
+from dataflow.detect.normalise import fold, plain_form
+from dataflow.detect.numerals import CHARACTERS, NUMERALS, SIGNS
 from dataflow.detect.platforms import PLATFORMS
-from dataflow.detect.vocabulary import ORDINARY
 
-_PHRASES = table("phrases.toml")
 _FEWEST_DIGITS = 7
-_LONG_WORD = 12
-_LONGEST_NAME = 14
+_ENOUGH, _SURELY = 5, 100
+_SHORTEST_RAW, _SHORTEST_SQUEEZED, _MOST_LEET = 4, 7, 6
+_LETTERS_AS_DIGITS = {"o": "0", "i": "1", "l": "1", "e": "3", "a": "4", "s": "5", "t": "7", "b": "8"}
+_BREAK = "\x1e"
+_PHRASES, _SPELLING = table("phrases.toml"), table("handle_context.toml")
 
-_NAMED = frozenset(PLATFORMS.names) | frozenset(PLATFORMS.words)
-_PHRASED = [tuple(fold(p).split()) for p in _PHRASES["anywhere"]] + list(PLATFORMS.phrases)
-_DOMAIN_LABELS = frozenset(
-    label for domain in PLATFORMS.domains for label in domain.split("/")[0].split(".")[:-1] if len(label) > 2
-)
-_SPELT = frozenset(fold(w) for key in ("dot", "slash", "underscore") for w in _PHRASES[key]) | frozenset(
-    _PHRASES["mail"]
-)
-_SURE = frozenset(
-    w.encode() for w in _NAMED | _DOMAIN_LABELS | _SPELT if w.isascii() and w.isalnum() and len(w) > 1
-)
-_PAIRS = frozenset((a.encode(), b.encode()) for phrase in _PHRASED for a, b in pairwise(phrase))
-_COUNTING = frozenset(
-    w.encode() for w, numeral in NUMERALS.items() if w.isascii() and not (numeral.weak and w in ORDINARY)
-)
 
+def _spelt() -> Iterator[str]:
+    """Dots and underscores in words: alone where they are no other word, else before a domain's ending."""
+    for name in ("dot", "underscore", "slash"):
+        for word in (fold(word) for text in _SPELLING[name].values() for word in text.split()):
+            if not ROLES[word] & ORDINARY:
+                yield word
+            if name == "dot":
+                yield from (f"{word} {ending}" for ending in _PHRASES["endings_of_domains"])
+    yield from (fold(word) for text in _SPELLING["at"].values() for word in text.split() if len(word) > 5)
+
+
+def _leet(name: str) -> Iterator[str]:
+    """A name with some of its letters written as digits."""
+    places = [i for i, letter in enumerate(name) if letter in _LETTERS_AS_DIGITS][:_MOST_LEET]
+    for size in range(1, len(places) + 1):
+        for chosen in combinations(places, size):
+            yield "".join(_LETTERS_AS_DIGITS[c] if i in chosen else c for i, c in enumerate(name))
+
+
+def _triggers() -> dict[str, int]:
+    """What to look for in the blanked text, and how much each weighs."""
+    weights: dict[str, int] = {}
+    for word in [*PLATFORMS.names, *PLATFORMS.words, *_spelt(), *_PHRASES["mail"]]:
+        weights[f" {word} "] = _SURELY
+    for phrase in [*PLATFORMS.phrases, *ANYWHERE_PHRASES]:
+        weights[f" {' '.join(phrase)} "] = _SURELY
+    for domain in PLATFORMS.domains:
+        weights[f" {domain.split('/')[0].replace('.', ' ').replace('-', ' ')} "] = _SURELY
+    for name in table("platforms.toml").values():
+        for word in (fold(w) for w in name.get("names", ()) if w.isascii() and w.isalpha()):
+            weights.update((f" {leet} ", _SURELY) for leet in _leet(word))
+    for sign in [*PLATFORMS.emoji, *PLATFORMS.in_script]:
+        weights[sign] = _SURELY
+    for word, numeral in NUMERALS.items():
+        raw = word in CHARACTERS or not (word.isascii() or word[0] < "\u0590")
+        if raw or (len(word) >= _SHORTEST_RAW and not numeral.weak and not ROLES[word] & ORDINARY):
+            weights.setdefault(word, min(2, len(numeral.digits)))
+        else:
+            weights.setdefault(f" {word} ", 1)
+    for word in ("zero", "three", "four", "five", "seven", "eight", "nine"):
+        weights.pop(f" {word} ", None)
+        weights[word] = 1
+    for pair in product(("one", "two", "six"), repeat=2):
+        weights["".join(pair)] = 2
+    weights.update((f" {word} ", 2) for word, sign in SIGNS.items() if sign in ("twice", "thrice"))
+    for a, b in product(ascii_lowercase + digits, repeat=2):
+        if not (a in digits and b in digits):
+            weights.setdefault(f" {a} {b} ", 3)
+    return weights
+
+
+_WEIGHTS = {trigger.encode(): weight for trigger, weight in _triggers().items()}
+_AUTOMATON = BytesAhoCorasick(list(_WEIGHTS), implementation=Implementation.ContiguousNFA)
+_WEIGHT = list(_WEIGHTS.values())
+_SQUEEZED = BytesAhoCorasick(
+    sorted(
+        fold(name).replace(" ", "").encode()
+        for entries in table("platforms.toml").values()
+        for name in [*entries.get("names", ()), *entries.get("phrases", ())]
+        if name.isascii() and len(name.replace(" ", "")) >= _SHORTEST_SQUEEZED
+    ),
+    implementation=Implementation.DFA,
+)
 _BLANK = bytes(
-    ord(" ")
-    if code >= 128 or not (chr(code).isalnum() or code == 0x1E)
-    else ord("0")
-    if chr(code).isdigit()
-    else code
-    for code in range(256)
+    code if code >= 128 or chr(code).isalnum() or code == ord(_BREAK) else ord(" ") for code in range(256)
 )
-_BREAK = b"\x1e"
-_MARKED = re.compile(rb"@|#[0-9]{4}|\.[a-z]{2,9} ?/|u/[a-z]|[a-z][!$|][a-z]|[!$|][a-z]{2}")
-_STRUNG = re.compile(rb"[a-z0]{12,}| [a-z0]  ?[a-z0]  ?[a-z0] | [a-z]  ?[a-z] ")
-_SIGN = re.compile(r"[@#/]|[!$|][a-z]")
-_SIGNS_OF_PLATFORMS = frozenset(PLATFORMS.emoji)
+_NO_DIGIT = bytes(code for code in range(256) if code not in b"0123456789\x1e")
+_NO_LETTER = bytes(code for code in range(128) if not chr(code).isalpha() and code != ord(_BREAK))
+_SIGN = re.compile(rb"[@#/$|!]")
+_SIGNED = re.compile(
+    rb"@ ?[a-z0-9_]|# ?[0-9]{4}|[a-z] ?/ ?[a-z0-9@~$+_#]|[a-z0-9][!$|@][a-z0-9]|[!$|][a-z]{2}"
+)
+_LEET_RUN = re.compile(r"(?:[0-9oilszbgqaet][-._/ ()]{0,2}){10}|[0-9oilszbgq]{7}")
+_CALLED = (b"live:", b"tel:", b"sms:", b"number=", b"phone=")
 
 
 def suspects(texts: Sequence[str | None]) -> list[int]:
     """Indices of the texts that may hold a contact, in order."""
-    joined = " \x1e ".join([text or "" for text in texts])
-    plain = joined.lower().encode("utf-8", "replace")
-    lines = plain.translate(_BLANK).split(_BREAK)
+    joined = f" {_BREAK} ".join([text or "" for text in texts])
+    if not joined.isascii():
+        joined = f" {_BREAK} ".join(_folded(texts))
+    plain = f" {joined.lower()} ".encode("utf-8", "replace")
+    blank = plain.translate(_BLANK)
+    lines = blank.split(b"\x1e")
     if len(lines) != len(texts):
-        return [i for i, text in enumerate(texts) if text and _worth_it(text)]
-    doubtful = set(_at(plain, _BREAK, _MARKED))
-    doubtful.update(_at(_BREAK.join(lines), _BREAK, _STRUNG))
-    found: list[int] = []
-    for i, line in enumerate(lines):
-        text = texts[i]
-        if not text:
+        return [i for i, text in enumerate(texts) if text]
+    ends = list(accumulate(map(len, lines), lambda end, size: end + size + 1))
+    weights: defaultdict[int, int] = defaultdict(int)
+    for trigger, start, _ in _AUTOMATON.find_matches_as_indexes(blank, overlapping=True):
+        weights[bisect_right(ends, start)] += _WEIGHT[trigger]
+    figures = [*map(len, plain.translate(None, _NO_DIGIT).split(b"\x1e"))]
+    for line in [*compress(count(), figures)]:
+        size = figures[line]
+        if size >= _FEWEST_DIGITS or size + weights.get(line, 0) >= _FEWEST_DIGITS:
+            weights[line] = _SURELY
+        elif size > 1 and _LEET_RUN.search(lines[line].decode("utf-8", "replace")):
+            weights[line] = _SURELY
+    for line, chunk in _signed(plain, ends):
+        if weights.get(line, 0) < _ENOUGH and (chunk is None or _named(chunk)):
+            weights[line] = _SURELY
+    squeezed = blank.translate(None, _NO_LETTER)
+    hits = _SQUEEZED.find_matches_as_indexes(squeezed)
+    if hits:
+        short = list(accumulate(map(len, squeezed.split(b"\x1e")), lambda end, size: end + size + 1))
+        for _, start, _ in hits:
+            weights[bisect_right(short, start)] = _SURELY
+    return sorted([line for line, weight in weights.items() if weight >= _ENOUGH and texts[line]])
+
+
+def _folded(texts: Sequence[str | None]) -> list[str]:
+    """The texts, those in other than ASCII characters in their normal form."""
+    folded = [text or "" for text in texts]
+    for i in [*compress(count(), [not text.isascii() for text in folded])]:
+        folded[i] = plain_form(folded[i])
+    return folded
+
+
+def _signed(plain: bytes, ends: list[int]) -> Iterator[tuple[int, bytes | None]]:
+    """Lines with a sign that may make a contact; with "!", "$" or "|" the word that it is in, else None."""
+    for hit in _SIGN.finditer(plain):
+        at = hit.start()
+        found = _SIGNED.search(plain, max(0, at - 2), at + 6)
+        if not found:
             continue
-        digits = line.count(b"0")
-        words = line.split()
-        if (
-            digits >= _FEWEST_DIGITS
-            or not _SURE.isdisjoint(words)
-            or not _PAIRS.isdisjoint(pairwise(words))
-            or (
-                (digits or i in doubtful or not text.isascii() or not _COUNTING.isdisjoint(words))
-                and _worth_it(text)
-            )
-        ):
-            found.append(i)
-    return found
+        line = bisect_right(ends, at)
+        if hit[0] in b"@#/":
+            yield line, None
+        else:
+            start = plain.rfind(b" ", 0, at) + 1
+            yield line, plain[start : plain.find(b" ", at)]
+    for called in _CALLED:
+        at = plain.find(called)
+        while at >= 0:
+            yield bisect_right(ends, at), None
+            at = plain.find(called, at + 1)
 
 
-def _at(data: bytes, separator: bytes, pattern: re.Pattern[bytes]) -> Iterable[int]:
-    """Indices of the lines of `data` in which `pattern` is found."""
-    hits = [match.start() for match in pattern.finditer(data)]
-    if not hits:
-        return []
-    ends = list(accumulate(len(line) + 1 for line in data.split(separator)))
-    lines, line = [], 0
-    for hit in hits:
-        while ends[line] <= hit:
-            line += 1
-        lines.append(line)
-    return lines
-
-
-class _Harmless(dict[str, bool]):
-    """Whether a character is only decoration: an emoji that names no platform, or typographic punctuation."""
-
-    def __missing__(self, char: str) -> bool:
-        harmless = char.isascii() or (
-            (unicodedata.category(char) in ("So", "Sk", "Pf", "Pi", "Pd", "Po", "Mn") or char == "\u200d")
-            and normalise(char).text not in _SIGNS_OF_PLATFORMS
-            and not any(c.isalnum() for c in normalise(char).text)
-            and char != "\u20e3"
-        )
-        if len(self) < 20_000:
-            self[char] = harmless
-        return harmless
-
-
-_HARMLESS = _Harmless()
-
-
-def _worth_it(text: str) -> bool:
-    """The second look: digits and number words enough for a phone, or a platform's name in any disguise."""
-    folded = text.lower()
-    if not text.isascii() and not all(map(_HARMLESS.__getitem__, text)):
-        folded = normalise(text).text
-        if not _SIGNS_OF_PLATFORMS.isdisjoint(folded) or any(name in folded for name in PLATFORMS.in_script):
-            return True
-    words = WORD.findall(folded)
-    if "@" in folded or (_SIGN.search(folded) and _signed(folded)):
-        return True
-    evidence = 0
-    for word in words:
-        if word in _NAMED:
-            return True
-        if word.isdigit():
-            evidence += len(word)
-        elif word in NUMERALS:
-            evidence += 1
-        elif not word.isascii():
-            evidence += sum(char in CHARACTERS for char in word)
-        elif not word.isalpha():
-            letters = unleet(word)
-            if letters in _NAMED or unleet(word.replace("1", "l")) in _NAMED:
-                return True
-            if letters in NUMERALS and not leet(word):
-                evidence += 1
-            else:
-                evidence += len(word) if leet(word) else sum(map(str.isdigit, word)) + _strung(word)
-        elif len(word) >= _LONG_WORD:
-            evidence += _strung(word)
-        elif leet_letters(word):
-            evidence += len(word)
-    return evidence >= _FEWEST_DIGITS or _apart(words)
-
-
-def _signed(folded: str) -> bool:
-    """A link, a tag, or a name with signs for letters."""
-    if "/" in folded or "#" in folded:
-        return True
-    return any(
-        unleet(chunk.strip(".,:?\"'")) in _NAMED for chunk in folded.split() if len(chunk) <= _LONGEST_NAME
-    )
-
-
-def _strung(word: str) -> int:
-    """How many numerals a word without spaces may hold."""
-    return sum(word[i : i + 3] in FUSED_STARTS for i in range(len(word) - 2))
-
-
-def _apart(words: list[str]) -> bool:
-    """Whether letters stand apart that together name a platform or make up a name."""
-    single = "".join(word if len(word) == 1 else " " for word in words).split()
-    return any(len(run) >= 4 or run in _NAMED for run in single)
+def _named(chunk: bytes) -> bool:
+    """Whether a word with signs for letters names a platform."""
+    word = unleet(chunk.decode("utf-8", "replace").strip(".,:?\"'"))
+    return bool(ROLES.get(word, 0) & (SURE | MAYBE))

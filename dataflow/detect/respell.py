@@ -7,64 +7,93 @@ Bracketed or spelled-out dots and underscores, letters apart ("i-n-s-t-a"), name
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from dataflow.detect.data import table
+from dataflow.detect.lexicon import SINGLE, SPELT
 from dataflow.detect.misspell import unleet
 from dataflow.detect.normalise import Normal, fold
 from dataflow.detect.platforms import PLATFORMS
+from dataflow.detect.tokens import Tokens
 
-_PHRASES = table("phrases.toml")
-_DOT = "|".join(map(fold, _PHRASES["dot"]))
-_AT = "|".join(map(fold, _PHRASES["at"]))
-_SLASH = "|".join(map(fold, _PHRASES["slash"]))
-_UNDERSCORE = "|".join(map(fold, _PHRASES["underscore"]))
+_SPELLING = table("handle_context.toml")
 
+
+def _any(name: str) -> str:
+    return "|".join(sorted({fold(w) for text in _SPELLING[name].values() for w in text.split()}, key=len, reverse=True))
+
+
+_DOT, _AT, _SLASH, _UNDERSCORE = _any("dot"), _any("at"), _any("slash"), _any("underscore")
 _SPACED = re.compile(
-    r"(?<![\w.-])[a-z0-9](?P<gap>[-._*|~/ ]|  |, )[a-z0-9_](?:(?P=gap)[a-z0-9_])+(?![\w])(?!(?P=gap)\w)"
+    r"(?<![\w.@-])[a-z0-9](?P<gap>[-._*|~/+ ]|  |, | - | \. )[a-z0-9_](?:(?P=gap)[a-z0-9_])+(?![\w])(?!(?P=gap)\w)"
 )
 _SIGNED = re.compile(r"(?<![\w@.])[a-z0-9]{0,12}[!$@|][a-z0-9!$@|]{0,12}(?![\w.])")
-_PUNCTUATION = re.compile(
-    rf"(?<=[a-z0-9_])\s{{0,2}}[(\[{{<]\s?"
-    rf"(?:(?P<dot>{_DOT}|\.)|(?P<at>{_AT}|@)|(?P<line>{_UNDERSCORE}|_))\s?[)\]}}>]\s{{0,2}}(?=[a-z0-9_])"
-    rf"|(?<=[a-z0-9_]) (?:(?P<dot_word>{_DOT})|(?P<slash>{_SLASH})|(?P<line_word>{_UNDERSCORE}|under score)) "
-    r"(?=[a-z0-9_])"
+_BRACKETED = re.compile(
+    rf"\s?[(\[{{<]\s?(?:(?P<dot>{_DOT}|\.)|(?P<at>{_AT}|@)|(?P<line>{_UNDERSCORE}|_))\s?[)\]}}>]\s?(?=[a-z0-9_])"
 )
+_IN_WORDS = re.compile(
+    rf"(?<=[a-z0-9_])(?: | ?- ?|\*)(?:(?P<dot>{_DOT})|(?P<slash>{_SLASH}|forward slash)|"
+    rf"(?P<line>{_UNDERSCORE}|under score|_)|(?P<dash>hyphen|dash))(?: | ?- ?|\*)(?=[a-z0-9_])"
+)
+_LINES_AROUND = re.compile(r"(?<=[a-z0-9]) _ (?=[a-z0-9])")
 _NUMBER_ADDED = re.compile(
     r"(?<=[a-z]) (?:then|and|plus|followed by|with|y|und|et|e) (?:the |el |die |le |o |a )?"
     r"(?:numbers?|digits?|numero|nummer|num) (?=[0-9])"
 )
+_BRACKETS = re.compile(r"[(\[{<]")
+_HAS_SIGN = re.compile(r"[!$@|]")
+_FEWEST_LETTERS = 4
+_SHORTEST_PREFIX = 5
 
 
-def respell(normal: Normal) -> Normal:
-    """`normal` with every disguise undone. Linear time."""
-    edits = []
-    for match in _SPACED.finditer(normal.text):
-        letters = match[0].replace(match["gap"], "")
-        if len(letters) >= 4 and not letters.isdigit():
-            edits.append((match, letters))
-    normal = _rejoined(normal, edits)
-    normal = normal.rewrite(
-        (m.start(), m.end(), name)
-        for m in _SIGNED.finditer(normal.text)
-        if (name := unleet(m[0])) in PLATFORMS.names or (name in PLATFORMS.words and "@" not in m[0][:1])
-    )
-    normal = normal.rewrite((m.start(), m.end(), _sign(m)) for m in _PUNCTUATION.finditer(normal.text))
-    return normal.rewrite((m.start(), m.end(), "") for m in _NUMBER_ADDED.finditer(normal.text))
+def respell(normal: Normal, t: Tokens) -> Normal:
+    """`normal` with every disguise undone; itself when there is none. Linear time."""
+    text = normal.text
+    if t.all_roles & SINGLE:
+        normal = normal.rewrite(_cuts(text))
+    if _HAS_SIGN.search(text):
+        normal = normal.rewrite(
+            (m.start(), m.end(), name)
+            for m in _SIGNED.finditer(normal.text)
+            if (name := unleet(m[0])) in PLATFORMS.names or (name in PLATFORMS.words and "@" not in m[0][:1])
+        )
+    if _BRACKETS.search(text):
+        normal = normal.rewrite(
+            (m.start(), m.end(), _sign(m)) for m in _BRACKETED.finditer(normal.text) if m.start()
+        )
+    if t.all_roles & SPELT:
+        normal = normal.rewrite((m.start(), m.end(), _sign(m)) for m in _IN_WORDS.finditer(normal.text))
+    if " _ " in text:
+        normal = normal.rewrite((m.start(), m.end(), "_") for m in _LINES_AROUND.finditer(normal.text))
+    if " num" in text or " dig" in text:
+        normal = normal.rewrite((m.start(), m.end(), "") for m in _NUMBER_ADDED.finditer(normal.text))
+    return normal
 
 
 def _sign(match: re.Match[str]) -> str:
-    if match["dot"] or match["dot_word"]:
-        return "."
-    return "@" if match["at"] else "/" if match["slash"] else "_"
+    said = match.lastgroup
+    return {"dot": ".", "at": "@", "slash": "/", "line": "_", "dash": "-"}[said or "dot"]
 
 
-def _rejoined(normal: Normal, edits: list[tuple[re.Match[str], str]]) -> Normal:
-    """Drops the separators one by one, so that each letter keeps its own way back."""
-    cuts: list[tuple[int, int, str]] = []
-    for match, _ in edits:
+def _named_prefix(letters: str) -> int:
+    """How many of the letters are a platform's name that another name follows, or 0."""
+    if letters in PLATFORMS.names:
+        return 0
+    lengths = range(len(letters) - 3, _SHORTEST_PREFIX - 1, -1)
+    return next((k for k in lengths if letters[:k] in PLATFORMS.names), 0)
+
+
+def _cuts(text: str) -> Iterator[tuple[int, int, str]]:
+    """The separators between letters that stand apart, so that each letter keeps its own way back.
+
+    Where the letters begin with a platform's name, a space stays after it.
+    """
+    for match in _SPACED.finditer(text):
+        letters = match[0].replace(match["gap"], "")
+        if letters.isdigit() or (len(letters) < _FEWEST_LETTERS and letters not in PLATFORMS.names):
+            continue
         gap = len(match["gap"])
-        at = match.start() + 1
-        while at < match.end():
-            cuts.append((at, at + gap, ""))
-            at += gap + 1
-    return normal.rewrite(cuts)
+        name = _named_prefix(letters)
+        for i in range(1, len(letters)):
+            at = match.start() + 1 + (i - 1) * (gap + 1)
+            yield at, at + gap, " " if i == name else ""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 _HERE = Path(__file__).parent
 
 
+@cache
 def table(name: str) -> dict[str, Any]:
-    """A TOML lexicon. Raises OSError, tomllib.TOMLDecodeError."""
+    """A TOML lexicon, read once. Raises OSError, tomllib.TOMLDecodeError."""
     return tomllib.loads((_HERE / name).read_text(encoding="utf-8"))
 
 
+@cache
 def words(name: str) -> frozenset[str]:
     """A word list: words apart by spaces or lines, `#` begins a comment line."""
     lines = (_HERE / name).read_text(encoding="utf-8").splitlines()

@@ -1,0 +1,48 @@
+"""What the words around a number say that it is."""
+
+from __future__ import annotations
+
+import re
+
+from dataflow.detect.data import table
+from dataflow.detect.lexicon import CONTACT, OTHER
+from dataflow.detect.normalise import fold
+from dataflow.detect.tokens import Tokens
+
+_REACH = 48
+_FARTHEST = 12
+_SENTENCE_ENDS = re.compile(r"[.!?;](?:\s|$)|\n")
+_GENERIC = frozenset(map(fold, table("phone_context.toml")["generic"].split()))
+_SERVICE = frozenset(map(fold, table("phone_context.toml")["service"].split()))
+
+
+def near(t: Tokens, first: int, last: int) -> str:
+    """`contact`, `other` or `none` of the number at tokens `[first, last)`: the nearest telling word, one before
+    the number rather than one after.
+    """
+    roles, gaps = t.roles, t.gaps
+    away = False
+    for i in range(first - 1, max(-1, first - _FARTHEST - 1), -1):
+        if t.starts[first] - t.ends[i] > _REACH:
+            break
+        away = away or _SENTENCE_ENDS.search(gaps[i + 1]) is not None
+        if roles[i] & OTHER and not away:
+            return "other"
+        if roles[i] & CONTACT:
+            if t.words[i] in _GENERIC and i and roles[i - 1] & OTHER and not roles[i - 1] & CONTACT:
+                return "other"
+            return "contact"
+    for i in range(last, min(len(roles), last + _FARTHEST)):
+        if t.starts[i] - t.ends[last - 1] > _REACH:
+            break
+        if roles[i] & CONTACT:
+            generic = t.words[i] in _GENERIC and i > last
+            return "other" if generic and roles[i - 1] & OTHER else "contact"
+        if roles[i] & OTHER:
+            return "other" if not _SENTENCE_ENDS.search(gaps[i]) else "none"
+    return "none"
+
+
+def spoken_of_a_service(t: Tokens) -> bool:
+    """Whether a text speaks of hotlines and businesses."""
+    return not _SERVICE.isdisjoint(t.words)

@@ -1,0 +1,257 @@
+"""Every word that means something to the detector, in one look-up: what roles it may play.
+
+A role is a bit; a word may have several. Words that no lexicon lists are judged by their shape when they are
+first met.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from string import ascii_lowercase, digits
+from typing import Any
+
+from dataflow.detect.data import table, words
+from dataflow.detect.misspell import squeezed
+from dataflow.detect.normalise import fold
+from dataflow.detect.numerals import (
+    CHARACTERS,
+    JOINERS,
+    LANGUAGES,
+    NUMERALS,
+    PHRASE_STARTS,
+    PHRASES,
+    SIGNS,
+    SUFFIXES,
+    fused,
+    leet_numeral,
+)
+from dataflow.detect.platforms import PLATFORMS, named
+
+ORDINARY, NAME = 1 << 0, 1 << 1
+"""A word of prose; a first or family name."""
+SURE, MAYBE, PHRASE = 1 << 2, 1 << 3, 1 << 4
+"""Names a platform, surely or perhaps; begins a name of several words."""
+LABEL, COPULA, FILLER, GIVE, ON = 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9
+OTHERS, OWN, REFUSE = 1 << 10, 1 << 11, 1 << 12
+"""Roles in giving a handle: see data/handle_context.toml."""
+DIGITS, MIXED, NUMERAL, FUSED, MANY = 1 << 13, 1 << 14, 1 << 15, 1 << 16, 1 << 17
+"""All digits; letters and digits; a digit word; several without spaces; begins one of several words."""
+SIGN, JOINER, SUFFIX = 1 << 18, 1 << 19, 1 << 20
+"""What may stand among numerals: "double", "and", "belas"."""
+CONTACT, OTHER, REVERSE, LOCAL = 1 << 21, 1 << 22, 1 << 23, 1 << 24
+"""What a number near it is: see data/phone_context.toml."""
+LATIN = 1 << 25
+"""Written in Latin letters or digits: may be part of a handle."""
+CHARACTER = 1 << 26
+"""Holds digits of a script that writes them as one character."""
+ANYWHERE = 1 << 27
+"""Begins a phrase that announces a handle on every platform."""
+SPELT = 1 << 28
+"""A dot, an "at", an underscore or a slash in words."""
+SINGLE = 1 << 29
+"""One letter or digit."""
+
+PLATFORM = SURE | MAYBE | PHRASE
+NUMBERLIKE = DIGITS | MIXED | NUMERAL | FUSED | MANY | CHARACTER
+
+ENGLISH = words("words_en.txt")
+_CHAT: Mapping[str, frozenset[str]] = {
+    language: frozenset(text.split()) for language, text in table("words_chat.toml").items()
+}
+NAMES = words("names.txt")
+PUBLIC_ACCOUNTS = words("public_accounts.txt")
+ANYWHERE_PHRASES = [tuple(fold(p).split()) for p in table("phrases.toml")["anywhere"]]
+
+_KEPT = 60_000
+_LONGEST_KEPT = 20
+_HANDLE_ROLES = {
+    "label": LABEL,
+    "copula": COPULA,
+    "filler": FILLER,
+    "give": GIVE,
+    "on": ON,
+    "others": OTHERS,
+    "own": OWN,
+    "refuse": REFUSE,
+}
+_PHONE_ROLES = {"contact": CONTACT, "other": OTHER, "reverse": REVERSE, "local": LOCAL}
+
+
+def _said(entries: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Each word of a concept, with its language."""
+    for language, text in entries.items():
+        for word in text.split():
+            yield language, fold(word)
+
+
+_IN_SCRIPT = {
+    word: role
+    for name, role in _PHONE_ROLES.items()
+    for _, word in _said(table("phone_context.toml")[name])
+    if not word.isascii() and len(word) > 1
+}
+"""Words of scripts that write without spaces: found inside a token."""
+
+
+def _foreign(word: str) -> int:
+    roles = 0
+    if named(word):
+        roles |= SURE
+    for part, role in _IN_SCRIPT.items():
+        if part in word:
+            roles |= role
+    if any(char in CHARACTERS for char in word):
+        roles |= CHARACTER
+    return roles
+
+
+def _roles() -> dict[str, int]:
+    roles: defaultdict[str, int] = defaultdict(int)
+
+    def give(entries: Iterable[str], role: int) -> None:
+        for word in entries:
+            roles[word] |= role
+
+    give(ENGLISH, ORDINARY)
+    for chat in _CHAT.values():
+        give(chat, ORDINARY)
+    give(NAMES, NAME)
+    give(PLATFORMS.names, SURE)
+    give(PLATFORMS.words, MAYBE)
+    give(PLATFORMS.emoji, MAYBE)
+    give((phrase[0] for phrase in PLATFORMS.phrases), PHRASE)
+    for name, role in _HANDLE_ROLES.items():
+        give((word for _, word in _said(table("handle_context.toml")[name])), role)
+    for name, role in _PHONE_ROLES.items():
+        give((word for _, word in _said(table("phone_context.toml")[name])), role)
+    give((word for word in NUMERALS if word not in CHARACTERS), NUMERAL)
+    give(CHARACTERS, CHARACTER)
+    give(PHRASE_STARTS, MANY)
+    give(SIGNS, SIGN)
+    give(JOINERS, JOINER)
+    give(SUFFIXES, SUFFIX)
+    give((phrase[0] for phrase in ANYWHERE_PHRASES), ANYWHERE)
+    for name in ("dot", "at", "underscore", "slash"):
+        give((word for _, word in _said(table("handle_context.toml")[name])), SPELT)
+    give(ascii_lowercase + digits, SINGLE)
+    give(digits, DIGITS)
+    for word in roles:
+        if not word.isascii():
+            roles[word] |= _foreign(word)
+        elif word.isalnum():
+            roles[word] |= LATIN
+    return dict(roles)
+
+
+def _judge(word: str) -> int:
+    """The roles of a word that no lexicon lists."""
+    if not word.isascii():
+        return _foreign(word)
+    if word.isdigit():
+        return DIGITS | LATIN
+    if not word.isalpha():
+        roles = MIXED | LATIN
+        if named(word):
+            roles |= SURE
+        if leet_numeral(word):
+            roles |= NUMERAL
+        return roles
+    if len(word) >= 6:
+        parts = fused(word)
+        if parts and len(parts) > 1:
+            return FUSED | LATIN
+    if len(word) > 3 and any(short in ENGLISH or short in _CHAT["en"] for short in squeezed(word)):
+        return ORDINARY | LATIN
+    return LATIN
+
+
+class _Roles(dict[str, int]):
+    """Roles by word."""
+
+    def __missing__(self, word: str) -> int:
+        roles = _judge(word)
+        if len(self) < _KEPT and len(word) <= _LONGEST_KEPT:
+            self[word] = roles
+        return roles
+
+
+ROLES: Mapping[str, int] = _Roles(_roles())
+
+
+def _by_language() -> dict[str, tuple[str, ...]]:
+    said: defaultdict[str, list[str]] = defaultdict(list)
+    for language, text in _CHAT.items():
+        for word in text:
+            if language != "en" and word not in ENGLISH:
+                said[word].append(language)
+    for language, word in _said(table("phone_context.toml")["contact"]):
+        if language not in ("en", "emoji") and word not in ENGLISH and language not in said[word]:
+            said[word].append(language)
+    for word, names in LANGUAGES.items():
+        for language in names:
+            if word not in ENGLISH and language not in said[word]:
+                said[word].append(language)
+    return dict(said)
+
+
+_SPOKEN = _by_language()
+_SCRIPTS = (
+    ("\u0400", "\u052f", "ru"),
+    ("\u0370", "\u03ff", "el"),
+    ("\u0590", "\u05ff", "he"),
+    ("\u0600", "\u06ff", "ar"),
+    ("\u0900", "\u097f", "hi"),
+    ("\u0980", "\u09ff", "bn"),
+    ("\u0e00", "\u0e7f", "th"),
+    ("\u3040", "\u30ff", "ja"),
+    ("\u4e00", "\u9fff", "zh"),
+    ("\uac00", "\ud7a3", "ko"),
+)
+
+
+def languages(sequence: Iterable[str]) -> list[str]:
+    """The languages of words, the likeliest first; English last of all."""
+    votes: defaultdict[str, float] = defaultdict(float)
+    for word in sequence:
+        for language in _SPOKEN.get(word, ()):
+            votes[language] += 1
+        if word[0] > "\x7f":
+            for first, last, language in _SCRIPTS:
+                if first <= word[0] <= last:
+                    votes[language] += 0.5
+    found = sorted(votes, key=lambda language: -votes[language])
+    return [*found, "en"]
+
+
+def regions(sequence: Iterable[str]) -> list[str]:
+    """Countries in which to look up a number that stands among these words, the likeliest first."""
+    lists: Mapping[str, Any] = table("phone_context.toml")["regions"]
+    found: dict[str, None] = {}
+    for language in languages(sequence):
+        found.update(dict.fromkeys(lists.get(language, ())))
+    return list(found)
+
+
+_PARTS = frozenset(w for w in ENGLISH if len(w) > 3) | NAMES
+_GLUE = words("glue.txt")
+_LONGEST_COMPOUND, _LONGEST_PART = 32, 12
+
+
+def compound(word: str) -> bool:
+    """Whether a letters-only word is made of two or more words or names, as chosen handles are."""
+    if not 6 <= len(word) <= _LONGEST_COMPOUND:
+        return False
+    # best[i]: a number of parts that spell word[:i], 0 when there is none.
+    best = [0] * (len(word) + 1)
+    for start in range(len(word) - 1):
+        if start and not best[start]:
+            continue
+        count = best[start] + 1
+        for end in range(start + 1, min(start + _LONGEST_PART, len(word)) + 1):
+            if best[end] < count and (word[start:end] in _PARTS or word[start:end] in _GLUE):
+                best[end] = count
+    return best[len(word)] >= 2
+
+
+__all__ = ["PHRASES", "ROLES", "compound", "languages", "regions"]

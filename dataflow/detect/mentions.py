@@ -1,0 +1,84 @@
+"""Where a text mentions a platform."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dataflow.detect.lexicon import MAYBE, ORDINARY, PHRASE, PLATFORM, SURE
+from dataflow.detect.platforms import LONGEST_PHRASE, PLATFORMS, named
+from dataflow.detect.tokens import Tokens
+
+_WIDEST_GAP = 3
+_SHORTEST_SPLIT = 6
+_MOST_PARTS = 4
+
+
+class Mention(NamedTuple):
+    """Tokens `[first, last)` name a platform. `sure`: they can hardly mean anything else."""
+
+    platform: str | None
+    first: int
+    last: int
+    sure: bool
+
+
+def _joined(t: Tokens, i: int) -> bool:
+    """Whether token i is part of a longer chosen name ("insta_luna"), not a mention."""
+    before, after = t.gaps[i], t.gaps[i + 1]
+    if before[-1:] in ("_", ".") and (before == "_" or (before == "." and i > 0)):
+        return True
+    return after in ("_", ".") and i + 1 < len(t.words)
+
+
+def _phrase(t: Tokens, i: int) -> tuple[int, str] | None:
+    """The longest name of several words at token i: where it ends, and the platform."""
+    for last in range(min(i + LONGEST_PHRASE, len(t.words)), i + 1, -1):
+        platform = PLATFORMS.phrases.get(tuple(t.words[i:last]))
+        if platform and all([len(gap) <= _WIDEST_GAP for gap in t.gaps[i + 1 : last]]):
+            return last, platform
+    return None
+
+
+def _split(t: Tokens, i: int) -> tuple[int, str] | None:
+    """A long name cut into parts ("te-le-gr am") that begins at token i."""
+    name = t.words[i]
+    for last in range(i + 1, min(i + _MOST_PARTS, len(t.words))):
+        if len(t.gaps[last]) > 2 or len(name) > 12:
+            return None
+        name += t.words[last]
+        if len(name) >= _SHORTEST_SPLIT and name in PLATFORMS.names:
+            return last + 1, PLATFORMS.names[name]
+    return None
+
+
+def mentions(t: Tokens) -> list[Mention]:
+    """Every mention of a platform, the longest where they overlap, in order. Linear time."""
+    found: list[Mention] = []
+    passed = 0
+    for i, roles in enumerate(t.roles):
+        if i < passed:
+            continue
+        if roles & PHRASE:
+            phrase = _phrase(t, i)
+            if phrase:
+                passed, platform = phrase
+                found.append(Mention(platform, i, passed, True))
+                continue
+        if roles & (SURE | MAYBE):
+            platform = named(t.words[i]) or ""
+            if platform and not _joined(t, i):
+                found.append(Mention(platform, i, i + 1, bool(roles & SURE)))
+        elif not roles & ORDINARY and t.words[i] in _BEGINNINGS:
+            split = _split(t, i)
+            if split:
+                passed, platform = split
+                found.append(Mention(platform, i, passed, True))
+    return found
+
+
+_BEGINNINGS = frozenset(
+    name[:k] for name in PLATFORMS.names if len(name) >= _SHORTEST_SPLIT for k in range(1, len(name) - 1)
+)
+"""What a cut name may begin with."""
+
+__all__ = ["PLATFORM", "Mention", "mentions"]

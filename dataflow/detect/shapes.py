@@ -1,0 +1,94 @@
+"""How much a word looks like a name that somebody chose, rather than a word of the sentence."""
+
+from __future__ import annotations
+
+import re
+
+from dataflow.detect.data import table
+from dataflow.detect.lexicon import (
+    COPULA,
+    FILLER,
+    GIVE,
+    LABEL,
+    NAME,
+    ORDINARY,
+    PUBLIC_ACCOUNTS,
+    ROLES,
+    compound,
+)
+from dataflow.detect.misspell import misspellings
+from dataflow.detect.tokens import Tokens
+
+NEVER = -9
+STRONG = 3
+_SHORTEST, LONGEST = 3, 40
+_CHUNK = re.compile(r"[a-z0-9_](?:[a-z0-9_]*(?:\.+(?=[a-z0-9_]))?)*")
+_HYPHENED = re.compile(r"(?:-[a-z0-9_.]*[a-z0-9_])+")
+_PHRASES = table("phrases.toml")
+_UNITS = "|".join(sorted(_PHRASES["units"], key=len, reverse=True))
+_UNIT_LIKE = re.compile(
+    rf"[0-9]+(?:\.[0-9]+)?(?:{_UNITS})|[a-z]{{1,2}}[0-9]{{1,2}}|[0-9]{{1,3}}[a-z]|[a-z]?[0-9.]+|(?:19|20)[0-9]{{2}}s?|[0-9]+x[0-9]+"
+)
+_SHORT_FORMS = frozenset(_PHRASES["short_forms"])
+_WITH_HYPHENS = frozenset(("snapchat", "wechat", "skype", "twitch", "linkedin", "reddit", "vk"))
+_WORDY = ORDINARY | LABEL | COPULA | FILLER | GIVE
+
+
+def chunk(t: Tokens, i: int, platform: str | None = None) -> tuple[int, int]:
+    """The span of the chosen name that token i is in or begins: letters, digits, "_", and "." inside."""
+    start = t.starts[i]
+    while start and t.text[start - 1] == "_":
+        start -= 1
+    match = _CHUNK.match(t.text, start)
+    end = min(match.end() if match else t.ends[i], start + 2 * LONGEST)
+    if platform in _WITH_HYPHENS:
+        tail = _HYPHENED.match(t.text, end, end + LONGEST)
+        if tail and any(c.isdigit() or c == "_" for c in t.text[start : tail.end()]):
+            end = tail.end()
+    return start, end
+
+
+def shape(word: str, signed: bool) -> int:
+    """In points, `NEVER` for what cannot be one. `signed`: "@" stands right before it."""
+    if not _SHORTEST <= len(word) <= LONGEST:
+        return NEVER
+    bonus = 2 if signed else 0
+    if signed and word in PUBLIC_ACCOUNTS:
+        return NEVER
+    if word.isalpha():
+        return _letters(word, bonus)
+    if not any(map(str.isalpha, word)) or _UNIT_LIKE.fullmatch(word) or word in _SHORT_FORMS:
+        return NEVER
+    if "_" in word.strip("_") or any(map(str.isdigit, word)):
+        return STRONG + bonus
+    plain = word.strip("_")
+    if plain != word and plain.isalpha():
+        return STRONG + bonus
+    parts = plain.split(".")
+    if len(parts) > 4 or "" in parts or all(ROLES[p] & ORDINARY and not ROLES[p] & NAME for p in parts):
+        return 1 + bonus if signed else NEVER
+    return STRONG + bonus
+
+
+def _letters(word: str, bonus: int) -> int:
+    roles = ROLES[word]
+    if roles & NAME:
+        return (1 if len(word) >= 5 else 0) + bonus
+    if roles & ORDINARY or (roles & _WORDY and len(word) < 5):
+        return NEVER + bonus
+    if compound(word):
+        return 2 + bonus
+    if _slip(word):
+        return NEVER
+    return (1 if len(word) >= 5 else 0) + bonus
+
+
+def _slip(word: str) -> bool:
+    """Whether a word is one slip of the pen away from an ordinary one."""
+    return 5 <= len(word) <= 12 and any(
+        ROLES_OF.get(slip, 0) & ORDINARY for slip in misspellings(word) if len(slip) >= 4
+    )
+
+
+ROLES_OF = dict(ROLES)
+"""Roles of listed words only."""

@@ -1,0 +1,49 @@
+"""Words of a normalised text, with what stands between them and what each may mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import accumulate
+from operator import or_
+
+from dataflow.detect.lexicon import CONTACT, ROLES
+from dataflow.detect.normalise import MARKS
+from dataflow.detect.numerals import NUMERALS
+from dataflow.detect.platforms import PLATFORMS
+
+_ASCII = re.compile("([a-z0-9]+)")
+_EMOJI = sorted(
+    {sign for sign in PLATFORMS.emoji}
+    | {word for word, roles in ROLES.items() if roles & CONTACT and not word[0].isalnum()}
+    | {word for word in NUMERALS if not word[0].isalnum()}
+)
+"""Signs that mean something: words of one character."""
+_ANY = re.compile(
+    rf"([a-z0-9]+|[{''.join(_EMOJI)}]|[^\W_a-z0-9]+(?:[{MARKS}]+[^\W_a-z0-9]*)*)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """`words[i]` lies at `[starts[i], ends[i])`; `gaps[i]` stands before it, `gaps[-1]` after the last."""
+
+    text: str
+    words: Sequence[str]
+    gaps: Sequence[str]
+    starts: Sequence[int]
+    ends: Sequence[int]
+    roles: Sequence[int]
+    all_roles: int
+    """What any of them may mean."""
+
+
+def tokens(text: str) -> Tokens:
+    """The words of a normalised text. Linear time."""
+    parts = (_ASCII if text.isascii() else _ANY).split(text)
+    edges = list(accumulate(map(len, parts)))
+    words = parts[1::2]
+    roles = [*map(ROLES.__getitem__, words)]
+    return Tokens(text, words, parts[::2], edges[:-1:2], edges[1::2], roles, reduce(or_, roles, 0))

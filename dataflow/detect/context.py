@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import CONTACT, OTHER
+from dataflow.detect.lexicon import CONTACT, LOCAL, OTHER
 from dataflow.detect.normalise import fold
 from dataflow.detect.tokens import Tokens
 
@@ -27,7 +27,7 @@ def near(t: Tokens, first: int, last: int) -> str:
             break
         away = away or _SENTENCE_ENDS.search(gaps[i + 1]) is not None
         if roles[i] & OTHER and not away:
-            return "other"
+            return "contact" if i and roles[i - 1] & LOCAL else "other"
         if roles[i] & CONTACT:
             if t.words[i] in _GENERIC and i and roles[i - 1] & OTHER and not roles[i - 1] & CONTACT:
                 return "other"

@@ -16,6 +16,7 @@ from dataflow.detect.lexicon import (
     MIXED,
     NUMBERLIKE,
     NUMERAL,
+    ROLES,
     SIGN,
     SUFFIX,
 )
@@ -63,13 +64,14 @@ class Atom(NamedTuple):
 class Run(NamedTuple):
     """Atoms with nothing but separators between them, of tokens `[first, last)`.
 
-    `plus`: an international prefix stands before.
+    `plus`: an international prefix stands before. `full`: the run with the weak atoms at its ends, if it had any.
     """
 
     atoms: tuple[Atom, ...]
     first: int
     last: int
     plus: bool = False
+    full: Run | None = None
 
     @property
     def digits(self) -> str:
@@ -101,6 +103,14 @@ def _mixed(token: str, at: int) -> list[Atom]:
     letters = {text for text, _, _ in pieces if not text[0].isdigit()}
     if len(letters) == 1 and len(pieces) >= 3 and letters <= _DIVIDERS:
         return [Atom(text, a, b, "digits") for text, a, b in pieces if text[0].isdigit()]
+    if len(pieces) == 2:
+        (left, start, _), (right, middle, end) = pieces
+        times = _TIMES.get(SIGNS.get(left, ""), 0)
+        if times:
+            return [Atom(right[0] * times + right[1:], start, end, "digits")]
+        if left not in NUMERALS and right not in NUMERALS and ROLES.get(left if left.isalpha() else right, 0):
+            figures, a, b = (right, middle, end) if left.isalpha() else (left, start, middle)
+            return [Atom(figures, a, b, "digits")] if len(figures) > 1 else []
     atoms: list[Atom] = []
     for text, start, end in pieces:
         if text[0].isdigit():
@@ -136,7 +146,10 @@ def _tied(t: Tokens, i: int) -> bool:
     """Whether token i is letters that stand for digits ("sss") and punctuation ties it to its neighbours."""
     if not leet_letters(t.words[i]):
         return False
-    return t.gaps[i][-1:] in _TIGHT or t.gaps[i + 1][:1] in _TIGHT
+    if t.gaps[i][-1:] in _TIGHT or t.gaps[i + 1][:1] in _TIGHT:
+        return True
+    figures = DIGITS | MIXED
+    return 0 < i < len(t.words) - 1 and bool(t.roles[i - 1] & figures) and bool(t.roles[i + 1] & figures)
 
 
 def _trimmed(atoms: Sequence[Atom]) -> tuple[int, int]:
@@ -172,14 +185,27 @@ class _Assembler:
             first, last = _trimmed(atoms)
             if first < last and len(atoms) <= _MOST_ATOMS:
                 tokens = self._tokens
+                full = None
+                if last - first < len(atoms):
+                    full = Run(tuple(atoms), tokens[0], tokens[-1] + 1, self._plus)
                 self.found.append(
-                    Run(tuple(atoms[first:last]), tokens[first], tokens[last - 1] + 1, self._plus and not first)
+                    Run(
+                        tuple(atoms[first:last]),
+                        tokens[first],
+                        tokens[last - 1] + 1,
+                        self._plus and not first,
+                        full,
+                    )
                 )
             self._current = []
             self._tokens = []
         self._plus = False
         self._times = 1
         self._between = 0
+
+    def open(self) -> bool:
+        """Whether a run has begun."""
+        return bool(self._current)
 
     def sign(self, i: int) -> None:
         """Take a word that is no numeral but changes one, or stands between two."""
@@ -200,6 +226,9 @@ class _Assembler:
             teen = SUFFIXES[word] == "teen"
             digits = "1" + last.digits if teen else last.digits + "0"
             current[-1] = Atom(digits, last.start, self._t.ends[i], "words", room=0 if teen else 1)
+            return
+        elif sign == "counted":
+            self.close()
             return
         elif current:
             self._between += 1
@@ -267,6 +296,8 @@ def runs(t: Tokens, masked: list[tuple[int, int, str]]) -> list[Run]:
             hidden = next(mask, None)
         if hidden and hidden[0] < end:
             assembler.close()
+            continue
+        if roles & NUMERAL and i and SIGNS.get(t.words[i - 1]) == "counted" and not assembler.open():
             continue
         if roles & MANY:
             phrase = _phrase(t, i)

@@ -63,7 +63,7 @@ NAMES = words("names.txt")
 PUBLIC_ACCOUNTS = words("public_accounts.txt")
 ANYWHERE_PHRASES = [tuple(fold(p).split()) for p in table("phrases.toml")["anywhere"]]
 
-_KEPT = 60_000
+_KEPT = 50_000
 _LONGEST_KEPT = 20
 _HANDLE_ROLES = {
     "label": LABEL,
@@ -148,8 +148,6 @@ def _judge(word: str) -> int:
     """The roles of a word that no lexicon lists."""
     if not word.isascii():
         return _foreign(word)
-    if word.isdigit():
-        return DIGITS | LATIN
     if not word.isalpha():
         roles = MIXED | LATIN
         if named(word):
@@ -167,11 +165,17 @@ def _judge(word: str) -> int:
 
 
 class _Roles(dict[str, int]):
-    """Roles by word."""
+    """Roles by word. Words of letters that it judged are kept, up to a bound; figures and names with figures never."""
+
+    def __init__(self, listed: Mapping[str, int]) -> None:
+        super().__init__(listed)
+        self._bound = len(listed) + _KEPT
 
     def __missing__(self, word: str) -> int:
+        if word.isdigit() and word.isascii():
+            return DIGITS | LATIN
         roles = _judge(word)
-        if len(self) < _KEPT and len(word) <= _LONGEST_KEPT:
+        if not roles & MIXED and len(self) < self._bound and len(word) <= _LONGEST_KEPT:
             self[word] = roles
         return roles
 

@@ -31,6 +31,7 @@ class Numeral:
 
 
 _ENGLISH = words("words_en.txt")
+_WORDS = _ENGLISH | {word for text in table("words_chat.toml").values() for word in text.split()}
 _LEXICON = dict(table("numbers.toml"))
 SIGNS: dict[str, str] = {}
 """Words that are no numerals but change one: what the word means by the word."""
@@ -110,16 +111,16 @@ JOINERS = frozenset(fold(entries["and"]) for entries in _LEXICON.values() if "an
 
 
 def _with_misspellings(numerals: dict[str, Numeral]) -> dict[str, Numeral]:
-    """Also with slips of the pen, weak when the slip is a word; short ones only doubled or swapped."""
+    """Also with slips of the pen that are no words; short ones only doubled or swapped."""
     known = dict(numerals)
     for word, numeral in numerals.items():
         if len(word) < 3 or not word.isascii() or numeral.weak:
             continue
         for slip in misspellings(word):
-            if slip in known or len(slip) < 3:
+            if slip in known or slip in _WORDS or len(slip) < 3:
                 continue
             if len(word) > 3 or len(slip) > 3 or (len(slip) == 3 and sorted(slip) == sorted(word)):
-                known[slip] = Numeral(numeral.digits, slip in _ENGLISH, numeral.room)
+                known[slip] = numeral
     return known
 
 

@@ -23,7 +23,7 @@ from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
 _FICTION: dict[str, int] = table("phone_context.toml")["fiction"]
-_STRONG_GAP = re.compile(r"[,;:!?()\n&]|\s-\s|.{3}", re.DOTALL)
+_STRONG_GAP = re.compile(r"[,;:!?()\n&a-z]|\s-\s|.{3}", re.DOTALL)
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
 _MOST_PIECES = 12
@@ -140,7 +140,7 @@ def _how(atoms: tuple[Atom, ...]) -> str:
 def _grouped(run: Run) -> bool:
     """Whether the digits are grouped as North American numbers are written, and nothing else is."""
     sizes = [len(atom.digits) for atom in run.atoms]
-    return sizes in ([3, 3, 4], [1, 3, 3, 4], [3, 7])
+    return sizes in ([3, 3, 4], [1, 3, 3, 4])
 
 
 def _decide(run: Run, t: Tokens, reader: _Reader) -> Phone | Veto:
@@ -174,6 +174,8 @@ def _decide(run: Run, t: Tokens, reader: _Reader) -> Phone | Veto:
         if not said and _toll_free(known.value) and spoken_of_a_service(t):
             return veto("a service's number")
         return Phone(known.value, start, end, rule)
+    if known and reader.region in _NANP and _grouped(run):
+        return Phone(known.value, start, end, "phone_possible")
     whole = not any(_STRONG_GAP.search(t.text[a.end : b.start]) for a, b in pairwise(atoms))
     if len(digits) >= 11 and whole and (said or digits.startswith("00")):
         found = reader.valid("+" + digits.removeprefix("00"), None)
@@ -295,10 +297,14 @@ def phones(t: Tokens, region: str) -> list[Phone | Veto]:
             if phone:
                 found.append(phone)
                 continue
-        if size < _FEWEST:
+        if size < _FEWEST and not (run.full and len(run.full.digits) >= _FEWEST):
             continue
         verdict: Phone | Veto | None = _decide(run, t, reader)
         if isinstance(verdict, Veto):
+            full = _decide(run.full, t, reader) if run.full else verdict
+            if not isinstance(full, Veto):
+                found.append(full)
+                continue
             local = _local(run, t, reader)
             others = [local] if local else [] if _games(run) else _from_pieces(run, t, reader)
             found += others or [verdict]

@@ -13,6 +13,7 @@ _REACH = 48
 _FARTHEST = 12
 _SENTENCE_ENDS = re.compile(r"[.!?;](?:\s|$)|\n")
 _GENERIC = frozenset(map(fold, table("phone_context.toml")["generic"].split()))
+_YOURS = frozenset(table("phone_context.toml")["yours"].split())
 _SERVICE = frozenset(map(fold, table("phone_context.toml")["service"].split()))
 
 
@@ -31,7 +32,8 @@ def near(t: Tokens, first: int, last: int) -> str:
         if roles[i] & CONTACT:
             if t.words[i] in _GENERIC and i and roles[i - 1] & OTHER and not roles[i - 1] & CONTACT:
                 return "other"
-            return "contact"
+            if not (t.words[i] in _GENERIC and i and t.words[i - 1] in _YOURS):
+                return "contact"
     for i in range(last, min(len(roles), last + _FARTHEST)):
         if t.starts[i] - t.ends[last - 1] > _REACH:
             break

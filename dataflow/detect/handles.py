@@ -28,7 +28,7 @@ from dataflow.detect.lexicon import (
 )
 from dataflow.detect.mentions import Mention, mentions
 from dataflow.detect.normalise import Normal
-from dataflow.detect.shapes import NEVER, STRONG, chunk, shape
+from dataflow.detect.shapes import DOTTED, NEVER, STRONG, chunk, shape
 from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
@@ -119,7 +119,7 @@ class _Text:
         word = t.text[start:end]
         signed = start > 0 and t.text[start - 1] == "@"
         points = shape(word, signed)
-        if points < 0 or not self.normal.plain(start, end):
+        if points <= NEVER + 2 or not self.normal.plain(start, end):
             return None
         return Place(i, max(last, i + 1), start, end, points, signed)
 
@@ -136,10 +136,19 @@ def _gives(t: Tokens, first: int) -> int:
 
 def _third_party(t: Tokens, at: int) -> bool:
     """Whether the words before token `at` speak of somebody else's account ("i follow @…")."""
-    seen = 0
-    for roles in t.roles[max(0, at - 5) : at]:
-        seen |= roles
-    return bool(seen & OTHERS) and not seen & OWN
+    others = False
+    for i in range(max(0, at - 5), at):
+        roles = t.roles[i]
+        if roles & OWN:
+            return False
+        if roles & OTHERS:
+            others = others or t.words[i] not in _COMMANDS or (i > 0 and t.words[i - 1] in _SUBJECTS)
+    return others
+
+
+_COMMANDS = frozenset(("follow", "watch", "like", "read", "via"))
+"""Verbs that, without a subject, invite."""
+_SUBJECTS = frozenset(("i", "we", "you", "u", "they", "to", "who", "people", "ppl", "also", "only", "just", "still", "ll", "d"))
 
 
 def _forward(text: _Text, mention: Mention) -> Place | None:
@@ -184,6 +193,8 @@ def _forward(text: _Text, mention: Mention) -> Place | None:
             continue
         place = text.place(i, mention.platform)
         if place is None or place.points + base + joint < _ENOUGH:
+            return None
+        if place.points == DOTTED and joint < 2:
             return None
         if asked and not place.signed and place.points < STRONG:
             return None
@@ -250,7 +261,9 @@ def _marked(text: _Text, found: Sequence[Mention]) -> tuple[Place, Mention] | No
         if place is None:
             continue
         before = t.roles[i - 1] & LABEL or t.words[i - 1] in _MARKS or ":" in t.gaps[i] if i else 0
-        if (place.signed or before) and place.points >= (STRONG if place.signed else 2) and not _third_party(t, i):
+        if (place.signed or before) and place.points >= (STRONG if place.signed else 2) and not (
+            place.signed and _third_party(t, i)
+        ):
             return place, min(found, key=lambda m: abs(m.first - i))
         if place.points >= STRONG and not place.signed:
             strong.append(place)

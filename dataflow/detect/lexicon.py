@@ -57,8 +57,10 @@ NUMBERLIKE = DIGITS | MIXED | NUMERAL | FUSED | MANY | CHARACTER
 
 ENGLISH = words("words_en.txt")
 _CHAT: Mapping[str, frozenset[str]] = {
-    language: frozenset(text.split()) for language, text in table("words_chat.toml").items()
+    language: frozenset(f"{table('words_chat.toml').get(language, '')} {world}".split())
+    for language, world in {"en": "", "hi_latn": "", **table("words_world.toml")}.items()
 }
+"""Words of prose that are in no English dictionary, by language."""
 NAMES = words("names.txt")
 PUBLIC_ACCOUNTS = words("public_accounts.txt")
 ANYWHERE_PHRASES = [tuple(fold(p).split()) for p in table("phrases.toml")["anywhere"]]

@@ -68,7 +68,7 @@ def mentions(t: Tokens) -> list[Mention]:
             platform = named(t.words[i]) or ""
             if platform and not _joined(t, i):
                 found.append(Mention(platform, i, i + 1, bool(roles & SURE)))
-        elif not roles & ORDINARY and t.words[i] in _BEGINNINGS:
+        elif t.words[i] in _BEGINNINGS and i + 1 < len(t.words) and not t.roles[i + 1] & roles & ORDINARY:
             split = _split(t, i)
             if split:
                 passed, platform = split

@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from rphonenumbers import SUPPORTED_REGIONS
+
 from dataflow.detect.data import table
 
 _LOOKALIKES: Mapping[str, Mapping[str, str]] = table("lookalikes.toml")
@@ -19,6 +21,8 @@ _MIXED = str.maketrans(dict(_LOOKALIKES["mixed"]))
 _ALWAYS = _LOOKALIKES["always"]
 _LATIN = re.compile(r"[a-z]")
 _IN_DOUBT = re.compile(r"[α-ωа-џѐ-ԯ]")
+_GREEK, _CYRILLIC = re.compile(r"[α-ω]"), re.compile(r"[а-џѐ-ԯ]")
+_FLAGS = re.compile(r"[\U0001f1e6-\U0001f1ff]{3,}")
 _ANY_WORD = re.compile(r"\w+")
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 
@@ -28,9 +32,16 @@ WORD = re.compile(rf"[^\W_]+(?:[{MARKS}]+[^\W_]*)*")
 """A word, in any script."""
 
 
+_ENCLOSED = (0x1F150, 0x1F170)
+"""First of the white-on-black circled and squared letters, which Unicode does not fold."""
+
+
 def _fold(char: str) -> str:
     if char in _ALWAYS:
         return _ALWAYS[char]
+    for first in _ENCLOSED:
+        if first <= ord(char) < first + 26:
+            return chr(ord("a") + ord(char) - first)
     folded: list[str] = []
     for part in unicodedata.normalize("NFKC", char):
         value = unicodedata.digit(part, None)
@@ -107,8 +118,7 @@ def normalise(text: str) -> Normal:
     """The normal form of `text`; linear in its length."""
     if text.isascii():
         return Normal(text, text.lower())
-    folds = _FOLDS
-    parts = [folds[char] for char in text]
+    parts = _parts(text)
     folded = "".join(parts)
     if len(folded) == len(text) and all(map(len, parts)):
         origin: tuple[int, ...] | None = None
@@ -121,15 +131,29 @@ def normalise(text: str) -> Normal:
 
 def plain_form(text: str) -> str:
     """The normal form of `text`, other scripts and signs set apart, without the way back."""
-    folded = "".join(map(_FOLDS.__getitem__, text))
+    folded = "".join(_parts(text))
     if _IN_DOUBT.search(folded):
         folded = _ANY_WORD.sub(_unmixed, folded)
     return _FOREIGN.sub(r" \g<0> ", folded)
 
 
 def _unmixed(word: re.Match[str]) -> str:
-    mixed = _LATIN.search(word[0]) and _IN_DOUBT.search(word[0])
-    return word[0].translate(_MIXED) if mixed else word[0]
+    text = word[0]
+    latin, greek, cyrillic = _LATIN.search(text), _GREEK.search(text), _CYRILLIC.search(text)
+    mixed = (latin and (greek or cyrillic)) or (greek and cyrillic)
+    return text.translate(_MIXED) if mixed else text
+
+
+def _parts(text: str) -> list[str]:
+    """What each character becomes. Flags stay; letters of flags that spell no countries are letters."""
+    parts = [*map(_FOLDS.__getitem__, text)]
+    if "\U0001f1e6" <= max(text):
+        for run in _FLAGS.finditer(text):
+            letters = [chr(ord(char) - 0x1F1E6 + ord("A")) for char in run[0]]
+            pairs = {a + b for a, b in zip(letters[::2], letters[1::2], strict=False)}
+            if len(letters) % 2 or not pairs <= SUPPORTED_REGIONS:
+                parts[run.start() : run.end()] = [letter.lower() for letter in letters]
+    return parts
 
 
 def lookalike(word: str) -> str | None:

@@ -17,19 +17,20 @@ import rphonenumbers
 from dataflow.detect.context import near, spoken_of_a_service
 from dataflow.detect.data import table
 from dataflow.detect.digits import Atom, Run, runs
-from dataflow.detect.lexicon import LOCAL, NUMBERLIKE, REVERSE, regions
+from dataflow.detect.lexicon import LOCAL, NUMBERLIKE, OWN, REVERSE, regions
 from dataflow.detect.masks import masked
 from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
 _FICTION: dict[str, int] = table("phone_context.toml")["fiction"]
 _STRONG_GAP = re.compile(r"[,;:!?()\n&a-z]|\s-\s|.{3}", re.DOTALL)
+_LISTING = re.compile(r"[,;&a-z]")
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
 _MOST_PIECES = 12
 _MOST_TRIES = 64
 _NANP = frozenset(("US", "CA"))
-_SHORT_TEXT = 6
+_SHORT_TEXT, _ALONE = 6, 3
 _TOLL_FREE = frozenset((3, 4))
 
 
@@ -89,6 +90,13 @@ def _toll_free(value: str) -> bool:
     return int(rphonenumbers.number_type(parsed)) in _TOLL_FREE
 
 
+def _own(run: Run, t: Tokens) -> bool:
+    """Whether a free-phone number is given as somebody's own, or stands alone."""
+    if spoken_of_a_service(t):
+        return False
+    return bool(t.all_roles & OWN) or len(t.words) - (run.last - run.first) <= _ALONE
+
+
 def _counting(atoms: tuple[Atom, ...]) -> bool:
     """Whether the atoms count, double or list years: number games, not numbers."""
     values = [int(atom.digits[:9]) for atom in atoms]
@@ -124,10 +132,12 @@ def _uneven(run: Run, text: str) -> bool:
     """Whether figures of one digit stand among longer ones, as in scores and lists, never in a number."""
     if any(atom.how != "digits" for atom in run.atoms):
         return False
+    gaps = {text[a.end : b.start] for a, b in pairwise(run.atoms)}
+    if len(gaps) > 1 and any(_LISTING.search(gap) for gap in gaps):
+        return True
     sizes = [len(atom.digits) for atom in run.atoms]
     ones = sizes[1:].count(1)
     if not ones or ones == len(sizes) - 1:
-        gaps = {text[a.end : b.start] for a, b in pairwise(run.atoms)}
         return len(sizes) > 6 and ones > 0 and len(gaps) > 3
     return ones > 1 or min(sizes) == max(sizes)
 
@@ -171,7 +181,7 @@ def _decide(run: Run, t: Tokens, reader: _Reader) -> Phone | Veto:
     if known and known.valid:
         if known.national <= 8 and not said:
             return veto("short, and nothing says that it is for calling")
-        if not said and _toll_free(known.value) and spoken_of_a_service(t):
+        if _toll_free(known.value) and not _own(run, t):
             return veto("a service's number")
         return Phone(known.value, start, end, rule)
     if known and reader.region in _NANP and _grouped(run):

@@ -105,7 +105,18 @@ _SIGNED = re.compile(
     rb"@ ?[a-z0-9_]|# ?[0-9]{4}|[a-z] ?/ ?[a-z0-9@~$+_#]|[a-z0-9][!$|@][a-z0-9]|[!$|][a-z]{2}"
 )
 _LEET_RUN = re.compile(r"(?:[0-9oilszbgqaet][-._/ ()]{0,2}){10}|[0-9oilszbgq]{7}")
-_CALLED = (b"live:", b"tel:", b"sms:", b"number=", b"phone=")
+_LITERAL = BytesAhoCorasick(
+    [b"live:", b"tel:", b"sms:", b"number=", b"phone="]
+    + [f".{ending}".encode() for ending in ("com", "net", "org", "io", "me", "gg", "ee", "edu", "co.")]
+    + [
+        f"{mark}{word}".encode()
+        for mark in "([{<"
+        for name in ("dot", "at", "underscore")
+        for word in sorted({fold(w) for text in _SPELLING[name].values() for w in text.split()} | {".", "@", "_"})
+    ],
+    implementation=Implementation.DFA,
+)
+"""What is worth a look where it stands in the text as it is."""
 
 
 def suspects(texts: Sequence[str | None]) -> list[int]:
@@ -162,11 +173,8 @@ def _signed(plain: bytes, ends: list[int]) -> Iterator[tuple[int, bytes | None]]
         else:
             start = plain.rfind(b" ", 0, at) + 1
             yield line, plain[start : plain.find(b" ", at)]
-    for called in _CALLED:
-        at = plain.find(called)
-        while at >= 0:
-            yield bisect_right(ends, at), None
-            at = plain.find(called, at + 1)
+    for _, start, _ in _LITERAL.find_matches_as_indexes(plain):
+        yield bisect_right(ends, start), None
 
 
 def _named(chunk: bytes) -> bool:

@@ -25,7 +25,7 @@ def _any(name: str) -> str:
 
 _DOT, _AT, _SLASH, _UNDERSCORE = _any("dot"), _any("at"), _any("slash"), _any("underscore")
 _SPACED = re.compile(
-    r"(?<![\w.@-])[a-z0-9](?P<gap>[-._*|~/+ ]|  |, | - | \. )[a-z0-9_](?:(?P=gap)[a-z0-9_])+(?![\w])(?!(?P=gap)\w)"
+    r"(?<![\w.@-])[a-z0-9](?P<gap>[-._*|~/+ ]|  |, | - | \. )[a-z0-9_](?:(?P=gap)[a-z0-9_])+(?![\w])"
 )
 _SIGNED = re.compile(r"(?<![\w@.])[a-z0-9]{0,12}[!$@|][a-z0-9!$@|]{0,12}(?![\w.])")
 _BRACKETED = re.compile(

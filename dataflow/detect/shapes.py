@@ -21,6 +21,9 @@ from dataflow.detect.tokens import Tokens
 
 NEVER = -9
 STRONG = 3
+DOTTED = -1
+"""Two words with a dot between: a chosen name after a colon, else prose without a space."""
+_SHORTEST_DOTTED, _SHORTEST_NAME = 4, 4
 _SHORTEST, LONGEST = 3, 40
 _CHUNK = re.compile(r"[a-z0-9_](?:[a-z0-9_]*(?:\.+(?=[a-z0-9_]))?)*")
 _HYPHENED = re.compile(r"(?:-[a-z0-9_.]*[a-z0-9_])+")
@@ -65,8 +68,12 @@ def shape(word: str, signed: bool) -> int:
     if plain != word and plain.isalpha():
         return STRONG + bonus
     parts = plain.split(".")
-    if len(parts) > 4 or "" in parts or all(ROLES[p] & ORDINARY and not ROLES[p] & NAME for p in parts):
+    if len(parts) > 4 or "" in parts:
         return 1 + bonus if signed else NEVER
+    if all(ROLES[p] & ORDINARY and not ROLES[p] & NAME for p in parts):
+        if signed:
+            return 1 + bonus
+        return DOTTED if len(parts) == 2 and min(map(len, parts)) >= _SHORTEST_DOTTED else NEVER
     return STRONG + bonus
 
 
@@ -76,11 +83,18 @@ def _letters(word: str, bonus: int) -> int:
         return (1 if len(word) >= 5 else 0) + bonus
     if roles & ORDINARY or (roles & _WORDY and len(word) < 5):
         return NEVER + bonus
-    if compound(word):
+    if compound(word) or _begins_with_name(word):
         return 2 + bonus
     if _slip(word):
         return NEVER
     return (1 if len(word) >= 5 else 0) + bonus
+
+
+def _begins_with_name(word: str) -> bool:
+    """Whether a first name and three letters or more make up the word."""
+    return any(ROLES_OF.get(word[:k], 0) & NAME for k in range(_SHORTEST_NAME, len(word) - 2)) or any(
+        ROLES_OF.get(word[k:], 0) & NAME for k in range(3, len(word) - _SHORTEST_NAME + 1)
+    )
 
 
 def _slip(word: str) -> bool:

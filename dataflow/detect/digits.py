@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,7 +22,9 @@ from dataflow.detect.lexicon import (
     SUFFIX,
 )
 from dataflow.detect.numerals import (
+    AMBIGUOUS,
     CHARACTERS,
+    LANGUAGES,
     LONGEST_PHRASE,
     NUMERALS,
     PHRASES,
@@ -181,7 +184,7 @@ class _Assembler:
     def close(self) -> None:
         """End the current run."""
         if self._current:
-            atoms = self._current
+            atoms = self._resolved()
             first, last = _trimmed(atoms)
             if first < last and len(atoms) <= _MOST_ATOMS:
                 tokens = self._tokens
@@ -202,6 +205,21 @@ class _Assembler:
         self._plus = False
         self._times = 1
         self._between = 0
+
+    def _resolved(self) -> list[Atom]:
+        """The atoms, words that differ between languages read in the language of most of the run."""
+        words = [self._t.words[i] for i in self._tokens]
+        doubtful = [k for k, word in enumerate(words) if word in AMBIGUOUS]
+        if not doubtful:
+            return self._current
+        votes = Counter(language for word in words for language in LANGUAGES.get(word, ("en",)))
+        atoms = list(self._current)
+        for k in doubtful:
+            digits = AMBIGUOUS[words[k]]
+            best = max(digits, key=lambda language: votes[language])
+            if votes[best] > 1 and atoms[k].digits in digits.values():
+                atoms[k] = atoms[k]._replace(digits=digits[best], room=0, weak=False)
+        return atoms
 
     def open(self) -> bool:
         """Whether a run has begun."""

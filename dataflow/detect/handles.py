@@ -19,12 +19,15 @@ from dataflow.detect.lexicon import (
     GIVE,
     LABEL,
     LATIN,
+    MAYBE,
     NAME,
     ON,
     ORDINARY,
     OTHERS,
     OWN,
+    PHRASE,
     PLATFORM,
+    SURE,
 )
 from dataflow.detect.mentions import Mention, mentions
 from dataflow.detect.normalise import Normal
@@ -33,7 +36,7 @@ from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
 _POINTING = frozenset(":=→➡👉>⇒☞👇⬇\"«»“⏩↪➜▶🔜")
-_LOOSE = frozenset("-~|*()•/_[]`'<{}#^,")
+_LOOSE = frozenset("-~|*()•/_[]`<{}#^,")
 _ENDS = frozenset(".!?;")
 _ENOUGH = 3
 _FARTHEST = 9
@@ -188,7 +191,11 @@ def _forward(text: _Text, mention: Mention) -> Place | None:
             asked = asked and t.words[i] not in _OWN_ANSWER
             i += 1
             continue
-        elif roles & (FILLER | PLATFORM) and not (roles & NAME and joint == 2):
+        elif roles & GIVE and asked:
+            joint, base, asked = max(joint, 1), base + 1, False
+            i += 1
+            continue
+        elif roles & (FILLER | SURE | MAYBE | PHRASE) and not (roles & NAME and joint == 2):
             i += 1
             continue
         place = text.place(i, mention.platform)
@@ -205,7 +212,7 @@ def _forward(text: _Text, mention: Mention) -> Place | None:
 
 
 _BEFORE_ON = frozenset(("my", "the", "meu", "mi", "mon", "mein", "mijn", "s", "is", "are", "me"))
-_GIVEN = frozenset(("im", "m", "its", "add", "s", "it", "by", "as", "me"))
+_GIVEN = frozenset(("im", "m", "its", "add", "s", "it", "by", "as", "me", "to", "for"))
 
 
 def _backward(text: _Text, mention: Mention) -> Place | None:
@@ -220,9 +227,9 @@ def _backward(text: _Text, mention: Mention) -> Place | None:
             return None
         loose = loose or not _BRACKET.isdisjoint(gap)
         roles = t.roles[i]
-        if roles & ON and not (roles & NAME):
+        if roles & (ON | COPULA) and not roles & NAME and i:
             joined = True
-        elif t.words[i] not in _BEFORE_ON and not (roles & PLATFORM and not text.signed(i)):
+        elif t.words[i] not in _BEFORE_ON and not (roles & (SURE | MAYBE | PHRASE) and not text.signed(i)):
             break
         i -= 1
     if i < 0 or i in text.taken or not (joined or loose):
@@ -233,11 +240,14 @@ def _backward(text: _Text, mention: Mention) -> Place | None:
     if place is None:
         return None
     points = place.points + (1 if mention.sure else 0)
-    if i and (t.roles[i - 1] & LABEL or t.words[i - 1] in _GIVEN):
+    given = i == 0 or bool(t.roles[i - 1] & (LABEL | GIVE)) or t.words[i - 1] in _GIVEN
+    if given:
         points += 2
     elif text.latin <= _FEW_WORDS:
         points += 1
-    if place.points < 2 or points < _ENOUGH or (loose and not joined and place.points < STRONG):
+    if place.points < (1 if given and joined else 2) or points < _ENOUGH:
+        return None
+    if loose and not joined and place.points < STRONG:
         return None
     return None if _third_party(t, i) and not _gives(t, i) else place._replace(points=points)
 
@@ -267,8 +277,10 @@ def _marked(text: _Text, found: Sequence[Mention]) -> tuple[Place, Mention] | No
             return place, min(found, key=lambda m: abs(m.first - i))
         if place.points >= STRONG and not place.signed:
             strong.append(place)
-    if len(strong) == 1 and len(found) == 1 and _gives(t, found[0].first) and not _third_party(t, strong[0].first):
-        return strong[0], found[0]
+    if len(strong) == 1 and not _third_party(t, strong[0].first):
+        nearest = min(found, key=lambda m: abs(m.first - strong[0].first))
+        if nearest.sure or _gives(t, nearest.first) or text.latin <= _FEW_WORDS:
+            return strong[0], nearest
     return None
 
 
@@ -337,11 +349,14 @@ def handles(normal: Normal, t: Tokens, free: Sequence[tuple[int, int]]) -> list[
         if marked:
             take(marked[0], marked[1].platform, "handle_marked")
     if not count and t.all_roles & ANYWHERE:
-        for mention in _anywhere(t):
+        announced = _anywhere(t)
+        for mention in announced:
             ahead = _forward(text, mention) or _backward(text, mention)
             if ahead:
                 take(ahead, None, "handle_anywhere")
                 break
+        if announced and not count and (marked := _marked(text, announced)):
+            take(marked[0], None, "handle_anywhere")
     if not count and "@" in t.text and (lone := _bare(text)) is not None:
         take(lone, None, "handle_bare")
     return found

@@ -51,8 +51,10 @@ SPELT = 1 << 28
 """A dot, an "at", an underscore or a slash in words."""
 SINGLE = 1 << 29
 """One letter or digit."""
+POINTED = 1 << 30
+"""Names a platform only right before a colon or the like."""
 
-PLATFORM = SURE | MAYBE | PHRASE
+PLATFORM = SURE | MAYBE | PHRASE | POINTED
 NUMBERLIKE = DIGITS | MIXED | NUMERAL | FUSED | MANY | CHARACTER
 
 ENGLISH = words("words_en.txt")
@@ -122,6 +124,7 @@ def _roles() -> dict[str, int]:
     give(PLATFORMS.names, SURE)
     give(PLATFORMS.words, MAYBE)
     give(PLATFORMS.emoji, MAYBE)
+    give(PLATFORMS.pointed, POINTED)
     give((phrase[0] for phrase in PLATFORMS.phrases), PHRASE)
     for name, role in _HANDLE_ROLES.items():
         give((word for _, word in _said(table("handle_context.toml")[name])), role)
@@ -230,11 +233,14 @@ def languages(sequence: Iterable[str]) -> list[str]:
     return [*found, "en"]
 
 
-def regions(sequence: Iterable[str]) -> list[str]:
-    """Countries in which to look up a number that stands among these words, the likeliest first."""
+def regions(sequence: Iterable[str], *, english: bool) -> list[str]:
+    """Countries in which to look up a number that stands among these words, the likeliest first.
+
+    `english`: those of English too, at the end.
+    """
     lists: Mapping[str, Any] = table("phone_context.toml")["regions"]
     found: dict[str, None] = {}
-    for language in languages(sequence):
+    for language in languages(sequence)[: None if english else -1]:
         found.update(dict.fromkeys(lists.get(language, ())))
     return list(found)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dataflow.detect.lexicon import MAYBE, ORDINARY, PHRASE, PLATFORM, SURE
+from dataflow.detect.lexicon import MAYBE, ORDINARY, PHRASE, PLATFORM, POINTED, SURE
 from dataflow.detect.platforms import LONGEST_PHRASE, PLATFORMS, named
 from dataflow.detect.tokens import Tokens
 
 _WIDEST_GAP = 3
+_POINTS = frozenset(":=-@→➡👉")
 _SHORTEST_SPLIT = 6
 _MOST_PARTS = 4
 
@@ -68,6 +69,8 @@ def mentions(t: Tokens) -> list[Mention]:
             platform = named(t.words[i]) or ""
             if platform and not _joined(t, i):
                 found.append(Mention(platform, i, i + 1, bool(roles & SURE)))
+        elif roles & POINTED and t.gaps[i + 1].strip()[:1] in _POINTS and not _joined(t, i):
+            found.append(Mention(PLATFORMS.pointed[t.words[i]], i, i + 1, False))
         elif t.words[i] in _BEGINNINGS and i + 1 < len(t.words) and not t.roles[i + 1] & roles & ORDINARY:
             split = _split(t, i)
             if split:

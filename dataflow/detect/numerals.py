@@ -31,7 +31,11 @@ class Numeral:
 
 
 _ENGLISH = words("words_en.txt")
-_WORDS = _ENGLISH | {word for text in table("words_chat.toml").values() for word in text.split()}
+_PROSE: dict[str, frozenset[str]] = {
+    language: frozenset(f"{text} {table('words_chat.toml').get(language, '')}".split())
+    for language, text in table("words_world.toml").items()
+}
+_WORDS = _ENGLISH.union(table("words_chat.toml")["en"].split(), *_PROSE.values())
 _LEXICON = dict(table("numbers.toml"))
 SIGNS: dict[str, str] = {}
 """Words that are no numerals but change one: what the word means by the word."""
@@ -40,7 +44,9 @@ for _sign, _words in _LEXICON.pop("signs").items():
 SUFFIXES: dict[str, str] = {}
 """Words that make the digit before them a teen or a ten ("dua belas", "dua puluh")."""
 LANGUAGES: dict[str, tuple[str, ...]] = {}
-"""In which languages a word is a numeral."""
+"""In which languages a word is a numeral, when English is none of them."""
+AMBIGUOUS: dict[str, dict[str, str]] = {}
+"""Words that spell one thing in one language and another in the next: the digits by language."""
 
 
 def _alternatives(entries: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -53,8 +59,9 @@ def _alternatives(entries: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _language(name: str, entries: Mapping[str, Any]) -> dict[str, Numeral]:
     """A language's numerals, with those that it writes as one word."""
     units = dict(_alternatives(entries["digits"]))
+    elsewhere = _ENGLISH.union(*(words for language, words in _PROSE.items() if language != name))
     numerals = {
-        word: Numeral(digit, name not in _MAIN and word in _ENGLISH) for word, digit in units.items()
+        word: Numeral(digit, name not in _MAIN and word in elsewhere) for word, digit in units.items()
     }
     for word, digit in _alternatives(entries.get("weak", ())):
         numerals.setdefault(word, Numeral(digit, weak=True))
@@ -86,7 +93,10 @@ def _compile() -> dict[str, Numeral]:
             if word not in everything or (everything[word].weak and not numeral.weak and name in _MAIN):
                 everything[word] = numeral
             languages[word].append(name)
+            AMBIGUOUS.setdefault(word, {})[name] = numeral.digits
         SUFFIXES.update(entries.get("suffixes", {}))
+    for word in [word for word, digits in AMBIGUOUS.items() if len(set(digits.values())) == 1]:
+        del AMBIGUOUS[word]
     LANGUAGES.update((word, tuple(names)) for word, names in languages.items() if "en" not in names)
     return everything
 
@@ -124,7 +134,16 @@ def _with_misspellings(numerals: dict[str, Numeral]) -> dict[str, Numeral]:
     return known
 
 
+def _half_written(numerals: Mapping[str, Numeral]) -> Iterator[tuple[str, Numeral]]:
+    """ "5ive": the digit itself for the word's first letter."""
+    for word, numeral in numerals.items():
+        if len(numeral.digits) == 1 and len(word) > 2 and word.isascii() and not numeral.weak:
+            yield numeral.digits + word[1:], numeral
+
+
 NUMERALS = _with_misspellings(LISTED)
+for _word, _numeral in _half_written(_language("en", _LEXICON["en"])):
+    NUMERALS.setdefault(_word, _numeral)
 for _word, _numeral in PLURALS.items():
     NUMERALS.setdefault(_word, _numeral)
 _FUSIBLE = {

@@ -194,7 +194,7 @@ def _decide(run: Run, t: Tokens, reader: _Reader) -> Phone | Veto:
     alone = len(t.words) - (run.last - run.first) <= _SHORT_TEXT
     spelt = rule in ("phone_words", "phone_mixed")
     if len(digits) >= 8 and (said or ((alone or spelt) and digits[0] == "0" and len(digits) >= 10)):
-        for region in regions(t.words)[:_MOST_REGIONS]:
+        for region in regions(t.words, english=known is None)[:_MOST_REGIONS]:
             found = reader.valid(digits, region) if region != reader.region else None
             if found:
                 return Phone(found.value, start, end, "phone_abroad")

@@ -11,7 +11,7 @@ from dataflow.detect.normalise import fold, lookalike
 
 LONGEST_PHRASE = 4
 _SHORTEST_MISSPELT = 6
-_SHORTEST_INFLECTED = 5
+_SHORTEST_INFLECTED, _SHORTEST_WORD_INFLECTED = 5, 4
 _SHORTEST_LEET = 3
 
 
@@ -24,6 +24,8 @@ class Platforms:
     words: dict[str, str] = field(default_factory=dict)
     """Names that are also ordinary words."""
     phrases: dict[tuple[str, ...], str] = field(default_factory=dict)
+    pointed: dict[str, str] = field(default_factory=dict)
+    """Words that name a platform only right before a colon or the like."""
     emoji: dict[str, str] = field(default_factory=dict)
     domains: dict[str, str] = field(default_factory=dict)
     """Profile addresses up to the handle."""
@@ -47,6 +49,7 @@ def _compile() -> Platforms:
                     listed.setdefault(name, platform)
                 else:
                     found.in_script.setdefault(name, platform)
+        found.pointed.update((fold(word), platform) for word in entries.get("pointed", ()))
         for sign in map(fold, entries.get("emoji", ())):
             found.emoji[sign] = platform
         for domain in entries.get("domains", ()):
@@ -61,6 +64,11 @@ def _compile() -> Platforms:
         for ending in map(fold, table("phrases.toml")["endings"]):
             if len(name) >= _SHORTEST_INFLECTED and name + ending not in ordinary:
                 found.names.setdefault(name + ending, platform)
+    for word, platform in list(found.words.items()):
+        for ending in map(fold, table("phrases.toml")["endings"]):
+            if len(word) >= _SHORTEST_WORD_INFLECTED and word + ending not in ordinary:
+                if word + ending not in found.names:
+                    found.words.setdefault(word + ending, platform)
     return found
 
 
@@ -83,6 +91,8 @@ def named(word: str) -> str | None:
     if word.isalpha() or len(word) < _SHORTEST_LEET:
         return None
     for letters in (unleet(word), unleet(word.replace("1", "l"))):
-        if letters.isalpha() and len(letters) >= _SHORTEST_LEET and letters in lexicon.names:
-            return lexicon.names[letters]
+        if letters.isalpha() and len(letters) >= _SHORTEST_LEET:
+            platform = lexicon.names.get(letters) or (lexicon.words.get(letters) if len(letters) > 3 else None)
+            if platform:
+                return platform
     return None

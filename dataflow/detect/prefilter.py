@@ -61,7 +61,8 @@ def _triggers() -> dict[str, int]:
     for domain in PLATFORMS.domains:
         weights[f" {domain.split('/')[0].replace('.', ' ').replace('-', ' ')} "] = _SURELY
     for name in table("platforms.toml").values():
-        for word in (fold(w) for w in name.get("names", ()) if w.isascii() and w.isalpha()):
+        leetable = [*name.get("names", ()), *(w for w in name.get("words", ()) if len(w) > 3)]
+        for word in (fold(w) for w in leetable if w.isascii() and w.isalpha()):
             weights.update((f" {leet} ", _SURELY) for leet in _leet(word))
     for sign in [*PLATFORMS.emoji, *PLATFORMS.in_script]:
         weights[sign] = _SURELY
@@ -107,6 +108,7 @@ _SIGNED = re.compile(
 _LEET_RUN = re.compile(r"(?:[0-9oilszbgqaet][-._/ ()]{0,2}){10}|[0-9oilszbgq]{7}")
 _LITERAL = BytesAhoCorasick(
     [b"live:", b"tel:", b"sms:", b"number=", b"phone="]
+    + [f" {word}{mark}".encode() for word in PLATFORMS.pointed for mark in (":", " :", " =", " -", "=", "-")]
     + [f".{ending}".encode() for ending in ("com", "net", "org", "io", "me", "gg", "ee", "edu", "co.")]
     + [
         f"{mark}{word}".encode()

@@ -39,6 +39,8 @@ def near(t: Tokens, first: int, last: int) -> str:
             break
         if roles[i] & CONTACT:
             generic = t.words[i] in _GENERIC and i > last
+            if generic and t.words[i - 1] in _YOURS:
+                continue
             return "other" if generic and roles[i - 1] & OTHER else "contact"
         if roles[i] & OTHER:
             return "other" if not _SENTENCE_ENDS.search(gaps[i]) else "none"

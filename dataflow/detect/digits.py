@@ -13,6 +13,7 @@ from dataflow.detect.lexicon import (
     ENGLISH,
     FUSED,
     JOINER,
+    LATIN,
     MANY,
     MIXED,
     NUMBERLIKE,
@@ -40,13 +41,14 @@ from dataflow.detect.tokens import Tokens
 _PIECE = re.compile(r"[0-9]+|[^0-9]+")
 _LONG_DIGITS = re.compile(r"[0-9]{7,}")
 _LEET = str.maketrans("oilszbgqaet", "01152899437")
-_LEET_TOKEN = re.compile(r"[0-9oilszbgq]+|[0-9oilszbgqaet]*[0-9][0-9oilszbgqaet]*[0-9][0-9oilszbgqaet]*")
+_LEET_TOKEN = re.compile(r"[0-9oilszbgq]+|[0-9oilszbgq]+[0-9aet]*[0-9][0-9oilszbgqaet]*[0-9oilszbgq]")
 _LEET_LETTERS = re.compile(r"[oilszbgq]{1,4}")
 _CHARACTERS = re.compile("[" + "".join(CHARACTERS) + "]+")
 _TIGHT = frozenset("-._*/~")
 _TIMES = {"twice": 2, "thrice": 3}
 _ZEROS = {"hundred": "00", "thousand": "000"}
 _WIDEST_GAP = 8
+_FEWEST_GLUED = 3
 _MOST_BETWEEN = 2
 _FEWEST_ATOMS, _FEWEST_DIFFERENT = 10, 4
 _MOST_ATOMS = 48
@@ -111,8 +113,8 @@ def _mixed(token: str, at: int) -> list[Atom]:
         times = _TIMES.get(SIGNS.get(left, ""), 0)
         if times:
             return [Atom(right[0] * times + right[1:], start, end, "digits")]
-        if left not in NUMERALS and right not in NUMERALS and ROLES.get(left if left.isalpha() else right, 0):
-            figures, a, b = (right, middle, end) if left.isalpha() else (left, start, middle)
+        letters, figures, a, b = (left, right, middle, end) if left.isalpha() else (right, left, start, middle)
+        if letters not in NUMERALS and not ROLES[letters] & FUSED and (ROLES[letters] != LATIN or len(figures) >= _FEWEST_GLUED):
             return [Atom(figures, a, b, "digits")] if len(figures) > 1 else []
     atoms: list[Atom] = []
     for text, start, end in pieces:

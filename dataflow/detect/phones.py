@@ -24,13 +24,14 @@ from dataflow.detect.verdicts import Veto
 
 _FICTION: dict[str, int] = table("phone_context.toml")["fiction"]
 _STRONG_GAP = re.compile(r"[,;:!?()\n&a-z]|\s-\s|.{3}", re.DOTALL)
+_CURRENCY = re.compile(r"[$€£¥₹₽₺₱][ (]{0,2}$")
 _LISTING = re.compile(r"[,;&a-z]")
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
 _MOST_PIECES = 12
 _MOST_TRIES = 64
 _NANP = frozenset(("US", "CA"))
-_SHORT_TEXT, _ALONE = 6, 3
+_SHORT_TEXT, _ALONE, _WORD = 6, 3, 4
 _TOLL_FREE = frozenset((3, 4))
 
 
@@ -94,7 +95,8 @@ def _own(run: Run, t: Tokens) -> bool:
     """Whether a free-phone number is given as somebody's own, or stands alone."""
     if spoken_of_a_service(t):
         return False
-    return bool(t.all_roles & OWN) or len(t.words) - (run.last - run.first) <= _ALONE
+    others = [*t.words[: run.first], *t.words[run.last :]]
+    return bool(t.all_roles & OWN) or all(not w.isalpha() or len(w) < _WORD or w.startswith("ext") for w in others)
 
 
 def _counting(atoms: tuple[Atom, ...]) -> bool:
@@ -166,6 +168,8 @@ def _decide(run: Run, t: Tokens, reader: _Reader) -> Phone | Veto:
         return veto(game)
     if not _FEWEST <= len(digits) <= _MOST:
         return veto("too few or too many digits")
+    if _CURRENCY.search(t.gaps[run.first]):
+        return veto("a price")
     if run.plus:
         found = reader.valid("+" + digits, None)
         if found:
@@ -174,12 +178,14 @@ def _decide(run: Run, t: Tokens, reader: _Reader) -> Phone | Veto:
     if context == "other":
         return veto("words around it say that it is something else")
     said = context == "contact"
-    if not said and _uneven(run, t.text):
+    others = len(t.words) - (run.last - run.first)
+    alone = others <= _ALONE
+    if not said and digits[0] != "0" and _uneven(run, t.text):
         return veto("a list of figures")
     known = reader.read(digits, reader.region)
     rule = f"phone_{_how(atoms)}"
     if known and known.valid:
-        if known.national <= 8 and not said:
+        if known.national <= 8 and not said and not (alone or digits.startswith(("00", "011"))):
             return veto("short, and nothing says that it is for calling")
         if _toll_free(known.value) and not _own(run, t):
             return veto("a service's number")
@@ -191,9 +197,9 @@ def _decide(run: Run, t: Tokens, reader: _Reader) -> Phone | Veto:
         found = reader.valid("+" + digits.removeprefix("00"), None)
         if found:
             return Phone(found.value, start, end, "phone_international_bare")
-    alone = len(t.words) - (run.last - run.first) <= _SHORT_TEXT
+    few = others <= _SHORT_TEXT
     spelt = rule in ("phone_words", "phone_mixed")
-    if len(digits) >= 8 and (said or ((alone or spelt) and digits[0] == "0" and len(digits) >= 10)):
+    if len(digits) >= 8 and (said or ((few or spelt) and digits[0] == "0" and len(digits) >= 10)):
         for region in regions(t.words, english=known is None)[:_MOST_REGIONS]:
             found = reader.valid(digits, region) if region != reader.region else None
             if found:

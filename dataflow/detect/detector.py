@@ -5,6 +5,7 @@ prefilter over the batch → normalise → phones; respell → addresses, handle
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -101,16 +102,17 @@ class _Reading:
         self.found: list[Contact] = []
         self.vetoes: list[tuple[Veto, Normal]] = []
         self.respelt = respell(normal, t)
-        standing = self._phones(normal, t, region)
-        same = self.respelt is normal
-        if not same:
+        named = mentions(t) if t.all_roles & PLATFORM else []
+        standing = self._phones(normal, t, named, region)
+        if self.respelt is not normal:
             standing = []
             t = tokens(self.respelt.text)
+            named = mentions(t) if t.all_roles & PLATFORM else []
         for address in addresses(self.respelt):
             contact = _address(self.respelt, address)
             if contact and self._add(contact):
                 standing.append((address.start, address.end))
-        for handle in handles(self.respelt, t, standing):
+        for handle in handles(self.respelt, t, named, standing):
             if isinstance(handle, Veto):
                 self.vetoes.append((handle, self.respelt))
                 continue
@@ -124,9 +126,11 @@ class _Reading:
         """What was found, in the order of the text."""
         return tuple(sorted(self.found, key=lambda contact: contact.start))
 
-    def _phones(self, normal: Normal, t: Tokens, region: str) -> list[tuple[int, int]]:
+    def _phones(
+        self, normal: Normal, t: Tokens, named: Sequence[Mention], region: str
+    ) -> list[tuple[int, int]]:
         numbers = phones(t, region)
-        named = mentions(t) if numbers and t.all_roles & PLATFORM else []
+        named = [mention for mention in named if mention.platform in PLATFORMS.with_numbers]
         standing: list[tuple[int, int]] = []
         for number in numbers:
             if isinstance(number, Veto):
@@ -164,17 +168,14 @@ def _mailbox(name: str, t: Tokens) -> str:
 
 def _platform_of(t: Tokens, phone: Phone, named: Sequence[Mention]) -> str | None:
     """The platform that the words around a number say it is on."""
-    before = after = None
-    for mention in named:
-        if mention.platform not in PLATFORMS.with_numbers:
-            continue
-        first, last = t.starts[mention.first], t.ends[mention.last - 1]
-        if last <= phone.start and phone.start - last <= _REACH_BEFORE:
-            between = sum([1 for start in t.starts[mention.last :] if start < phone.start])
-            if between < _WORDS_BEFORE:
-                before = mention.platform
-        elif phone.end <= first <= phone.end + _REACH_AFTER and after is None:
-            between = sum([1 for end in t.ends[: mention.first] if end > phone.end])
-            if between < _WORDS_AFTER:
+    first, last = bisect_left(t.ends, phone.start + 1), bisect_left(t.starts, phone.end)
+    after = None
+    for mention in reversed(named):
+        if mention.first >= last:
+            if mention.first - last < _WORDS_AFTER and t.starts[mention.first] - phone.end <= _REACH_AFTER:
                 after = mention.platform
-    return before or after
+        elif mention.last <= first:
+            if first - mention.last < _WORDS_BEFORE and phone.start - t.ends[mention.last - 1] <= _REACH_BEFORE:
+                return mention.platform
+            break
+    return after

@@ -18,6 +18,7 @@ from dataflow.detect.lexicon import (
     MIXED,
     NUMBERLIKE,
     NUMERAL,
+    ORDINARY,
     ROLES,
     SIGN,
     SUFFIX,
@@ -185,6 +186,8 @@ class _Assembler:
 
     def close(self) -> None:
         """End the current run."""
+        if not (self._current or self._plus or self._times > 1):
+            return
         if self._current:
             atoms = self._resolved()
             first, last = _trimmed(atoms)
@@ -304,19 +307,22 @@ def runs(t: Tokens, masked: list[tuple[int, int, str]]) -> list[Run]:
     assembler = _Assembler(t)
     mask = iter(masked)
     hidden = next(mask, None)
+    figures = t.all_roles & (DIGITS | MIXED)
     passed = 0
-    for i, roles in enumerate(t.roles):
+    for i in [i for i, roles in enumerate(t.roles) if roles & _PART or not roles & ORDINARY]:
         if i < passed:
             continue
-        if not roles & _PART and (len(t.words[i]) > 4 or not _tied(t, i)):
-            assembler.close()
+        roles = t.roles[i]
+        if not roles & _PART and not (figures and len(t.words[i]) <= 4 and _tied(t, i)):
             continue
         start, end = t.starts[i], t.ends[i]
         while hidden and hidden[1] <= start:
             hidden = next(mask, None)
         if hidden and hidden[0] < end:
-            assembler.close()
             continue
+        if i > passed:
+            assembler.close()
+        passed = i + 1
         if roles & NUMERAL and i and SIGNS.get(t.words[i - 1]) == "counted" and not assembler.open():
             continue
         if roles & MANY:

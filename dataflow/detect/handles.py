@@ -26,10 +26,9 @@ from dataflow.detect.lexicon import (
     OTHERS,
     OWN,
     PHRASE,
-    PLATFORM,
     SURE,
 )
-from dataflow.detect.mentions import Mention, mentions
+from dataflow.detect.mentions import Mention
 from dataflow.detect.normalise import Normal
 from dataflow.detect.shapes import DOTTED, NEVER, STRONG, chunk, shape
 from dataflow.detect.tokens import Tokens
@@ -284,11 +283,17 @@ def _marked(text: _Text, found: Sequence[Mention]) -> tuple[Place, Mention] | No
     return None
 
 
+def _announces(t: Tokens, i: int) -> bool:
+    """Whether token i and the next begin a phrase of `anywhere`."""
+    second = _SECOND[t.words[i]]
+    return "" in second or (i + 1 < len(t.words) and t.words[i + 1] in second)
+
+
 def _anywhere(t: Tokens) -> list[Mention]:
     """Phrases that announce a handle without a platform ("same name on all socials")."""
     found = []
     for i, roles in enumerate(t.roles):
-        if roles & ANYWHERE:
+        if roles & ANYWHERE and _announces(t, i):
             for phrase in _BY_FIRST[t.words[i]]:
                 last = i + len(phrase)
                 if tuple(t.words[i:last]) == phrase:
@@ -303,6 +308,10 @@ _BY_FIRST = {
 }
 
 
+_SECOND = {first: {p[1] if len(p) > 1 else "" for p in phrases} for first, phrases in _BY_FIRST.items()}
+"""What may follow the first word of a phrase; "" stands for anything."""
+
+
 def _bare(text: _Text) -> Place | None:
     """A lone "@name" in a message that says little else."""
     marked = [i for i in range(len(text.t.words)) if text.signed(i) and i not in text.taken]
@@ -314,14 +323,17 @@ def _bare(text: _Text) -> Place | None:
     return place if place.points >= STRONG + 2 or (place.points >= 3 and text.latin <= 3) else None
 
 
-def handles(normal: Normal, t: Tokens, free: Sequence[tuple[int, int]]) -> list[Handle | Veto]:
-    """The handles of a respelt text, outside the spans of `free`-standing contacts, and mentions that bind
-    nothing. Linear time.
+def handles(
+    normal: Normal, t: Tokens, named: Sequence[Mention], free: Sequence[tuple[int, int]]
+) -> list[Handle | Veto]:
+    """The handles of a respelt text, outside the spans of `free`-standing contacts, and mentions (`named`) that
+    bind nothing. Linear time.
     """
-    if not t.all_roles & (PLATFORM | ANYWHERE) and "@" not in t.text:
+    announced = _anywhere(t) if t.all_roles & ANYWHERE else []
+    if not (named or announced or "@" in t.text):
         return []
     text = _Text(normal, t, free)
-    named = [m for m in mentions(t) if m.first not in text.taken]
+    named = [m for m in named if m.first not in text.taken]
     for mention in named:
         text.taken.update(range(mention.first, mention.last))
     found: list[Handle | Veto] = []
@@ -348,14 +360,13 @@ def handles(normal: Normal, t: Tokens, free: Sequence[tuple[int, int]]) -> list[
         marked = _marked(text, named)
         if marked:
             take(marked[0], marked[1].platform, "handle_marked")
-    if not count and t.all_roles & ANYWHERE:
-        announced = _anywhere(t)
+    if announced and not count:
         for mention in announced:
             ahead = _forward(text, mention) or _backward(text, mention)
             if ahead:
                 take(ahead, None, "handle_anywhere")
                 break
-        if announced and not count and (marked := _marked(text, announced)):
+        if not count and (marked := _marked(text, announced)):
             take(marked[0], None, "handle_anywhere")
     if not count and "@" in t.text and (lone := _bare(text)) is not None:
         take(lone, None, "handle_bare")

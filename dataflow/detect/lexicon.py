@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from string import ascii_lowercase, digits
-from typing import Any
 
 from dataflow.detect.data import table, words
 from dataflow.detect.misspell import squeezed
@@ -53,6 +52,8 @@ SINGLE = 1 << 29
 """One letter or digit."""
 POINTED = 1 << 30
 """Names a platform only right before a colon or the like."""
+BEGINNING = 1 << 31
+"""What a long name of a platform begins with: it may have been cut there."""
 
 PLATFORM = SURE | MAYBE | PHRASE | POINTED
 NUMBERLIKE = DIGITS | MIXED | NUMERAL | FUSED | MANY | CHARACTER
@@ -69,6 +70,7 @@ ANYWHERE_PHRASES = [tuple(fold(p).split()) for p in table("phrases.toml")["anywh
 
 _KEPT = 50_000
 _LONGEST_KEPT = 20
+_SHORTEST_CUT = 5
 _HANDLE_ROLES = {
     "label": LABEL,
     "copula": COPULA,
@@ -126,6 +128,7 @@ def _roles() -> dict[str, int]:
     give(PLATFORMS.emoji, MAYBE)
     give(PLATFORMS.pointed, POINTED)
     give((phrase[0] for phrase in PLATFORMS.phrases), PHRASE)
+    give((name[:k] for name in PLATFORMS.listed if len(name) > _SHORTEST_CUT for k in range(1, len(name) - 1)), BEGINNING)
     for name, role in _HANDLE_ROLES.items():
         give((word for _, word in _said(table("handle_context.toml")[name])), role)
     for name, role in _PHONE_ROLES.items():
@@ -233,15 +236,15 @@ def languages(sequence: Iterable[str]) -> list[str]:
     return [*found, "en"]
 
 
-def regions(sequence: Iterable[str], *, english: bool) -> list[str]:
-    """Countries in which to look up a number that stands among these words, the likeliest first.
+_REGIONS: Mapping[str, list[str]] = table("phone_context.toml")["regions"]
+ENGLISH_REGIONS = frozenset(_REGIONS["en"])
 
-    `english`: those of English too, at the end.
-    """
-    lists: Mapping[str, Any] = table("phone_context.toml")["regions"]
+
+def regions(sequence: Iterable[str]) -> list[str]:
+    """Countries in which to look up a number that stands among these words, the likeliest first."""
     found: dict[str, None] = {}
-    for language in languages(sequence)[: None if english else -1]:
-        found.update(dict.fromkeys(lists.get(language, ())))
+    for language in languages(sequence):
+        found.update(dict.fromkeys(_REGIONS.get(language, ())))
     return list(found)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from dataflow.detect.data import table
+from dataflow.detect.lexicon import DIGITS, MIXED
+from dataflow.detect.tokens import Tokens
 
 _UNITS = "|".join(
     sorted(
@@ -28,16 +30,34 @@ _SHAPES = {
     "thousands": r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![,.]?\d)",
     "measure": rf"(?<![\d.,-])\d{{1,5}}(?:[.,]\d{{1,2}})?\s?(?:{_UNITS})\b",
 }
-_MASK = re.compile(
-    r"(?=[$€£¥₹₽₺₱0-9])(?:" + "|".join(f"(?P<{name}>{shape})" for name, shape in _SHAPES.items()) + ")"
-)
+_MASK = re.compile("|".join(f"(?P<{name}>{shape})" for name, shape in _SHAPES.items()))
+_CURRENCIES = "$€£¥₹₽₺₱"
+_SIGN = re.compile(f"[{_CURRENCIES}]")
+_FIGURES = DIGITS | MIXED
 _LINK = re.compile(r"[a-z0-9-]{2,40}\.(?:[a-z]{2,12}\.)?[a-z]{2,12}/[^\s]*")
 
 
-def masked(text: str) -> list[tuple[int, int, str]]:
-    """Spans of the normalised `text` in which no phone number begins or ends, in order, and why. Linear time."""
-    found = [(match.start(), match.end(), match.lastgroup or "") for match in _MASK.finditer(text)]
+def masked(t: Tokens) -> list[tuple[int, int, str]]:
+    """Spans of a normalised text in which no phone number begins or ends, in order, and why. Linear time."""
+    text = t.text
+    found: list[tuple[int, int, str]] = []
+    covered = -1
+    for i in [i for i, roles in enumerate(t.roles) if roles & _FIGURES]:
+        start = t.starts[i]
+        if start < covered:
+            continue
+        gap = t.gaps[i]
+        match = _MASK.match(text, start - len(gap) + _sign(gap)) if gap and _SIGN.search(gap) else None
+        match = match or _MASK.match(text, start)
+        if match:
+            covered = match.end()
+            found.append((match.start(), covered, match.lastgroup or ""))
     if "/" in text:
         found += [(match.start(), match.end(), "link") for match in _LINK.finditer(text)]
         found.sort()
     return found
+
+
+def _sign(gap: str) -> int:
+    """Where the last sign of a currency stands in a gap."""
+    return max(gap.rfind(sign) for sign in _CURRENCIES)

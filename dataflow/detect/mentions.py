@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dataflow.detect.lexicon import MAYBE, ORDINARY, PHRASE, PLATFORM, POINTED, SURE
+from dataflow.detect.lexicon import BEGINNING, MAYBE, ORDINARY, PHRASE, PLATFORM, POINTED, ROLES, SURE
 from dataflow.detect.platforms import LONGEST_PHRASE, PLATFORMS, named
 from dataflow.detect.tokens import Tokens
 
 _WIDEST_GAP = 3
 _POINTS = frozenset(":=-@→➡👉")
+_ANY = PLATFORM | BEGINNING
+_SECOND: dict[str, set[str]] = {}
+"""What may follow the first word of a name of several."""
+for _first, _next, *_ in PLATFORMS.phrases:
+    _SECOND.setdefault(_first, set()).add(_next)
 _SHORTEST_SPLIT = 6
 _MOST_PARTS = 4
 
@@ -33,6 +38,8 @@ def _joined(t: Tokens, i: int) -> bool:
 
 def _phrase(t: Tokens, i: int) -> tuple[int, str] | None:
     """The longest name of several words at token i: where it ends, and the platform."""
+    if i + 1 == len(t.words) or t.words[i + 1] not in _SECOND[t.words[i]]:
+        return None
     for last in range(min(i + LONGEST_PHRASE, len(t.words)), i + 1, -1):
         platform = PLATFORMS.phrases.get(tuple(t.words[i:last]))
         if platform and all([len(gap) <= _WIDEST_GAP for gap in t.gaps[i + 1 : last]]):
@@ -43,6 +50,8 @@ def _phrase(t: Tokens, i: int) -> tuple[int, str] | None:
 def _split(t: Tokens, i: int) -> tuple[int, str] | None:
     """A long name cut into parts ("te-le-gr am") that begins at token i."""
     name = t.words[i]
+    if len(t.gaps[i + 1]) > 2 or not ROLES.get(name + t.words[i + 1], 0) & (BEGINNING | SURE):
+        return None
     for last in range(i + 1, min(i + _MOST_PARTS, len(t.words))):
         if len(t.gaps[last]) > 2 or len(name) > 12:
             return None
@@ -56,9 +65,10 @@ def mentions(t: Tokens) -> list[Mention]:
     """Every mention of a platform, the longest where they overlap, in order. Linear time."""
     found: list[Mention] = []
     passed = 0
-    for i, roles in enumerate(t.roles):
+    for i in [i for i, roles in enumerate(t.roles) if roles & _ANY]:
         if i < passed:
             continue
+        roles = t.roles[i]
         if roles & PHRASE:
             phrase = _phrase(t, i)
             if phrase:
@@ -71,17 +81,12 @@ def mentions(t: Tokens) -> list[Mention]:
                 found.append(Mention(platform, i, i + 1, bool(roles & SURE)))
         elif roles & POINTED and t.gaps[i + 1].strip()[:1] in _POINTS and not _joined(t, i):
             found.append(Mention(PLATFORMS.pointed[t.words[i]], i, i + 1, False))
-        elif t.words[i] in _BEGINNINGS and i + 1 < len(t.words) and not t.roles[i + 1] & roles & ORDINARY:
+        elif roles & BEGINNING and i + 1 < len(t.words) and not t.roles[i + 1] & roles & ORDINARY:
             split = _split(t, i)
             if split:
                 passed, platform = split
                 found.append(Mention(platform, i, passed, True))
     return found
 
-
-_BEGINNINGS = frozenset(
-    name[:k] for name in PLATFORMS.names if len(name) >= _SHORTEST_SPLIT for k in range(1, len(name) - 1)
-)
-"""What a cut name may begin with."""
 
 __all__ = ["PLATFORM", "Mention", "mentions"]

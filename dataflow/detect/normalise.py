@@ -23,7 +23,7 @@ _LATIN = re.compile(r"[a-z]")
 _IN_DOUBT = re.compile(r"[α-ωа-џѐ-ԯ]")
 _GREEK, _CYRILLIC = re.compile(r"[α-ω]"), re.compile(r"[а-џѐ-ԯ]")
 _FLAGS = re.compile(r"[\U0001f1e6-\U0001f1ff]{3,}")
-_ANY_WORD = re.compile(r"\w+")
+_DOUBTFUL_WORD = re.compile(r"(?<!\w)[a-z0-9_]*+[α-ωа-џѐ-ԯ]\w*+")
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 
 MARKS = "".join(chr(c) for c in range(0x300, 0x2000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
@@ -125,15 +125,15 @@ def normalise(text: str) -> Normal:
     else:
         origin = tuple(i for i, part in enumerate(parts) for _ in part)
     if _IN_DOUBT.search(folded):
-        folded = _ANY_WORD.sub(_unmixed, folded)
+        folded = _DOUBTFUL_WORD.sub(_unmixed, folded)
     return Normal(text, folded, origin)
 
 
 def plain_form(text: str) -> str:
     """The normal form of `text`, other scripts and signs set apart, without the way back."""
-    folded = "".join(_parts(text))
+    folded = "".join(_parts(text) if _FLAGS.search(text) else map(_FOLDS.__getitem__, text))
     if _IN_DOUBT.search(folded):
-        folded = _ANY_WORD.sub(_unmixed, folded)
+        folded = _DOUBTFUL_WORD.sub(_unmixed, folded)
     return _FOREIGN.sub(r" \g<0> ", folded)
 
 
@@ -147,12 +147,11 @@ def _unmixed(word: re.Match[str]) -> str:
 def _parts(text: str) -> list[str]:
     """What each character becomes. Flags stay; letters of flags that spell no countries are letters."""
     parts = [*map(_FOLDS.__getitem__, text)]
-    if "\U0001f1e6" <= max(text):
-        for run in _FLAGS.finditer(text):
-            letters = [chr(ord(char) - 0x1F1E6 + ord("A")) for char in run[0]]
-            pairs = {a + b for a, b in zip(letters[::2], letters[1::2], strict=False)}
-            if len(letters) % 2 or not pairs <= SUPPORTED_REGIONS:
-                parts[run.start() : run.end()] = [letter.lower() for letter in letters]
+    for run in _FLAGS.finditer(text):
+        letters = [chr(ord(char) - 0x1F1E6 + ord("A")) for char in run[0]]
+        pairs = {a + b for a, b in zip(letters[::2], letters[1::2], strict=False)}
+        if len(letters) % 2 or not pairs <= SUPPORTED_REGIONS:
+            parts[run.start() : run.end()] = [letter.lower() for letter in letters]
     return parts
 
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import rphonenumbers
 
 from dataflow.detect.context import near, spoken_of_a_service
 from dataflow.detect.data import table
 from dataflow.detect.digits import Atom, Run, runs
-from dataflow.detect.lexicon import LOCAL, NUMBERLIKE, OWN, REVERSE, regions
+from dataflow.detect.lexicon import ENGLISH_REGIONS, LOCAL, NUMBERLIKE, OWN, REVERSE, regions
 from dataflow.detect.masks import masked
-from dataflow.detect.tokens import Tokens
+from dataflow.detect.tokens import Tokens, tokens
 from dataflow.detect.verdicts import Veto
 
 _FICTION: dict[str, int] = table("phone_context.toml")["fiction"]
@@ -29,10 +29,11 @@ _LISTING = re.compile(r"[,;&a-z]")
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
 _MOST_PIECES = 12
-_MOST_TRIES = 64
+_MOST_TRIES, _MOST_REGIONS, _MOST_WORDS = 48, 8, 64
 _NANP = frozenset(("US", "CA"))
 _SHORT_TEXT, _ALONE, _WORD = 6, 3, 4
 _TOLL_FREE = frozenset((3, 4))
+_NOTHING = tokens("")
 
 
 class Phone(NamedTuple):
@@ -45,6 +46,7 @@ class Phone(NamedTuple):
 
 
 class _Known(NamedTuple):
+    parsed: Any
     value: str
     national: int
     """Digits of the national number."""
@@ -54,24 +56,25 @@ class _Known(NamedTuple):
 class _Reader:
     """Asks libphonenumber, at most so often for one text: the bound that keeps a text's time linear."""
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, t: Tokens) -> None:
         self.region = region
-        self.left = _MOST_TRIES
+        self._t = t
+        self._left = _MOST_TRIES
+        self._abroad: list[str] | None = None
 
     def read(self, number: str, region: str | None) -> _Known | None:
         """The number, when it is one of that region or could be by its length."""
-        if self.left <= 0:
+        if self._left <= 0:
             return None
-        self.left -= 1
+        self._left -= 1
         try:
             parsed = rphonenumbers.parse(number, region)
         except rphonenumbers.NumberParseException:
             return None
         value: str = rphonenumbers.format_number(parsed, rphonenumbers.PhoneNumberFormat.E164)
-        if rphonenumbers.is_valid_number(parsed) or _fictitious(value):
-            return _Known(value, len(str(parsed.national_number)), True)
-        if rphonenumbers.is_possible_number(parsed):
-            return _Known(value, len(str(parsed.national_number)), False)
+        valid = rphonenumbers.is_valid_number(parsed) or _fictitious(value)
+        if valid or rphonenumbers.is_possible_number(parsed):
+            return _Known(parsed, value, len(str(parsed.national_number)), valid)
         return None
 
     def valid(self, number: str, region: str | None) -> _Known | None:
@@ -79,16 +82,19 @@ class _Reader:
         known = self.read(number, region)
         return known if known and known.valid else None
 
+    def abroad(self, *, english: bool) -> list[str]:
+        """Other regions in which to look, by the language of the text."""
+        if self._abroad is None:
+            words = self._t.words[:_MOST_WORDS]
+            self._abroad = [each for each in regions(words) if each != self.region]
+        return (self._abroad if english else [each for each in self._abroad if each not in ENGLISH_REGIONS])[
+            :_MOST_REGIONS
+        ]
+
 
 def _fictitious(value: str) -> bool:
     digits = value[1:]
     return any(_FICTION.get(digits[:length]) == len(digits) for length in range(4, 10))
-
-
-def _toll_free(value: str) -> bool:
-    """Whether the number is a service's: nobody gives a free-phone or premium number away as their own."""
-    parsed = rphonenumbers.parse(value, None)
-    return int(rphonenumbers.number_type(parsed)) in _TOLL_FREE
 
 
 def _own(run: Run, t: Tokens) -> bool:
@@ -101,6 +107,8 @@ def _own(run: Run, t: Tokens) -> bool:
 
 def _counting(atoms: tuple[Atom, ...]) -> bool:
     """Whether the atoms count, double or list years: number games, not numbers."""
+    if len(atoms) < 3 or (len(atoms) < 5 and len(atoms[0].digits) != 4):
+        return False
     values = [int(atom.digits[:9]) for atom in atoms]
     if len(values) >= 3 and all(
         len(a.digits) == 4 and 1900 <= v <= 2099 for a, v in zip(atoms, values, strict=True)
@@ -187,7 +195,7 @@ def _decide(run: Run, t: Tokens, reader: _Reader) -> Phone | Veto:
     if known and known.valid:
         if known.national <= 8 and not said and not (alone or digits.startswith(("00", "011"))):
             return veto("short, and nothing says that it is for calling")
-        if _toll_free(known.value) and not _own(run, t):
+        if int(rphonenumbers.number_type(known.parsed)) in _TOLL_FREE and not _own(run, t):
             return veto("a service's number")
         return Phone(known.value, start, end, rule)
     if known and reader.region in _NANP and _grouped(run):
@@ -200,16 +208,13 @@ def _decide(run: Run, t: Tokens, reader: _Reader) -> Phone | Veto:
     few = others <= _SHORT_TEXT
     spelt = rule in ("phone_words", "phone_mixed")
     if len(digits) >= 8 and (said or ((few or spelt) and digits[0] == "0" and len(digits) >= 10)):
-        for region in regions(t.words, english=known is None)[:_MOST_REGIONS]:
-            found = reader.valid(digits, region) if region != reader.region else None
+        for region in reader.abroad(english=known is None):
+            found = reader.valid(digits, region)
             if found:
                 return Phone(found.value, start, end, "phone_abroad")
     if known and len(digits) >= 10 and known.national >= 9 and (said or _grouped(run) or spelt):
         return Phone(known.value, start, end, "phone_possible")
     return veto("no number of the region")
-
-
-_MOST_REGIONS = 8
 
 
 def _pieces(run: Run, t: Tokens) -> Iterator[Run]:
@@ -287,10 +292,10 @@ def phones(t: Tokens, region: str) -> list[Phone | Veto]:
     """The phone numbers of a normalised text, in order and apart, and why other digits are none. Linear time."""
     if not t.all_roles & NUMBERLIKE:
         return []
-    spans = runs(t, masked(t.text))
+    spans = runs(t, masked(t))
     if not spans or sum([len(run.digits) for run in spans]) < _FEWEST:
         return []
-    reader = _Reader(region)
+    reader = _Reader(region, t)
     found: list[Phone | Veto] = []
     backwards = t.all_roles & REVERSE
     i = 0
@@ -346,5 +351,5 @@ def _from_pieces(run: Run, t: Tokens, reader: _Reader) -> list[Phone]:
 
 def international(digits: str) -> str | None:
     """E.164 of digits that begin with the country code, or None when they are no number."""
-    found = _Reader("US").read("+" + digits, None)
+    found = _Reader("US", _NOTHING).read("+" + digits, None)
     return found.value if found else None

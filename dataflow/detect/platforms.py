@@ -21,6 +21,8 @@ class Platforms:
 
     names: dict[str, str] = field(default_factory=dict)
     """Unmistakable names, with their misspellings."""
+    listed: list[str] = field(default_factory=list)
+    """Those of `names` that the lexicon lists."""
     words: dict[str, str] = field(default_factory=dict)
     """Names that are also ordinary words."""
     phrases: dict[tuple[str, ...], str] = field(default_factory=dict)
@@ -55,6 +57,7 @@ def _compile() -> Platforms:
         for domain in entries.get("domains", ()):
             found.domains[domain] = platform
     listed_names = list(found.names.items())
+    found.listed.extend(found.names)
     for name, platform in listed_names:
         if len(name) >= _SHORTEST_MISSPELT:
             for slip in misspellings(name):

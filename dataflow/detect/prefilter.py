@@ -21,7 +21,7 @@ from dataflow.detect.data import table
 from dataflow.detect.lexicon import ANYWHERE_PHRASES, MAYBE, ORDINARY, ROLES, SURE
 from dataflow.detect.misspell import unleet
 from dataflow.detect.normalise import fold, plain_form
-from dataflow.detect.numerals import CHARACTERS, NUMERALS, SIGNS
+from dataflow.detect.numerals import CHARACTERS, LISTED, NUMERALS, SIGNS
 from dataflow.detect.platforms import PLATFORMS
 
 _FEWEST_DIGITS = 7
@@ -29,6 +29,9 @@ _ENOUGH, _SURELY = 5, 100
 _SHORTEST_RAW, _SHORTEST_SQUEEZED, _MOST_LEET = 4, 7, 6
 _LETTERS_AS_DIGITS = {"o": "0", "i": "1", "l": "1", "e": "3", "a": "4", "s": "5", "t": "7", "b": "8"}
 _BREAK = "\x1e"
+_APART = f" {_BREAK} "
+_SHORT_FORMS = frozenset("im sa si ti di id ur ru ia ai ma".split())
+"""What apostrophes and chat leave of two letters in a row, in no spelled-out name."""
 _PHRASES, _SPELLING = table("phrases.toml"), table("handle_context.toml")
 
 
@@ -68,7 +71,8 @@ def _triggers() -> dict[str, int]:
         weights[sign] = _SURELY
     for word, numeral in NUMERALS.items():
         raw = word in CHARACTERS or not (word.isascii() or word[0] < "\u0590")
-        if raw or (len(word) >= _SHORTEST_RAW and not numeral.weak and not ROLES[word] & ORDINARY):
+        long = word in LISTED and len(word) >= _SHORTEST_RAW and not numeral.weak
+        if raw or (long and not ROLES[word] & ORDINARY):
             weights.setdefault(word, min(2, len(numeral.digits)))
         else:
             weights.setdefault(f" {word} ", 1)
@@ -79,7 +83,7 @@ def _triggers() -> dict[str, int]:
         weights["".join(pair)] = 2
     weights.update((f" {word} ", 2) for word, sign in SIGNS.items() if sign in ("twice", "thrice"))
     for a, b in product(ascii_lowercase + digits, repeat=2):
-        if not (a in digits and b in digits):
+        if not (a in digits and b in digits) and a + b not in _SHORT_FORMS:
             weights.setdefault(f" {a} {b} ", 3)
     return weights
 
@@ -101,7 +105,7 @@ _BLANK = bytes(
 )
 _NO_DIGIT = bytes(code for code in range(256) if code not in b"0123456789\x1e")
 _NO_LETTER = bytes(code for code in range(128) if not chr(code).isalpha() and code != ord(_BREAK))
-_SIGN = re.compile(rb"[@#/$|!]")
+_SIGN = re.compile(rb"[@#/$|!](?:(?<=[@#/])|(?=[a-z]))")
 _SIGNED = re.compile(
     rb"@ ?[a-z0-9_]|# ?[0-9]{4}|[a-z] ?/ ?[a-z0-9@~$+_#]|[a-z0-9][!$|@][a-z0-9]|[!$|][a-z]{2}"
 )
@@ -123,10 +127,11 @@ _LITERAL = BytesAhoCorasick(
 
 def suspects(texts: Sequence[str | None]) -> list[int]:
     """Indices of the texts that may hold a contact, in order."""
-    joined = f" {_BREAK} ".join([text or "" for text in texts])
+    said = [text or "" for text in texts]
+    joined = _APART.join(said)
     if not joined.isascii():
-        joined = f" {_BREAK} ".join(_folded(texts))
-    plain = f" {joined.lower()} ".encode("utf-8", "replace")
+        joined = _APART.join(_folded(said))
+    plain = f" {joined} ".encode("utf-8", "replace").lower()
     blank = plain.translate(_BLANK)
     lines = blank.split(b"\x1e")
     if len(lines) != len(texts):
@@ -154,12 +159,15 @@ def suspects(texts: Sequence[str | None]) -> list[int]:
     return sorted([line for line, weight in weights.items() if weight >= _ENOUGH and texts[line]])
 
 
-def _folded(texts: Sequence[str | None]) -> list[str]:
+def _folded(texts: list[str]) -> list[str]:
     """The texts, those in other than ASCII characters in their normal form."""
-    folded = [text or "" for text in texts]
-    for i in [*compress(count(), [not text.isascii() for text in folded])]:
-        folded[i] = plain_form(folded[i])
-    return folded
+    others = [*compress(count(), [not ascii_only for ascii_only in map(str.isascii, texts)])]
+    folded = plain_form(_APART.join([texts[i] for i in others])).split(_APART)
+    if len(folded) == len(others):
+        texts = texts.copy()
+        for i, text in zip(others, folded, strict=True):
+            texts[i] = text
+    return texts
 
 
 def _signed(plain: bytes, ends: list[int]) -> Iterator[tuple[int, bytes | None]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate
 from operator import or_
+from typing import NamedTuple
 
 from dataflow.detect.lexicon import CONTACT, ROLES
 from dataflow.detect.normalise import MARKS
@@ -26,8 +26,7 @@ _ANY = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(NamedTuple):
     """`words[i]` lies at `[starts[i], ends[i])`; `gaps[i]` stands before it, `gaps[-1]` after the last."""
 
     text: str

@@ -136,7 +136,7 @@ def _gives(t: Tokens, first: int) -> int:
     return 0
 
 
-def _third_party(t: Tokens, at: int) -> bool:
+def _third_party(t: Tokens, at: int, signed: bool) -> bool:
     """Whether the words before token `at` speak of somebody else's account ("i follow @…")."""
     others = False
     for i in range(max(0, at - 5), at):
@@ -144,10 +144,16 @@ def _third_party(t: Tokens, at: int) -> bool:
         if roles & OWN:
             return False
         if roles & OTHERS:
-            others = others or t.words[i] not in _COMMANDS or (i > 0 and t.words[i - 1] in _SUBJECTS)
+            others = others or (
+                signed
+                if t.words[i] in _CREDITS
+                else t.words[i] not in _COMMANDS or (i > 0 and t.words[i - 1] in _SUBJECTS)
+            )
     return others
 
 
+_CREDITS = frozenset(("by", "from", "via", "called", "official", "like"))
+"""Words that credit somebody only before "@"."""
 _COMMANDS = frozenset(("follow", "watch", "like", "read", "via"))
 """Verbs that, without a subject, invite."""
 _SUBJECTS = frozenset(("i", "we", "you", "u", "they", "to", "who", "people", "ppl", "also", "only", "just", "still", "ll", "d"))
@@ -204,7 +210,7 @@ def _forward(text: _Text, mention: Mention) -> Place | None:
             return None
         if asked and not place.signed and place.points < STRONG:
             return None
-        if place.signed and _third_party(t, mention.first):
+        if place.signed and _third_party(t, mention.first, True):
             return None
         return place._replace(points=base + joint + place.points)
     return None
@@ -248,7 +254,7 @@ def _backward(text: _Text, mention: Mention) -> Place | None:
         return None
     if loose and not joined and place.points < STRONG:
         return None
-    return None if _third_party(t, i) and not _gives(t, i) else place._replace(points=points)
+    return None if _third_party(t, i, place.signed) and not _gives(t, i) else place._replace(points=points)
 
 
 _BRACKET = frozenset("(-,|/:=@)[")
@@ -271,12 +277,12 @@ def _marked(text: _Text, found: Sequence[Mention]) -> tuple[Place, Mention] | No
             continue
         before = t.roles[i - 1] & LABEL or t.words[i - 1] in _MARKS or ":" in t.gaps[i] if i else 0
         if (place.signed or before) and place.points >= (STRONG if place.signed else 2) and not (
-            place.signed and _third_party(t, i)
+            place.signed and _third_party(t, i, True)
         ):
             return place, min(found, key=lambda m: abs(m.first - i))
         if place.points >= STRONG and not place.signed:
             strong.append(place)
-    if len(strong) == 1 and not _third_party(t, strong[0].first):
+    if len(strong) == 1 and not _third_party(t, strong[0].first, False):
         nearest = min(found, key=lambda m: abs(m.first - strong[0].first))
         if nearest.sure or _gives(t, nearest.first) or text.latin <= _FEW_WORDS:
             return strong[0], nearest
@@ -315,7 +321,7 @@ _SECOND = {first: {p[1] if len(p) > 1 else "" for p in phrases} for first, phras
 def _bare(text: _Text) -> Place | None:
     """A lone "@name" in a message that says little else."""
     marked = [i for i in range(len(text.t.words)) if text.signed(i) and i not in text.taken]
-    if len(marked) != 1 or _third_party(text.t, marked[0]):
+    if len(marked) != 1 or _third_party(text.t, marked[0], True):
         return None
     place = text.place(marked[0])
     if place is None:

@@ -64,6 +64,7 @@ _CHAT: Mapping[str, frozenset[str]] = {
     for language, world in {"en": "", "hi_latn": "", **table("words_world.toml")}.items()
 }
 """Words of prose that are in no English dictionary, by language."""
+COMMON = words("words_common.txt").union(*(text.split() for text in table("words_chat.toml").values()))
 NAMES = words("names.txt")
 PUBLIC_ACCOUNTS = words("public_accounts.txt")
 ANYWHERE_PHRASES = [tuple(fold(p).split()) for p in table("phrases.toml")["anywhere"]]

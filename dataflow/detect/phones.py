@@ -143,7 +143,8 @@ def _uneven(run: Run, text: str) -> bool:
     if any(atom.how != "digits" for atom in run.atoms):
         return False
     gaps = {text[a.end : b.start] for a, b in pairwise(run.atoms)}
-    if len(gaps) > 1 and any(_LISTING.search(gap) for gap in gaps):
+    listed = any(_LISTING.search(gap) for gap in gaps)
+    if listed and not _grouped(run) and (len(gaps) > 1 or any(map(str.isalpha, "".join(gaps)))):
         return True
     sizes = [len(atom.digits) for atom in run.atoms]
     ones = sizes[1:].count(1)

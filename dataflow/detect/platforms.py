@@ -13,6 +13,7 @@ LONGEST_PHRASE = 4
 _SHORTEST_MISSPELT = 6
 _SHORTEST_INFLECTED, _SHORTEST_WORD_INFLECTED = 5, 4
 _SHORTEST_LEET = 3
+_SHORTEST_DRAWN, _LONGEST_DRAWN = 4, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ def _compile() -> Platforms:
             found.domains[domain] = platform
     listed_names = list(found.names.items())
     found.listed.extend(found.names)
+    listed_only = {*found.names, *found.words}
     for name, platform in listed_names:
         if len(name) >= _SHORTEST_MISSPELT:
             for slip in misspellings(name):
@@ -67,6 +69,11 @@ def _compile() -> Platforms:
         for ending in map(fold, table("phrases.toml")["endings"]):
             if len(name) >= _SHORTEST_INFLECTED and name + ending not in ordinary:
                 found.names.setdefault(name + ending, platform)
+    for listed in (found.names, found.words):
+        for name, platform in [(n, p) for n, p in listed.items() if n in listed_only and len(n) >= _SHORTEST_DRAWN]:
+            for times in range(1, _LONGEST_DRAWN):
+                if name + name[-1] * times not in ordinary:
+                    listed.setdefault(name + name[-1] * times, platform)
     for word, platform in list(found.words.items()):
         for ending in map(fold, table("phrases.toml")["endings"]):
             if len(word) >= _SHORTEST_WORD_INFLECTED and word + ending not in ordinary:

@@ -18,7 +18,7 @@ from string import ascii_lowercase, digits
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import ANYWHERE_PHRASES, MAYBE, ORDINARY, ROLES, SURE
+from dataflow.detect.lexicon import ANYWHERE_PHRASES, ENGLISH, MAYBE, ORDINARY, ROLES, SURE
 from dataflow.detect.misspell import unleet
 from dataflow.detect.normalise import fold, plain_form
 from dataflow.detect.numerals import CHARACTERS, LISTED, NUMERALS, SIGNS
@@ -72,7 +72,7 @@ def _triggers() -> dict[str, int]:
     for word, numeral in NUMERALS.items():
         raw = word in CHARACTERS or not (word.isascii() or word[0] < "\u0590")
         long = word in LISTED and len(word) >= _SHORTEST_RAW and not numeral.weak
-        if raw or (long and not ROLES[word] & ORDINARY):
+        if raw or (long and word not in ENGLISH):
             weights.setdefault(word, min(2, len(numeral.digits)))
         else:
             weights.setdefault(f" {word} ", 1)

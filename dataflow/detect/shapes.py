@@ -6,6 +6,7 @@ import re
 
 from dataflow.detect.data import table
 from dataflow.detect.lexicon import (
+    COMMON,
     COPULA,
     FILLER,
     GIVE,
@@ -22,7 +23,7 @@ from dataflow.detect.tokens import Tokens
 NEVER = -9
 STRONG = 3
 DOTTED = -1
-"""Two words with a dot between: a chosen name after a colon, else prose without a space."""
+"""Two words with a dot between, one of them common: a chosen name after a colon, else prose."""
 _SHORTEST_DOTTED, _SHORTEST_NAME = 4, 4
 _SHORTEST, LONGEST = 3, 40
 _CHUNK = re.compile(r"[a-z0-9_](?:[a-z0-9_]*(?:\.+(?=[a-z0-9_]))?)*")
@@ -46,7 +47,8 @@ def chunk(t: Tokens, i: int, platform: str | None = None) -> tuple[int, int]:
     end = min(match.end() if match else t.ends[i], start + 2 * LONGEST)
     if platform in _WITH_HYPHENS:
         tail = _HYPHENED.match(t.text, end, end + LONGEST)
-        if tail and any(c.isdigit() or c == "_" for c in t.text[start : tail.end()]):
+        told = platform == "linkedin" or (tail and any(c.isdigit() or c == "_" for c in t.text[start : tail.end()]))
+        if tail and told:
             end = tail.end()
     return start, end
 
@@ -73,6 +75,10 @@ def shape(word: str, signed: bool) -> int:
     if all(ROLES[p] & ORDINARY and not ROLES[p] & NAME for p in parts):
         if signed:
             return 1 + bonus
+        if len(parts) > 3 or min(map(len, parts)) < _SHORTEST:
+            return NEVER
+        if not any(part in COMMON for part in parts):
+            return 2
         return DOTTED if len(parts) == 2 and min(map(len, parts)) >= _SHORTEST_DOTTED else NEVER
     return STRONG + bonus
 

@@ -34,6 +34,7 @@ examples:
   contract-dataflow run                        the pipeline, until SIGTERM
   contract-dataflow validate messages.jsonl    would these messages become rows? needs no settings
   contract-dataflow detect < texts.jsonl       contacts in {"id", "text", "region"?} lines; needs no settings
+  contract-dataflow detect --explain "snap: x" which rule found a contact in a text, or which veto spoke
 
 exit codes:
   0  done, and all is right        1  something is wrong; the output says what
@@ -111,10 +112,14 @@ def _parser() -> argparse.ArgumentParser:
         "detect",
         "find contacts in texts",
         'JSON Lines in: {"id", "text", "region"?}. For each a JSON line out:\n'
-        '  {"id", "detections": [{"type": "phone" | "handle", "platform", "value", "start", "end"}]}\n'
-        "value: E.164, or the handle in lower case without @. Offsets in code points.",
+        '  {"id", "detections": [{"type": "phone" | "handle", "platform", "value", "start", "end", "rule"}]}\n'
+        "value: E.164, or the handle in lower case without @; a number without its area code stays as it is.\n"
+        "Offsets in code points.\n\n"
+        "With --explain the input may be a text itself, and the answer is for people: the normalised form,\n"
+        "which rule found a contact, and which veto spoke against what looked like one.",
     )
     detect.add_argument("--region", default="US", help="country for texts without a region (default US)")
+    detect.add_argument("--explain", action="store_true", help="tell how each text, or the text FILE, is read")
     for command in (validate, detect):
         command.add_argument("file", nargs="?", default="-", metavar="FILE", help="input; - or none: stdin")
     for command in (ddl, validate):
@@ -162,6 +167,13 @@ def _dispatch(options: argparse.Namespace) -> int:
                 raise _Refused(
                     f"--region {options.region}: must be an ISO 3166 code of two capital letters, such as US"
                 )
+            if options.explain:
+                from dataflow.commands.explain import explain, explain_lines
+
+                if options.file != "-" and not Path(options.file).is_file():
+                    return explain(options.file, options.region, sys.stdout)
+                with _input(options.file) as lines:
+                    return explain_lines(lines, options.region, sys.stdout, sys.stderr)
             with _input(options.file) as lines:
                 return detect(lines, options.region, sys.stdout.buffer, sys.stderr)
         case "ddl":

@@ -15,19 +15,21 @@ KEYS = frozenset({"id", "text", "region"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class Request:
+    """A text to look at."""
+
     name: str | int
     text: str
     region: str | None
 
 
-class _Unfit(Exception):
+class Unfit(Exception):
     """A line that is no request; the text says why and never quotes it."""
 
 
 def detect(lines: BinaryIO, region: str, out: BinaryIO, err: TextIO) -> int:
     """For each `{"id", "text", "region"?}` a line `{"id", "detections": [...]}`, a detection being
-    `{"type", "platform", "value", "start", "end"}`: the value is E.164, or the handle in lower case without
+    `{"type", "platform", "value", "start", "end", "rule"}`: the value is E.164, or the handle in lower case without
     @; offsets in code points, half open.
 
     A line that is not fit is told on `err` by its number and left out; the answer is then 1, else 0. Raises
@@ -36,38 +38,39 @@ def detect(lines: BinaryIO, region: str, out: BinaryIO, err: TextIO) -> int:
     detector = Detector(region)
     unfit = 0
     for chunk in chunks(lines):
-        requests: list[_Request] = []
+        requests: list[Request] = []
         for line in chunk:
             try:
-                requests.append(_request(line, detector))
-            except _Unfit as reason:
+                requests.append(request(line, detector))
+            except Unfit as reason:
                 unfit += 1
                 print(f"line {line[0]}: {reason}", file=err)
         found = detector.detect([each.text for each in requests], [each.region for each in requests])
-        for request, contacts in zip(requests, found, strict=True):
-            answer = {"id": request.name, "detections": [_told(contact) for contact in contacts]}
+        for asked, contacts in zip(requests, found, strict=True):
+            answer = {"id": asked.name, "detections": [_told(contact) for contact in contacts]}
             out.write(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE))
         out.flush()
     return int(unfit > 0)
 
 
-def _request(line: Line, detector: Detector) -> _Request:
+def request(line: Line, detector: Detector) -> Request:
+    """What a line asks for. Raises Unfit."""
     try:
         said = orjson.loads(line[1])
     except orjson.JSONDecodeError as trouble:
-        raise _Unfit(f"is not JSON (column {trouble.colno})") from None
+        raise Unfit(f"is not JSON (column {trouble.colno})") from None
     if not isinstance(said, dict):
-        raise _Unfit('must be an object such as {"id": 1, "text": "hello"}')
+        raise Unfit('must be an object such as {"id": 1, "text": "hello"}')
     if unknown := sorted(said.keys() - KEYS):
-        raise _Unfit(f"has {len(unknown)} unknown key(s); known are id, text and region")
+        raise Unfit(f"has {len(unknown)} unknown key(s); known are id, text and region")
     name, text, region = said.get("id"), said.get("text"), said.get("region")
     if isinstance(name, bool) or not isinstance(name, str | int):
-        raise _Unfit("id must be a text or a whole number")
+        raise Unfit("id must be a text or a whole number")
     if not isinstance(text, str):
-        raise _Unfit("text must be a text")
+        raise Unfit("text must be a text")
     if region is not None and not (isinstance(region, str) and detector.knows(region)):
-        raise _Unfit("region must be an ISO 3166 code of two capital letters, such as US")
-    return _Request(name, text, region)
+        raise Unfit("region must be an ISO 3166 code of two capital letters, such as US")
+    return Request(name, text, region)
 
 
 def _told(contact: Contact) -> dict[str, Any]:
@@ -77,4 +80,5 @@ def _told(contact: Contact) -> dict[str, Any]:
         "value": contact.value,
         "start": contact.start,
         "end": contact.end,
+        "rule": contact.rule,
     }

@@ -1,5 +1,5 @@
 """Finds phone numbers and social handles given away in chat messages."""
 
-from dataflow.detect.detector import DETECTOR_MAJOR_VERSION, Detector
+from dataflow.detect.detector import DETECTOR_MAJOR_VERSION, Detector, Explanation
 
-__all__ = ["DETECTOR_MAJOR_VERSION", "Detector"]
+__all__ = ["DETECTOR_MAJOR_VERSION", "Detector", "Explanation"]

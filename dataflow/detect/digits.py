@@ -114,8 +114,9 @@ def _mixed(token: str, at: int) -> list[Atom]:
         times = _TIMES.get(SIGNS.get(left, ""), 0)
         if times:
             return [Atom(right[0] * times + right[1:], start, end, "digits")]
-        letters, figures, a, b = (left, right, middle, end) if left.isalpha() else (right, left, start, middle)
-        if letters not in NUMERALS and not ROLES[letters] & FUSED and (ROLES[letters] != LATIN or len(figures) >= _FEWEST_GLUED):
+        word, figures, a, b = (left, right, middle, end) if right[0].isdigit() else (right, left, start, middle)
+        known = ROLES[word] != LATIN or len(figures) >= _FEWEST_GLUED
+        if known and word not in NUMERALS and not ROLES[word] & FUSED:
             return [Atom(figures, a, b, "digits")] if len(figures) > 1 else []
     atoms: list[Atom] = []
     for text, start, end in pieces:

@@ -43,7 +43,7 @@ _NUMBER_ADDED = re.compile(
 _BRACKETS = re.compile(r"[(\[{<]")
 _HAS_SIGN = re.compile(r"[!$@|]")
 _FEWEST_LETTERS = 4
-_SHORTEST_PREFIX = 5
+_SHORTEST_PREFIX, _LONGEST_PREFIX = 5, 12
 
 
 def respell(normal: Normal, t: Tokens) -> Normal:
@@ -79,7 +79,7 @@ def _named_prefix(letters: str) -> int:
     """How many of the letters are a platform's name that another name follows, or 0."""
     if letters in PLATFORMS.names:
         return 0
-    lengths = range(len(letters) - 3, _SHORTEST_PREFIX - 1, -1)
+    lengths = range(min(len(letters) - 3, _LONGEST_PREFIX), _SHORTEST_PREFIX - 1, -1)
     return next((k for k in lengths if letters[:k] in PLATFORMS.names), 0)
 
 

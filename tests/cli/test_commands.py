@@ -141,7 +141,16 @@ def test_detect_answers_a_line_for_each_text() -> None:
     first, second, third, fourth = lines(told.stdout)
     assert first == {
         "id": 1,
-        "detections": [{"type": "phone", "platform": None, "value": "+12025550143", "start": 9, "end": 21}],
+        "detections": [
+            {
+                "type": "phone",
+                "platform": None,
+                "value": "+12025550143",
+                "start": 9,
+                "end": 21,
+                "rule": "phone_digits",
+            }
+        ],
     }
     (handle,) = second["detections"]
     assert (handle["type"], handle["platform"], handle["value"]) == ("handle", "instagram", "luna_moon42")
@@ -167,6 +176,24 @@ def test_detect_names_a_line_that_is_not_fit_and_goes_on(line: str, told: str) -
     assert answer.stderr.startswith("line 1: ")
     assert told in answer.stderr
     assert [each["id"] for each in lines(answer.stdout)] == [2]
+
+
+def test_explain_tells_rule_veto_and_normalised_form_of_one_text() -> None:
+    told = call("detect", "--explain", "order 202 555 0143, but my SNAP is Luna(dot)Moon42")
+    assert told.returncode == 0, told.stderr
+    assert "respelt    'order 202 555 0143, but my snap is luna.moon42'" in told.stdout
+    assert "handle snapchat luna.moon42  by handle_forward  at 35-50" in told.stdout
+    assert "'202 555 0143'  words around it say that it is something else" in told.stdout
+
+
+def test_explain_reads_a_file_of_lines_too(tmp_path: Path) -> None:
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text('{"id": "a", "text": "hello"}\n{"id": "b", "text": "snap: luna_moon42"}\n{}\n')
+    told = call("detect", "--explain", str(texts))
+    assert told.returncode == 1
+    assert told.stderr.startswith("line 3: ")
+    assert "rules it out" in told.stdout
+    assert "by handle_forward" in told.stdout
 
 
 def test_an_unknown_default_region_is_refused() -> None:

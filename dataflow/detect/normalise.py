@@ -24,7 +24,7 @@ _IN_DOUBT = re.compile(r"[α-ωа-џѐ-ԯ]")
 _GREEK, _CYRILLIC = re.compile(r"[α-ω]"), re.compile(r"[а-џѐ-ԯ]")
 _FLAGS = re.compile(r"[\U0001f1e6-\U0001f1ff]{3,}")
 _DOUBTFUL_WORD = re.compile(r"(?<!\w)[a-z0-9_]*+[α-ωа-џѐ-ԯ]\w*+")
-_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+_BORDER = re.compile(r"(?<=[a-z0-9])(?=[^\x00-\x7f])|(?<=[^\x00-\x7f])(?=[a-z0-9])")
 
 MARKS = "".join(chr(c) for c in range(0x300, 0x2000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
 """Vowel signs and other marks, which belong to the letter before them."""
@@ -134,7 +134,7 @@ def plain_form(text: str) -> str:
     folded = "".join(_parts(text) if _FLAGS.search(text) else map(_FOLDS.__getitem__, text))
     if _IN_DOUBT.search(folded):
         folded = _DOUBTFUL_WORD.sub(_unmixed, folded)
-    return _FOREIGN.sub(r" \g<0> ", folded)
+    return _BORDER.sub(" ", folded)
 
 
 def _unmixed(word: re.Match[str]) -> str:

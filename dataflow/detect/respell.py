@@ -35,6 +35,7 @@ _IN_WORDS = re.compile(
     rf"(?<=[a-z0-9_])(?: | ?- ?|\*)(?:(?P<dot>{_DOT})|(?P<slash>{_SLASH}|forward slash)|"
     rf"(?P<line>{_UNDERSCORE}|under score|_)|(?P<dash>hyphen|dash))(?: | ?- ?|\*)(?=[a-z0-9_])"
 )
+_SIGN_AS_WORD = re.compile(r"(?<=\bmy )@(?= |:)|(?<=\bsame )@(?= |:)|^@(?= is )")
 _LINES_AROUND = re.compile(r"(?<=[a-z0-9]) _ (?=[a-z0-9])")
 _NUMBER_ADDED = re.compile(
     r"(?<=[a-z]) (?:then|and|plus|followed by|with|y|und|et|e) (?:the |el |die |le |o |a )?"
@@ -57,6 +58,8 @@ def respell(normal: Normal, t: Tokens) -> Normal:
             for m in _SIGNED.finditer(normal.text)
             if (name := unleet(m[0])) in PLATFORMS.names or (name in PLATFORMS.words and "@" not in m[0][:1])
         )
+    if "@" in text:
+        normal = normal.rewrite((m.start(), m.end(), "handle") for m in _SIGN_AS_WORD.finditer(normal.text))
     if _BRACKETS.search(text):
         normal = normal.rewrite(
             (m.start(), m.end(), _sign(m)) for m in _BRACKETED.finditer(normal.text) if m.start()

@@ -1,0 +1,210 @@
+"""Every entry of the lexicons can be reached by a message: none is misspelt, shadowed or folded away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dataflow.detect import Detector
+from dataflow.detect.context import near
+from dataflow.detect.data import table, words
+from dataflow.detect.lexicon import COMMON, NAME, ORDINARY, PUBLIC_ACCOUNTS, ROLES, compound
+from dataflow.detect.normalise import fold
+from dataflow.detect.numerals import AMBIGUOUS
+from dataflow.detect.shapes import shape
+from dataflow.detect.tokens import tokens
+
+DETECTOR = Detector()
+PLATFORMS = table("platforms.toml")
+NUMBERS = table("numbers.toml")
+PHONES = table("phone_context.toml")
+HANDLES = table("handle_context.toml")
+PHRASES = table("phrases.toml")
+
+
+def handles(text: str) -> list[tuple[str | None, str]]:
+    (found,) = DETECTOR.detect([text])
+    return [(contact.platform, contact.value) for contact in found if contact.kind == "handle"]
+
+
+def phones(text: str) -> list[str]:
+    (found,) = DETECTOR.detect([text])
+    return [contact.value for contact in found if contact.kind == "phone"]
+
+
+def of_platforms(*keys: str) -> Iterator[tuple[str, str]]:
+    for platform, entries in PLATFORMS.items():
+        for key in keys:
+            for entry in entries.get(key, ()):
+                yield platform, entry
+
+
+def listed(lexicon: dict[str, dict[str, str]], *concepts: str) -> Iterator[tuple[str, str]]:
+    for concept in concepts:
+        for text in lexicon[concept].values():
+            for word in text.split():
+                yield concept, word
+
+
+@pytest.mark.parametrize(("platform", "name"), of_platforms("names", "phrases", "emoji"))
+def test_a_platforms_name_binds_a_handle(platform: str, name: str) -> None:
+    value = "luna_moon42@" if platform == "email" else "luna_moon42"
+    ((found, handle),) = handles(f"add me, my {name} is luna_moon42")
+    assert found == platform
+    assert handle.startswith(value)
+
+
+@pytest.mark.parametrize(("platform", "word"), of_platforms("words", "pointed"))
+def test_a_word_that_may_be_a_platform_binds_a_handle_after_a_colon(platform: str, word: str) -> None:
+    ((found, _),) = handles(f"{word}: luna_moon42")
+    assert found == platform
+
+
+@pytest.mark.parametrize(("platform", "domain"), of_platforms("domains"))
+def test_a_profile_address_is_a_handle(platform: str, domain: str) -> None:
+    slash = "" if domain[-1] in "@~$" else "/"
+    assert handles(f"see {domain}{slash}luna_moon42") == [(platform, "luna_moon42")]
+
+
+def numerals() -> Iterator[tuple[str, str, str]]:
+    for language, entries in NUMBERS.items():
+        if language == "signs":
+            continue
+        for key in ("digits", "weak"):
+            for digit, alternatives in enumerate(entries.get(key, ())):
+                for word in filter(None, alternatives.split("/")):
+                    yield language, word, str(digit)
+        for key in ("more", "tens", "hundreds"):
+            for word, number in entries.get(key, {}).items():
+                yield language, word, str(number)
+
+
+@pytest.mark.parametrize(("language", "word", "digits"), numerals())
+def test_a_number_word_spells_its_digits_in_a_phone_number(language: str, word: str, digits: str) -> None:
+    said = "4155550123"[: 9 - len(digits)]
+    apart = " ".join(said)
+    allowed = {digits, *AMBIGUOUS.get(fold(word), {}).values()}
+    found = phones(f"call me {apart} {word} 3")
+    assert found in [[f"+1{said}{each}3"] for each in allowed if len(each) == len(digits)] or (
+        len({*map(len, allowed)}) > 1
+    )
+
+
+@pytest.mark.parametrize("language", ["en", "es", "fr", "de", "pt", "it", "nl", "tr", "ru", "hi", "hi_latn", "id", "pl"])
+def test_each_main_language_has_all_ten_digits_and_its_teens(language: str) -> None:
+    entries = NUMBERS[language]
+    weak = entries.get("weak", [""] * 10)
+    assert all(strong or other for strong, other in zip(entries["digits"], weak, strict=True))
+    teens = {number for key in ("more", "tens") for number in entries.get(key, {}).values() if 10 <= number < 20}
+    assert len(teens) >= 9 or "suffixes" in entries
+
+
+@pytest.mark.parametrize(("sign", "word"), [(s, w) for s, ws in NUMBERS["signs"].items() for w in ws])
+def test_a_sign_among_number_words_changes_what_they_spell(sign: str, word: str) -> None:
+    texts = {
+        "twice": f"call me 4 1 {word} 5 5 5 0 1 2 3",
+        "thrice": f"call me 4 1 {word} 5 5 0 1 2 3",
+        "between": f"call me 415 {word} 555 {word} 0123",
+        "plus": f"call me {word} 1 415 555 0123",
+        "counted": f"call me 415 then 555, {word} four 0123",
+        "hundred": f"call me 415 555 two {word} 3",
+        "thousand": f"call me 415 555 two {word}",
+    }
+    values = {"hundred": "+14155552003", "thousand": "+14155552000"}
+    assert phones(texts[sign]) == [values.get(sign, "+14155550123")]
+
+
+@pytest.mark.parametrize(("_", "word"), listed(PHONES, "contact"))
+def test_a_contact_word_says_that_a_number_is_for_calling(_: str, word: str) -> None:
+    t = tokens(fold(f"{word} 4155550123"))
+    assert near(t, len(t.words) - 1, len(t.words)) == "contact"
+
+
+@pytest.mark.parametrize(("_", "word"), listed(PHONES, "other"))
+def test_another_word_says_that_a_number_is_something_else(_: str, word: str) -> None:
+    assert phones(f"{word} 415-555-0123") == []
+
+
+@pytest.mark.parametrize(("_", "word"), listed(PHONES, "reverse"))
+def test_a_reversed_number_is_read_from_its_end(_: str, word: str) -> None:
+    assert phones(f"{word} 3210555514") == ["+14155550123"]
+
+
+@pytest.mark.parametrize(
+    ("_", "word"),
+    [
+        *listed(HANDLES, "label", "copula", "filler", "give", "on", "others", "own", "dot", "at", "underscore", "slash"),
+        *listed(PHONES, "local"),
+    ],
+)
+def test_a_context_word_is_one_word_of_a_text(_: str, word: str) -> None:
+    assert list(tokens(fold(f"x {word} x")).words) == ["x", fold(word), "x"]
+
+
+@pytest.mark.parametrize(
+    ("table_name", "words_"), [("generic", PHONES["generic"]), ("service", PHONES["service"]), ("yours", PHONES["yours"])]
+)
+def test_a_plain_list_of_words_holds_words(table_name: str, words_: str) -> None:
+    for word in words_.split():
+        assert list(tokens(fold(word)).words) == [fold(word)], table_name
+
+
+@pytest.mark.parametrize("phrase", PHRASES["anywhere"])
+def test_a_phrase_announces_a_handle_without_a_platform(phrase: str) -> None:
+    assert handles(f"{phrase} luna_moon42") == [(None, "luna_moon42")]
+
+
+@pytest.mark.parametrize("service", PHRASES["mail"])
+def test_a_mail_service_may_stand_without_its_ending(service: str) -> None:
+    assert handles(f"luna_moon at {service}") == [("email", f"luna_moon@{service}.com")]
+
+
+@pytest.mark.parametrize("ending", PHRASES["endings_of_domains"])
+def test_an_ending_makes_an_address_in_words(ending: str) -> None:
+    assert handles(f"luna_moon at example dot {ending}") == [("email", f"luna_moon@example.{ending}")]
+
+
+@pytest.mark.parametrize("part", PHRASES["path_veto"])
+def test_a_part_of_an_address_that_is_no_profile_is_vetoed(part: str) -> None:
+    assert handles(f"instagram.com/{part}") == []
+
+
+@pytest.mark.parametrize("unit", PHRASES["units"])
+def test_a_measure_is_no_chosen_name(unit: str) -> None:
+    assert shape(f"420{unit}", False) < 0
+
+
+@pytest.mark.parametrize("form", PHRASES["short_forms"])
+def test_a_short_form_with_a_figure_is_no_chosen_name(form: str) -> None:
+    assert shape(form, False) < 0
+
+
+@pytest.mark.parametrize("ending", PHRASES["endings"])
+def test_an_ending_may_be_glued_to_a_platforms_name(ending: str) -> None:
+    assert handles(f"instagram{ending}: luna_moon42") == [("instagram", "luna_moon42")]
+
+
+@pytest.mark.parametrize("account", sorted(PUBLIC_ACCOUNTS))
+def test_an_account_that_everybody_knows_is_no_contact(account: str) -> None:
+    assert handles(f"my favourite on instagram is @{account}") == []
+
+
+def test_names_words_and_glue_play_their_roles() -> None:
+    assert all(ROLES[name] & NAME for name in words("names.txt"))
+    assert all(ROLES[word] & ORDINARY for word in words("words_en.txt"))
+    for lexicon in ("words_chat.toml", "words_world.toml"):
+        for text in table(lexicon).values():
+            assert all(ROLES[word] & ORDINARY for word in text.split())
+    assert words("words_common.txt") <= COMMON
+    assert all(compound(f"{glue}otter") for glue in words("glue.txt"))
+
+
+@pytest.mark.parametrize(("char", "plain"), [*table("lookalikes.toml")["always"].items()])
+def test_a_look_alike_is_folded_everywhere(char: str, plain: str) -> None:
+    assert fold(char) == plain
+
+
+@pytest.mark.parametrize(("char", "plain"), [*table("lookalikes.toml")["mixed"].items()])
+def test_a_look_alike_is_folded_inside_a_latin_word(char: str, plain: str) -> None:
+    assert fold(f"q{char}q") == f"q{plain}q"

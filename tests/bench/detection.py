@@ -1,0 +1,200 @@
+"""Contact detection: quality on the labelled sets, and CPU time.
+
+Quality needs no machine; time is CPU time of one thread. `python -m tests.bench.detection` prints a report in
+Markdown.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dataflow.detect import Detector
+from dataflow.detect.prefilter import suspects
+from tests.detect.scoring import Message, Score, read, score
+
+SETS = Path(__file__).parents[1] / "detect" / "sets"
+LABELLED = ("written", "adversarial", "unseen")
+BATCH, BATCHES, POSITIVE = 1000, 30, 0.03
+LONGEST = 2056
+"""Bytes that the contract allows a text."""
+REPEATED = (
+    "5 ", "five ", "insta ", "my ig ab_c1 ", "@a", "a.b ", "x.co/", "4155550123 ", "415 555 01 23 ", "1/2/", "onetwo",
+    "👻 ", "инста ", "my number is 415-555-", "my snap is ", "$1 ", "luna at gmail ", "i n s t a ", "s.n.a.p.", "12:30 ",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well one set is read, with and without the messages' regions."""
+
+    name: str
+    messages: int
+    with_region: Score
+    without_region: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """CPU times in microseconds."""
+
+    batch_mean: float
+    """A message, in batches of 1,000 of which 3% hold a contact: mean over the batches."""
+    batch_spread: tuple[float, float]
+    """Least and most of the batches."""
+    prefilter: float
+    """Of it, the prefilter."""
+    single_p99: float
+    single_worst: float
+    """One text alone, over every labelled message."""
+    longest: float
+    longest_text: str
+    """The slowest text of 2,056 bytes, and what it repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefilter:
+    """What the prefilter lets through."""
+
+    positives: tuple[int, int]
+    benign: tuple[int, int]
+    hard_negatives: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All figures."""
+
+    quality: tuple[Quality, ...]
+    prefilter: Prefilter
+    speed: Speed
+
+
+def run() -> Result:
+    """Measure everything; a minute or so."""
+    sets = {name: read(SETS / f"{name}.jsonl") for name in (*LABELLED, "chat")}
+    everything = [message for name in LABELLED for message in sets[name]]
+    positives = [message.text for message in everything if message.kind == "positive"]
+    benign = [message.text for messages in sets.values() for message in messages if message.kind == "benign"]
+    hard = [message.text for message in everything if message.kind == "hard_negative"]
+    prefilter = Prefilter(_passed(positives), _passed(benign), _passed(hard))
+    return Result(
+        tuple(_quality(name, sets[name]) for name in (*LABELLED, "chat")),
+        prefilter,
+        _speed(positives, benign, [message.text for message in everything]),
+    )
+
+
+def _quality(name: str, messages: list[Message]) -> Quality:
+    detector = Detector()
+    texts = [message.text for message in messages]
+    with_region = score(messages, detector.detect(texts, [message.region for message in messages]))
+    return Quality(name, len(messages), with_region, score(messages, detector.detect(texts)))
+
+
+def _passed(texts: Sequence[str]) -> tuple[int, int]:
+    return len(suspects(texts)), len(texts)
+
+
+def _microseconds(texts: Sequence[str]) -> float:
+    begun = time.process_time_ns()
+    _DETECTOR.detect(texts)
+    return (time.process_time_ns() - begun) / 1000
+
+
+_DETECTOR = Detector()
+
+
+def _speed(positives: Sequence[str], benign: Sequence[str], every: Sequence[str]) -> Speed:
+    dice = random.Random(7)
+    batches: list[list[str]] = []
+    for _ in range(BATCHES):
+        given = round(BATCH * POSITIVE)
+        batch = dice.choices(benign, k=BATCH - given) + dice.choices(positives, k=given)
+        dice.shuffle(batch)
+        batches.append(batch)
+    for batch in batches:
+        _DETECTOR.detect(batch)
+    times = [min(_microseconds(batch) for _ in range(3)) / BATCH for batch in batches]
+    begun = time.process_time_ns()
+    for batch in batches:
+        suspects(batch)
+    prefilter = (time.process_time_ns() - begun) / 1000 / BATCH / BATCHES
+    single = sorted(min(_microseconds([text]) for _ in range(3)) for text in every)
+    long = {unit: min(_microseconds([_filled(unit)]) for _ in range(5)) for unit in REPEATED}
+    long["every labelled message in turn"] = min(_microseconds([_filled(" ".join(every))]) for _ in range(5))
+    slowest = max(long, key=lambda unit: long[unit])
+    return Speed(
+        statistics.mean(times),
+        (min(times), max(times)),
+        prefilter,
+        single[int(0.99 * len(single))],
+        single[-1],
+        long[slowest],
+        slowest,
+    )
+
+
+def _filled(unit: str) -> str:
+    """`unit` over and over, as many bytes as a text may have."""
+    text = unit * (LONGEST // len(unit.encode()) + 1)
+    return text.encode()[:LONGEST].decode("utf-8", "ignore")
+
+
+def report(result: Result) -> str:
+    """The figures in Markdown."""
+    lines = [
+        "| set | messages | phone F1 | precision | value | handle F1 | precision | value | platform"
+        " | any F1 | hard negatives | benign | phone F1 without regions |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for each in result.quality:
+        s = each.with_region
+        figures = [f"{s.messages['phone'].f1:.3f}", f"{s.messages['phone'].precision:.3f}", f"{s.values['phone'].recall:.3f}"]
+        figures += [f"{s.messages['handle'].f1:.3f}", f"{s.messages['handle'].precision:.3f}"]
+        figures += [f"{s.values['handle'].recall:.3f}", f"{s.platforms.recall:.3f}", f"{s.messages['any'].f1:.3f}"]
+        if not s.of:
+            figures = ["-"] * len(figures)
+        alarms = [f"{s.alarms[kind]}/{s.negatives[kind]}" for kind in ("hard_negative", "benign")]
+        without = f"{each.without_region.messages['phone'].f1:.3f}" if s.of else "-"
+        lines.append(f"| {' | '.join([each.name, str(each.messages), *figures, *alarms, without])} |")
+    lines += ["", "Recall by category (all sets): found/of.", ""]
+    found: dict[str, list[int]] = {}
+    for each in result.quality:
+        for category, (right, of) in each.with_region.recalls().items():
+            total = found.setdefault(category, [0, 0])
+            total[0] += right
+            total[1] += of
+    lines.append(", ".join(f"{category} {right}/{of}" for category, (right, of) in sorted(found.items())))
+    passed, speed = result.prefilter, result.speed
+    lines += [
+        "",
+        "| prefilter lets through | of | share |",
+        "|---|---|---|",
+        *(
+            f"| {name} | {of} | {through / of:.4f} |"
+            for name, (through, of) in (
+                ("positives", passed.positives),
+                ("benign", passed.benign),
+                ("hard negatives", passed.hard_negatives),
+            )
+        ),
+        "",
+        "| CPU time | µs |",
+        "|---|---|",
+        f"| a message, 97% benign, batches of {BATCH} (n={BATCHES}) | {speed.batch_mean:.2f}"
+        f" ({speed.batch_spread[0]:.2f} to {speed.batch_spread[1]:.2f}) |",
+        f"| of it the prefilter | {speed.prefilter:.2f} |",
+        f"| one labelled message alone, 99th percentile | {speed.single_p99:.0f} |",
+        f"| the slowest labelled message | {speed.single_worst:.0f} |",
+        f"| the slowest text of {LONGEST} bytes ({speed.longest_text!r} over and over) | {speed.longest:.0f} |",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(report(run()))

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import NAME, ORDINARY, ROLES
+from dataflow.detect.lexicon import AT, NAME, ORDINARY, ROLES
 from dataflow.detect.normalise import Normal, fold
 from dataflow.detect.platforms import PLATFORMS
+from dataflow.detect.tokens import Tokens
 
 _PHRASES = table("phrases.toml")
 _SPELLING = table("handle_context.toml")
@@ -90,7 +91,7 @@ def _prose(name: str) -> bool:
     return bool(roles & ORDINARY) and not roles & NAME
 
 
-def addresses(normal: Normal) -> Iterator[Address]:
+def addresses(normal: Normal, t: Tokens) -> Iterator[Address]:
     """Every such contact of the respelt text; where spans overlap, the earlier is the better. Linear time."""
     text = normal.text
     if "/" in text:
@@ -109,7 +110,7 @@ def addresses(normal: Normal) -> Iterator[Address]:
         for match in _EMAIL.finditer(text):
             domain = "".join(match[2].split())
             yield Address("email", f"{match[1]}@{domain}", match.start(), match.end(), "email")
-    if _MAY_BE_MAIL.search(text):
+    if ("@" in text or t.all_roles & AT) and _MAY_BE_MAIL.search(text):
         for match in _EMAIL_WORDS.finditer(text):
             if not _prose(match[1]):
                 yield Address("email", f"{match[1]}@{_domain(match[2])}", match.start(), match.end(), "email_words")

@@ -13,10 +13,10 @@ import rphonenumbers
 
 from dataflow.detect.addresses import Address, addresses
 from dataflow.detect.handles import handles
-from dataflow.detect.lexicon import PLATFORM
+from dataflow.detect.lexicon import LISTED_REGIONS, PLATFORM
 from dataflow.detect.mentions import Mention, mentions
 from dataflow.detect.normalise import Normal, normalise
-from dataflow.detect.phones import Phone, international, phones
+from dataflow.detect.phones import Phone, international, phones, warm
 from dataflow.detect.platforms import PLATFORMS
 from dataflow.detect.prefilter import suspects
 from dataflow.detect.respell import respell
@@ -55,6 +55,8 @@ class Detector:
         if default_region not in rphonenumbers.SUPPORTED_REGIONS:
             raise ValueError(f"unknown region {default_region!r}: two capital letters, as in US or GB")
         self._default_region = default_region
+        for region in {default_region, *LISTED_REGIONS}:
+            warm(region)
 
     @staticmethod
     def knows(region: str) -> bool:
@@ -108,7 +110,7 @@ class _Reading:
             standing = []
             t = tokens(self.respelt.text)
             named = mentions(t) if t.all_roles & PLATFORM else []
-        for address in addresses(self.respelt):
+        for address in addresses(self.respelt, t):
             contact = _address(self.respelt, address)
             if contact and self._add(contact):
                 standing.append((address.start, address.end))

@@ -231,6 +231,13 @@ class _Assembler:
         """Whether a run has begun."""
         return bool(self._current)
 
+    def overflows(self, i: int) -> bool:
+        """Whether the run is too long to be a number already, so that token i only makes it longer."""
+        if len(self._current) <= _MOST_ATOMS or self._t.starts[i] - self._last_end > _WIDEST_GAP:
+            return False
+        self._last_end = self._t.ends[i]
+        return True
+
     def sign(self, i: int) -> None:
         """Take a word that is no numeral but changes one, or stands between two."""
         word = self._t.words[i]
@@ -324,6 +331,8 @@ def runs(t: Tokens, masked: list[tuple[int, int, str]]) -> list[Run]:
         if i > passed:
             assembler.close()
         passed = i + 1
+        if assembler.overflows(i):
+            continue
         if roles & NUMERAL and i and SIGNS.get(t.words[i - 1]) == "counted" and not assembler.open():
             continue
         if roles & MANY:

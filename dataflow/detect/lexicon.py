@@ -47,7 +47,9 @@ CHARACTER = 1 << 26
 ANYWHERE = 1 << 27
 """Begins a phrase that announces a handle on every platform."""
 SPELT = 1 << 28
-"""A dot, an "at", an underscore or a slash in words."""
+"""A dot, an underscore or a slash in words."""
+AT = 1 << 32
+"""An "at" in words."""
 SINGLE = 1 << 29
 """One letter or digit."""
 POINTED = 1 << 30
@@ -141,8 +143,9 @@ def _roles() -> dict[str, int]:
     give(JOINERS, JOINER)
     give(SUFFIXES, SUFFIX)
     give((phrase[0] for phrase in ANYWHERE_PHRASES), ANYWHERE)
-    for name in ("dot", "at", "underscore", "slash"):
+    for name in ("dot", "underscore", "slash"):
         give((word for _, word in _said(table("handle_context.toml")[name])), SPELT)
+    give((word for _, word in _said(table("handle_context.toml")["at"])), AT)
     give(ascii_lowercase + digits, SINGLE)
     give(digits, DIGITS)
     for word in roles:
@@ -239,6 +242,7 @@ def languages(sequence: Iterable[str]) -> list[str]:
 
 _REGIONS: Mapping[str, list[str]] = table("phone_context.toml")["regions"]
 ENGLISH_REGIONS = frozenset(_REGIONS["en"])
+LISTED_REGIONS = frozenset().union(*_REGIONS.values())
 
 
 def regions(sequence: Iterable[str]) -> list[str]:

@@ -34,6 +34,11 @@ _MASK = re.compile("|".join(f"(?P<{name}>{shape})" for name, shape in _SHAPES.it
 _CURRENCIES = "$€£¥₹₽₺₱"
 _SIGN = re.compile(f"[{_CURRENCIES}]")
 _FIGURES = DIGITS | MIXED
+_TELLING = re.compile(f"[/.:,'%°{_CURRENCIES}-]")
+"""After a figure these may make it one of the shapes; else only a unit does."""
+_MEASURES = frozenset(table("phrases.toml")["units"]) | frozenset(
+    "am pm a p usd eur euro euros dollar dollars buck bucks quid kr zl percent n s e w".split()
+)
 _LINK = re.compile(r"[a-z0-9-]{2,40}\.(?:[a-z]{2,12}\.)?[a-z]{2,12}/[^\s]*")
 
 
@@ -46,7 +51,10 @@ def masked(t: Tokens) -> list[tuple[int, int, str]]:
         start = t.starts[i]
         if start < covered:
             continue
-        gap = t.gaps[i]
+        gap, after = t.gaps[i], t.gaps[i + 1]
+        if not (t.roles[i] & MIXED or _TELLING.search(after) or _SIGN.search(gap)):
+            if i + 1 == len(t.words) or len(after) > 1 or t.words[i + 1] not in _MEASURES:
+                continue
         match = _MASK.match(text, start - len(gap) + _sign(gap)) if gap and _SIGN.search(gap) else None
         match = match or _MASK.match(text, start)
         if match:

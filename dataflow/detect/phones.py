@@ -8,6 +8,7 @@ call it at once.
 from __future__ import annotations
 
 import re
+from functools import cache
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -17,7 +18,19 @@ import rphonenumbers
 from dataflow.detect.context import near, spoken_of_a_service
 from dataflow.detect.data import table
 from dataflow.detect.digits import Atom, Run, runs
-from dataflow.detect.lexicon import ENGLISH_REGIONS, LOCAL, NUMBERLIKE, OWN, REVERSE, regions
+from dataflow.detect.lexicon import (
+    DIGITS,
+    ENGLISH_REGIONS,
+    LOCAL,
+    MANY,
+    MIXED,
+    NUMBERLIKE,
+    NUMERAL,
+    OWN,
+    REVERSE,
+    SIGN,
+    regions,
+)
 from dataflow.detect.masks import masked
 from dataflow.detect.tokens import Tokens, tokens
 from dataflow.detect.verdicts import Veto
@@ -29,7 +42,7 @@ _LISTING = re.compile(r"[,;&a-z]")
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
 _MOST_PIECES = 12
-_MOST_TRIES, _MOST_REGIONS, _MOST_WORDS = 48, 8, 64
+_MOST_TRIES, _MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 40, 16, 8, 64
 _NANP = frozenset(("US", "CA"))
 _SHORT_TEXT, _ALONE, _WORD = 6, 3, 4
 _TOLL_FREE = frozenset((3, 4))
@@ -60,6 +73,7 @@ class _Reader:
         self.region = region
         self._t = t
         self._left = _MOST_TRIES
+        self._left_abroad = _MOST_ABROAD
         self._abroad: list[str] | None = None
 
     def read(self, number: str, region: str | None) -> _Known | None:
@@ -77,6 +91,11 @@ class _Reader:
             return _Known(parsed, value, len(str(parsed.national_number)), valid)
         return None
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether it will answer no more."""
+        return self._left <= 0
+
     def valid(self, number: str, region: str | None) -> _Known | None:
         """The number, when libphonenumber or a range for fiction knows it."""
         known = self.read(number, region)
@@ -87,9 +106,10 @@ class _Reader:
         if self._abroad is None:
             words = self._t.words[:_MOST_WORDS]
             self._abroad = [each for each in regions(words) if each != self.region]
-        return (self._abroad if english else [each for each in self._abroad if each not in ENGLISH_REGIONS])[
-            :_MOST_REGIONS
-        ]
+        chosen = self._abroad if english else [each for each in self._abroad if each not in ENGLISH_REGIONS]
+        chosen = chosen[: min(_MOST_REGIONS, self._left_abroad)]
+        self._left_abroad -= len(chosen)
+        return chosen
 
 
 def _fictitious(value: str) -> bool:
@@ -257,16 +277,17 @@ def _tokens_of(run: Run, t: Tokens) -> list[int]:
 
 def _interrupted(parts: list[Run], t: Tokens, reader: _Reader) -> Phone | None:
     """Groups with words between ("it starts with 415 then 555 and ends in 0123")."""
-    atoms = tuple(atom for part in parts for atom in part.atoms)
+    sizes = [len(part.digits) for part in parts]
+    grouped = sizes in ([3, 3, 4], [3, 7], [6, 4])
+    if not grouped and not (9 <= sum(sizes) <= 11 and min(sizes) >= 2 and parts[0].digits[0] == "0"):
+        return None
     if any(part.plus for part in parts) or any(
-        b.start - a.end > _LONGEST_INTERRUPTION for a, b in pairwise(atoms)
+        b.start - a.end > _LONGEST_INTERRUPTION for a, b in pairwise(parts)
     ):
         return None
-    whole = Run(atoms, parts[0].first, parts[-1].last)
-    sizes = [len(part.digits) for part in parts]
-    if sizes not in ([3, 3, 4], [3, 7], [6, 4]):
-        national = 9 <= sum(sizes) <= 11 and min(sizes) >= 2 and whole.digits[0] == "0"
-        if not national or near(t, whole.first, whole.last) != "contact":
+    whole = Run(tuple(atom for part in parts for atom in part.atoms), parts[0].first, parts[-1].last)
+    if not grouped:
+        if near(t, whole.first, whole.last) != "contact":
             return None
     if _games(whole) or near(t, whole.first, whole.last) == "other":
         return None
@@ -289,11 +310,22 @@ def _local(run: Run, t: Tokens, reader: _Reader) -> Phone | None:
     return Phone(digits, run.start, run.end, "phone_local")
 
 
+def _evidence(t: Tokens) -> int:
+    """At most how many digits the words of a text may spell."""
+    return sum([_WORTH if roles & _SPOKEN else len(t.words[i]) for i, roles in enumerate(t.roles) if roles & _ANY])
+
+
+_SPOKEN = NUMERAL | MANY | SIGN
+_ANY = NUMBERLIKE | SIGN
+_WORTH = 3
+"""Digits that one number word may spell."""
+
+
 def phones(t: Tokens, region: str) -> list[Phone | Veto]:
     """The phone numbers of a normalised text, in order and apart, and why other digits are none. Linear time."""
-    if not t.all_roles & NUMBERLIKE:
+    if not t.all_roles & NUMBERLIKE or _evidence(t) < _FEWEST:
         return []
-    spans = runs(t, masked(t))
+    spans = runs(t, masked(t) if t.all_roles & (DIGITS | MIXED) else [])
     if not spans or sum([len(run.digits) for run in spans]) < _FEWEST:
         return []
     reader = _Reader(region, t)
@@ -311,8 +343,8 @@ def phones(t: Tokens, region: str) -> list[Phone | Veto]:
                 continue
         if size < 9 and i < len(spans):
             phone = None
-            for width in (4, 3, 2):
-                phone = phone or (_interrupted(spans[i - 1 : i - 1 + width], t, reader))
+            for width in (4, 3, 2) if spans[i].start - run.end <= _LONGEST_INTERRUPTION else ():
+                phone = phone or _interrupted(spans[i - 1 : i - 1 + width], t, reader)
                 if phone:
                     i += width - 1
                     break
@@ -340,6 +372,8 @@ def _from_pieces(run: Run, t: Tokens, reader: _Reader) -> list[Phone]:
     if len(run.atoms) < 2:
         return taken
     for piece in _pieces(run, t):
+        if reader.exhausted:
+            break
         if len(piece.digits) < _FEWEST or any(p.start < piece.end and piece.start < p.end for p in taken):
             continue
         phone = _decide(piece, t, reader)
@@ -348,6 +382,20 @@ def _from_pieces(run: Run, t: Tokens, reader: _Reader) -> list[Phone]:
         if not isinstance(phone, Veto):
             taken.append(phone)
     return sorted(taken, key=lambda phone: phone.start)
+
+
+@cache
+def warm(region: str) -> None:
+    """Have libphonenumber compile a region's rules, about a millisecond, before the first message needs them."""
+    for kind in (rphonenumbers.PhoneNumberType.MOBILE, rphonenumbers.PhoneNumberType.FIXED_LINE):
+        number = rphonenumbers.example_number_for_type(region, kind)
+        if number:
+            national = rphonenumbers.format_number(number, rphonenumbers.PhoneNumberFormat.NATIONAL)
+            for said in (national, national[:-1]):
+                parsed = rphonenumbers.parse(said, region)
+                rphonenumbers.is_valid_number(parsed)
+                rphonenumbers.is_possible_number(parsed)
+                rphonenumbers.number_type(parsed)
 
 
 def international(digits: str) -> str | None:

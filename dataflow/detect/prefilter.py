@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, combinations, compress, count, product
+from operator import add
 from string import ascii_lowercase, digits
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
@@ -136,7 +137,7 @@ def suspects(texts: Sequence[str | None]) -> list[int]:
     lines = blank.split(b"\x1e")
     if len(lines) != len(texts):
         return [i for i, text in enumerate(texts) if text]
-    ends = list(accumulate(map(len, lines), lambda end, size: end + size + 1))
+    ends = _ends(lines)
     weights: defaultdict[int, int] = defaultdict(int)
     for trigger, start, _ in _AUTOMATON.find_matches_as_indexes(blank, overlapping=True):
         weights[bisect_right(ends, start)] += _WEIGHT[trigger]
@@ -153,10 +154,15 @@ def suspects(texts: Sequence[str | None]) -> list[int]:
     squeezed = blank.translate(None, _NO_LETTER)
     hits = _SQUEEZED.find_matches_as_indexes(squeezed)
     if hits:
-        short = list(accumulate(map(len, squeezed.split(b"\x1e")), lambda end, size: end + size + 1))
+        short = _ends(squeezed.split(b"\x1e"))
         for _, start, _ in hits:
             weights[bisect_right(short, start)] = _SURELY
     return sorted([line for line, weight in weights.items() if weight >= _ENOUGH and texts[line]])
+
+
+def _ends(lines: list[bytes]) -> list[int]:
+    """Where each line ends, its separator included."""
+    return [*map(add, accumulate(map(len, lines)), count(1))]
 
 
 def _folded(texts: list[str]) -> list[str]:
@@ -172,17 +178,19 @@ def _folded(texts: list[str]) -> list[str]:
 
 def _signed(plain: bytes, ends: list[int]) -> Iterator[tuple[int, bytes | None]]:
     """Lines with a sign that may make a contact; with "!", "$" or "|" the word that it is in, else None."""
-    for hit in _SIGN.finditer(plain):
+    hit = _SIGN.search(plain)
+    while hit:
         at = hit.start()
-        found = _SIGNED.search(plain, max(0, at - 2), at + 6)
-        if not found:
-            continue
-        line = bisect_right(ends, at)
-        if hit[0] in b"@#/":
-            yield line, None
-        else:
-            start = plain.rfind(b" ", 0, at) + 1
-            yield line, plain[start : plain.find(b" ", at)]
+        following = hit.end() + (hit.end() == at)
+        if _SIGNED.search(plain, max(0, at - 2), at + 6):
+            line = bisect_right(ends, at)
+            if hit[0] in b"@#/":
+                yield line, None
+                following = ends[line] if line < len(ends) else len(plain)
+            else:
+                start = plain.rfind(b" ", 0, at) + 1
+                yield line, plain[start : plain.find(b" ", at)]
+        hit = _SIGN.search(plain, following)
     for _, start, _ in _LITERAL.find_matches_as_indexes(plain):
         yield bisect_right(ends, start), None
 

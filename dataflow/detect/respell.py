@@ -43,14 +43,14 @@ _NUMBER_ADDED = re.compile(
 )
 _BRACKETS = re.compile(r"[(\[{<]")
 _HAS_SIGN = re.compile(r"[!$@|]")
-_FEWEST_LETTERS = 4
+_FEWEST_LETTERS, _FEWEST_APART = 4, 3
 _SHORTEST_PREFIX, _LONGEST_PREFIX = 5, 12
 
 
 def respell(normal: Normal, t: Tokens) -> Normal:
     """`normal` with every disguise undone; itself when there is none. Linear time."""
     text = normal.text
-    if t.all_roles & SINGLE:
+    if t.all_roles & SINGLE and len([1 for roles in t.roles if roles & SINGLE]) >= _FEWEST_APART:
         normal = normal.rewrite(_cuts(text))
     if _HAS_SIGN.search(text):
         normal = normal.rewrite(

@@ -52,10 +52,12 @@ def masked(t: Tokens) -> list[tuple[int, int, str]]:
         if start < covered:
             continue
         gap, after = t.gaps[i], t.gaps[i + 1]
-        if not (t.roles[i] & MIXED or _TELLING.search(after) or _SIGN.search(gap)):
-            if i + 1 == len(t.words) or len(after) > 1 or t.words[i + 1] not in _MEASURES:
-                continue
-        match = _MASK.match(text, start - len(gap) + _sign(gap)) if gap and _SIGN.search(gap) else None
+        sign = _SIGN.search(gap)
+        if not (sign or t.roles[i] & MIXED or _TELLING.search(after)) and (
+            i + 1 == len(t.words) or len(after) > 1 or t.words[i + 1] not in _MEASURES
+        ):
+            continue
+        match = _MASK.match(text, start - len(gap) + sign.start()) if sign else None
         match = match or _MASK.match(text, start)
         if match:
             covered = match.end()
@@ -65,7 +67,3 @@ def masked(t: Tokens) -> list[tuple[int, int, str]]:
         found.sort()
     return found
 
-
-def _sign(gap: str) -> int:
-    """Where the last sign of a currency stands in a gap."""
-    return max(gap.rfind(sign) for sign in _CURRENCIES)

@@ -106,9 +106,9 @@ _BLANK = bytes(
 )
 _NO_DIGIT = bytes(code for code in range(256) if code not in b"0123456789\x1e")
 _NO_LETTER = bytes(code for code in range(128) if not chr(code).isalpha() and code != ord(_BREAK))
-_SIGN = re.compile(rb"[@#/$|!](?:(?<=[@#/])|(?=[a-z]))")
-_SIGNED = re.compile(
-    rb"@ ?[a-z0-9_:]|# ?[0-9]{4}|[a-z] ?/ ?[a-z0-9@~$+_#]|[a-z0-9][!$|@][a-z0-9]|[!$|][a-z]{2}"
+_SIGN = re.compile(
+    rb"[@#/$|!](?:(?<=@)(?= ?[a-z0-9_:])|(?<=#)(?= ?[0-9]{4})|(?<=[a-z]/)(?= ?[a-z0-9@~$+_#])"
+    rb"|(?<=[a-z] /)(?= ?[a-z0-9@~$+_#])|(?<=[a-z0-9][!$@|])(?=[a-z0-9])|(?<=[!$|])(?=[a-z]{2}))"
 )
 _LEET_RUN = re.compile(r"(?:[0-9oilszbgqaet][-._/ ()]{0,2}){10}|[0-9oilszbgq]{7}")
 _LITERAL = BytesAhoCorasick(
@@ -180,16 +180,14 @@ def _signed(plain: bytes, ends: list[int]) -> Iterator[tuple[int, bytes | None]]
     """Lines with a sign that may make a contact; with "!", "$" or "|" the word that it is in, else None."""
     hit = _SIGN.search(plain)
     while hit:
-        at = hit.start()
-        following = hit.end() + (hit.end() == at)
-        if _SIGNED.search(plain, max(0, at - 2), at + 6):
-            line = bisect_right(ends, at)
-            if hit[0] in b"@#/":
-                yield line, None
-                following = ends[line] if line < len(ends) else len(plain)
-            else:
-                start = plain.rfind(b" ", 0, at) + 1
-                yield line, plain[start : plain.find(b" ", at)]
+        at, following = hit.span()
+        line = bisect_right(ends, at)
+        if hit[0] in b"@#/":
+            yield line, None
+            following = ends[line] if line < len(ends) else len(plain)
+        else:
+            start = plain.rfind(b" ", 0, at) + 1
+            yield line, plain[start : plain.find(b" ", at)]
         hit = _SIGN.search(plain, following)
     for _, start, _ in _LITERAL.find_matches_as_indexes(plain):
         yield bisect_right(ends, start), None

@@ -112,14 +112,17 @@ def _parser() -> argparse.ArgumentParser:
         "detect",
         "find contacts in texts",
         'JSON Lines in: {"id", "text", "region"?}. For each a JSON line out:\n'
-        '  {"id", "detections": [{"type": "phone" | "handle", "platform", "value", "start", "end", "rule"}]}\n'
-        "value: E.164, or the handle in lower case without @; a number without its area code stays as it is.\n"
-        "Offsets in code points.\n\n"
+        '  {"id", "detections": [{"type": "phone" | "handle", "platform", "value", "start", "end",\n'
+        '   "rule"}]}\n'
+        "value: E.164, or the handle in lower case without @; a number that lacks its area code stays as\n"
+        "it is. Offsets in code points.\n\n"
         "With --explain the input may be a text itself, and the answer is for people: the normalised form,\n"
         "which rule found a contact, and which veto spoke against what looked like one.",
     )
     detect.add_argument("--region", default="US", help="country for texts without a region (default US)")
-    detect.add_argument("--explain", action="store_true", help="tell how each text, or the text FILE, is read")
+    detect.add_argument(
+        "--explain", action="store_true", help="tell how each text, or the text FILE, is read"
+    )
     for command in (validate, detect):
         command.add_argument("file", nargs="?", default="-", metavar="FILE", help="input; - or none: stdin")
     for command in (ddl, validate):

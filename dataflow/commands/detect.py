@@ -29,8 +29,8 @@ class Unfit(Exception):
 
 def detect(lines: BinaryIO, region: str, out: BinaryIO, err: TextIO) -> int:
     """For each `{"id", "text", "region"?}` a line `{"id", "detections": [...]}`, a detection being
-    `{"type", "platform", "value", "start", "end", "rule"}`: the value is E.164, or the handle in lower case without
-    @; offsets in code points, half open.
+    `{"type", "platform", "value", "start", "end", "rule"}`: the value is E.164, or the handle in lower case
+    without @; offsets in code points, half open.
 
     A line that is not fit is told on `err` by its number and left out; the answer is then 1, else 0. Raises
     ValueError for a default `region` that libphonenumber does not know.

@@ -16,7 +16,7 @@ def explain(text: str, region: str, out: TextIO) -> int:
 
 
 def explain_lines(lines: BinaryIO, region: str, out: TextIO, err: TextIO) -> int:
-    """The same for each `{"id", "text", "region"?}` line; 1 when one is not fit, which `err` tells, else 0."""
+    """The same for each `{"id", "text", "region"?}` line; 1 when one is not fit, told on `err`, else 0."""
     detector = Detector(region)
     unfit = 0
     for chunk in chunks(lines):

@@ -38,10 +38,50 @@ _DISCORD = re.compile(r"(?<![a-z0-9_.#@/])@?([a-z0-9][a-z0-9_.]{1,31}) ?# ?([0-9
 _REDDIT = re.compile(r"(?<![a-z0-9_.])/?u/([a-z0-9_-]{3,20})(?![a-z0-9])")
 _SKYPE = re.compile(r"(?<![a-z0-9])(live:(?:\.cid\.)?[a-z0-9][a-z0-9_.-]{2,40}[a-z0-9])")
 _TAGGED_WORDS = frozenset(
-    "order apt unit room number suite ticket case no nr pin code flat gate door locker box table floor route bus"
-    " invoice ref issue bug build rank top seat lot apartment slot group channel episode ep chapter part".split()
+    [
+        "order",
+        "apt",
+        "unit",
+        "room",
+        "number",
+        "suite",
+        "ticket",
+        "case",
+        "no",
+        "nr",
+        "pin",
+        "code",
+        "flat",
+        "gate",
+        "door",
+        "locker",
+        "box",
+        "table",
+        "floor",
+        "route",
+        "bus",
+        "invoice",
+        "ref",
+        "issue",
+        "bug",
+        "build",
+        "rank",
+        "top",
+        "seat",
+        "lot",
+        "apartment",
+        "slot",
+        "group",
+        "channel",
+        "episode",
+        "ep",
+        "chapter",
+        "part",
+    ]
 )
-_CALLED = re.compile(r"(?:\btel:|\bsms:|\bcallto:|viber://\w+\?number=|whatsapp://send\?phone=)(?:%2b|\+)?([0-9]{7,15})")
+_CALLED = re.compile(
+    r"(?:\btel:|\bsms:|\bcallto:|viber://\w+\?number=|whatsapp://send\?phone=)(?:%2b|\+)?([0-9]{7,15})"
+)
 
 
 class Address(NamedTuple):
@@ -113,7 +153,9 @@ def addresses(normal: Normal, t: Tokens) -> Iterator[Address]:
     if ("@" in text or t.all_roles & AT) and _MAY_BE_MAIL.search(text):
         for match in _EMAIL_WORDS.finditer(text):
             if not _prose(match[1]):
-                yield Address("email", f"{match[1]}@{_domain(match[2])}", match.start(), match.end(), "email_words")
+                yield Address(
+                    "email", f"{match[1]}@{_domain(match[2])}", match.start(), match.end(), "email_words"
+                )
     if "#" in text:
         for match in _DISCORD.finditer(text):
             if match[1] not in _TAGGED_WORDS and not match[1].isdigit():

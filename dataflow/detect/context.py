@@ -18,8 +18,8 @@ _SERVICE = frozenset(map(fold, table("phone_context.toml")["service"].split()))
 
 
 def near(t: Tokens, first: int, last: int) -> str:
-    """`contact`, `other` or `none` of the number at tokens `[first, last)`: the nearest telling word, one before
-    the number rather than one after.
+    """`contact`, `other` or `none` of the number at tokens `[first, last)`: the nearest telling word, one
+    before the number rather than one after.
     """
     roles, gaps = t.roles, t.gaps
     away = False

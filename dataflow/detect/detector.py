@@ -16,7 +16,8 @@ from dataflow.detect.handles import handles
 from dataflow.detect.lexicon import LISTED_REGIONS, PLATFORM
 from dataflow.detect.mentions import Mention, mentions
 from dataflow.detect.normalise import Normal, normalise
-from dataflow.detect.phones import Phone, international, phones, warm
+from dataflow.detect.numbering import international, warm
+from dataflow.detect.phones import Phone, phones
 from dataflow.detect.platforms import PLATFORMS
 from dataflow.detect.prefilter import suspects
 from dataflow.detect.respell import respell
@@ -82,7 +83,9 @@ class Detector:
         """How a text is read: its forms, its contacts with their rules, and what spoke against others."""
         normal = normalise(text)
         reading = _Reading(normal, self._region(region))
-        vetoes = tuple((veto.reason, *normalised.span(veto.start, veto.end)) for veto, normalised in reading.vetoes)
+        vetoes = tuple(
+            (veto.reason, *normalised.span(veto.start, veto.end)) for veto, normalised in reading.vetoes
+        )
         return Explanation(
             normal.text, reading.respelt.text, suspects([text]) == [0], reading.contacts(), vetoes
         )
@@ -177,7 +180,10 @@ def _platform_of(t: Tokens, phone: Phone, named: Sequence[Mention]) -> str | Non
             if mention.first - last < _WORDS_AFTER and t.starts[mention.first] - phone.end <= _REACH_AFTER:
                 after = mention.platform
         elif mention.last <= first:
-            if first - mention.last < _WORDS_BEFORE and phone.start - t.ends[mention.last - 1] <= _REACH_BEFORE:
+            if (
+                first - mention.last < _WORDS_BEFORE
+                and phone.start - t.ends[mention.last - 1] <= _REACH_BEFORE
+            ):
                 return mention.platform
             break
     return after

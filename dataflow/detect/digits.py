@@ -70,7 +70,7 @@ class Atom(NamedTuple):
 class Run(NamedTuple):
     """Atoms with nothing but separators between them, of tokens `[first, last)`.
 
-    `plus`: an international prefix stands before. `full`: the run with the weak atoms at its ends, if it had any.
+    `plus`: an international prefix stands before. `full`: with the weak atoms at its ends, if any.
     """
 
     atoms: tuple[Atom, ...]
@@ -114,7 +114,9 @@ def _mixed(token: str, at: int) -> list[Atom]:
         times = _TIMES.get(SIGNS.get(left, ""), 0)
         if times:
             return [Atom(right[0] * times + right[1:], start, end, "digits")]
-        word, figures, a, b = (left, right, middle, end) if right[0].isdigit() else (right, left, start, middle)
+        word, figures, a, b = (
+            (left, right, middle, end) if right[0].isdigit() else (right, left, start, middle)
+        )
         known = ROLES[word] != LATIN or len(figures) >= _FEWEST_GLUED
         if known and word not in NUMERALS and not ROLES[word] & FUSED:
             return [Atom(figures, a, b, "digits")] if len(figures) > 1 else []

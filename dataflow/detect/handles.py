@@ -34,7 +34,7 @@ from dataflow.detect.shapes import DOTTED, NEVER, STRONG, chunk, shape
 from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
-_POINTING = frozenset(":=→➡👉>⇒☞👇⬇\"«»“⏩↪➜▶🔜")
+_POINTING = frozenset(':=→➡👉>⇒☞👇⬇"«»“⏩↪➜▶🔜')
 _LOOSE = frozenset("-~|*()•/_[]`<{}#^,")
 _ENDS = frozenset(".!?;")
 _ENOUGH = 3
@@ -156,7 +156,9 @@ _CREDITS = frozenset(("by", "from", "via", "called", "official", "like"))
 """Words that credit somebody only before "@"."""
 _COMMANDS = frozenset(("follow", "watch", "like", "read", "via"))
 """Verbs that, without a subject, invite."""
-_SUBJECTS = frozenset(("i", "we", "you", "u", "they", "to", "who", "people", "ppl", "also", "only", "just", "still", "ll", "d"))
+_SUBJECTS = frozenset(
+    ("i", "we", "you", "u", "they", "to", "who", "people", "ppl", "also", "only", "just", "still", "ll", "d")
+)
 
 
 def _forward(text: _Text, mention: Mention) -> Place | None:
@@ -185,7 +187,11 @@ def _forward(text: _Text, mention: Mention) -> Place | None:
                 joint = max(joint, 1)
             i += 1
             continue
-        elif t.gaps[i + 1][:1] in ("_", ".") and i + 1 < len(t.words) and t.gaps[i + 1] in ("_", ".", "__", ".."):
+        elif (
+            t.gaps[i + 1][:1] in ("_", ".")
+            and i + 1 < len(t.words)
+            and t.gaps[i + 1] in ("_", ".", "__", "..")
+        ):
             pass
         elif roles & LABEL and i + 1 < len(t.words):
             joint, asked = max(joint, 2), False
@@ -276,8 +282,10 @@ def _marked(text: _Text, found: Sequence[Mention]) -> tuple[Place, Mention] | No
         if place is None:
             continue
         before = t.roles[i - 1] & LABEL or t.words[i - 1] in _MARKS or ":" in t.gaps[i] if i else 0
-        if (place.signed or before) and place.points >= (STRONG if place.signed else 2) and not (
-            place.signed and _third_party(t, i, True)
+        if (
+            (place.signed or before)
+            and place.points >= (STRONG if place.signed else 2)
+            and not (place.signed and _third_party(t, i, True))
         ):
             return place, min(found, key=lambda m: abs(m.first - i))
         if place.points >= STRONG and not place.signed:
@@ -332,8 +340,8 @@ def _bare(text: _Text) -> Place | None:
 def handles(
     normal: Normal, t: Tokens, named: Sequence[Mention], free: Sequence[tuple[int, int]]
 ) -> list[Handle | Veto]:
-    """The handles of a respelt text, outside the spans of `free`-standing contacts, and mentions (`named`) that
-    bind nothing. Linear time.
+    """The handles of a respelt text, outside the spans of `free`-standing contacts, and those mentions
+    (`named`) that bind nothing. Linear time.
     """
     announced = _anywhere(t) if t.all_roles & ANYWHERE else []
     if not (named or announced or "@" in t.text):

@@ -131,7 +131,10 @@ def _roles() -> dict[str, int]:
     give(PLATFORMS.emoji, MAYBE)
     give(PLATFORMS.pointed, POINTED)
     give((phrase[0] for phrase in PLATFORMS.phrases), PHRASE)
-    give((name[:k] for name in PLATFORMS.listed if len(name) > _SHORTEST_CUT for k in range(1, len(name) - 1)), BEGINNING)
+    give(
+        (name[:k] for name in PLATFORMS.listed if len(name) > _SHORTEST_CUT for k in range(1, len(name) - 1)),
+        BEGINNING,
+    )
     for name, role in _HANDLE_ROLES.items():
         give((word for _, word in _said(table("handle_context.toml")[name])), role)
     for name, role in _PHONE_ROLES.items():
@@ -177,7 +180,7 @@ def _judge(word: str) -> int:
 
 
 class _Roles(dict[str, int]):
-    """Roles by word. Words of letters that it judged are kept, up to a bound; figures and names with figures never."""
+    """Roles by word. Words of letters that it judged are kept, up to a bound; those with figures never."""
 
     def __init__(self, listed: Mapping[str, int]) -> None:
         super().__init__(listed)
@@ -208,7 +211,7 @@ def _by_language() -> dict[str, tuple[str, ...]]:
         for language in names:
             if word not in ENGLISH and language not in said[word]:
                 said[word].append(language)
-    return dict(said)
+    return {word: tuple(names) for word, names in said.items()}
 
 
 _SPOKEN = _by_language()

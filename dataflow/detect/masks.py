@@ -10,7 +10,10 @@ from dataflow.detect.tokens import Tokens
 
 _UNITS = "|".join(
     sorted(
-        map(re.escape, set(table("phrases.toml")["units"]) - {"", "in", "x", "s", "e", "f", "l", "p", "d", "g"}),
+        map(
+            re.escape,
+            set(table("phrases.toml")["units"]) - {"", "in", "x", "s", "e", "f", "l", "p", "d", "g"},
+        ),
         key=len,
         reverse=True,
     )
@@ -37,7 +40,28 @@ _FIGURES = DIGITS | MIXED
 _TELLING = re.compile(f"[/.:,'%°{_CURRENCIES}-]")
 """After a figure these may make it one of the shapes; else only a unit does."""
 _MEASURES = frozenset(table("phrases.toml")["units"]) | frozenset(
-    "am pm a p usd eur euro euros dollar dollars buck bucks quid kr zl percent n s e w".split()
+    [
+        "am",
+        "pm",
+        "a",
+        "p",
+        "usd",
+        "eur",
+        "euro",
+        "euros",
+        "dollar",
+        "dollars",
+        "buck",
+        "bucks",
+        "quid",
+        "kr",
+        "zl",
+        "percent",
+        "n",
+        "s",
+        "e",
+        "w",
+    ]
 )
 _LINK = re.compile(r"[a-z0-9-]{2,40}\.(?:[a-z]{2,12}\.)?[a-z]{2,12}/[^\s]*")
 
@@ -66,4 +90,3 @@ def masked(t: Tokens) -> list[tuple[int, int, str]]:
         found += [(match.start(), match.end(), "link") for match in _LINK.finditer(text)]
         found.sort()
     return found
-

@@ -42,7 +42,7 @@ def _phrase(t: Tokens, i: int) -> tuple[int, str] | None:
         return None
     for last in range(min(i + LONGEST_PHRASE, len(t.words)), i + 1, -1):
         platform = PLATFORMS.phrases.get(tuple(t.words[i:last]))
-        if platform and all([len(gap) <= _WIDEST_GAP for gap in t.gaps[i + 1 : last]]):
+        if platform and max(map(len, t.gaps[i + 1 : last])) <= _WIDEST_GAP:
             return last, platform
     return None
 

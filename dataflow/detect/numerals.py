@@ -80,8 +80,9 @@ def _plurals(english: Mapping[str, Numeral]) -> Iterator[tuple[str, Numeral]]:
     """ "fives", for "three fives"."""
     for word, numeral in english.items():
         if len(numeral.digits) == 1 and not numeral.weak:
-            yield (word + "es" if word.endswith("x") or word == "zero" else word + "s"), replace(
-                numeral, weak=True
+            yield (
+                (word + "es" if word.endswith("x") or word == "zero" else word + "s"),
+                replace(numeral, weak=True),
             )
 
 

@@ -1,26 +1,16 @@
-"""Phone numbers: digit runs in, decisions out. libphonenumber decides what is a number.
-
-`rphonenumbers` binds the Rust port of libphonenumber: 3.4 µs to parse and check, against 22 to 35 µs with
-the pure-Python `phonenumbers`, with the same answers; its calls share no mutable state, so threads may
-call it at once.
-"""
+"""Phone numbers: digit runs in, decisions out. libphonenumber decides what is a number."""
 
 from __future__ import annotations
 
 import re
-from functools import cache
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
-
-import rphonenumbers
+from typing import NamedTuple
 
 from dataflow.detect.context import near, spoken_of_a_service
-from dataflow.detect.data import table
 from dataflow.detect.digits import Atom, Run, runs
 from dataflow.detect.lexicon import (
     DIGITS,
-    ENGLISH_REGIONS,
     LOCAL,
     MANY,
     MIXED,
@@ -29,24 +19,20 @@ from dataflow.detect.lexicon import (
     OWN,
     REVERSE,
     SIGN,
-    regions,
 )
 from dataflow.detect.masks import masked
-from dataflow.detect.tokens import Tokens, tokens
+from dataflow.detect.numbering import Reader
+from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
-_FICTION: dict[str, int] = table("phone_context.toml")["fiction"]
 _STRONG_GAP = re.compile(r"[,;:!?()\n&a-z]|\s-\s|.{3}", re.DOTALL)
 _CURRENCY = re.compile(r"[$€£¥₹₽₺₱][ (]{0,2}$")
 _LISTING = re.compile(r"[,;&a-z]")
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
 _MOST_PIECES = 12
-_MOST_TRIES, _MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 40, 16, 8, 64
 _NANP = frozenset(("US", "CA"))
 _SHORT_TEXT, _ALONE, _WORD = 6, 3, 4
-_TOLL_FREE = frozenset((3, 4))
-_NOTHING = tokens("")
 
 
 class Phone(NamedTuple):
@@ -58,71 +44,14 @@ class Phone(NamedTuple):
     rule: str
 
 
-class _Known(NamedTuple):
-    parsed: Any
-    value: str
-    national: int
-    """Digits of the national number."""
-    valid: bool
-
-
-class _Reader:
-    """Asks libphonenumber, at most so often for one text: the bound that keeps a text's time linear."""
-
-    def __init__(self, region: str, t: Tokens) -> None:
-        self.region = region
-        self._t = t
-        self._left = _MOST_TRIES
-        self._left_abroad = _MOST_ABROAD
-        self._abroad: list[str] | None = None
-
-    def read(self, number: str, region: str | None) -> _Known | None:
-        """The number, when it is one of that region or could be by its length."""
-        if self._left <= 0:
-            return None
-        self._left -= 1
-        try:
-            parsed = rphonenumbers.parse(number, region)
-        except rphonenumbers.NumberParseException:
-            return None
-        value: str = rphonenumbers.format_number(parsed, rphonenumbers.PhoneNumberFormat.E164)
-        valid = rphonenumbers.is_valid_number(parsed) or _fictitious(value)
-        if valid or rphonenumbers.is_possible_number(parsed):
-            return _Known(parsed, value, len(str(parsed.national_number)), valid)
-        return None
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether it will answer no more."""
-        return self._left <= 0
-
-    def valid(self, number: str, region: str | None) -> _Known | None:
-        """The number, when libphonenumber or a range for fiction knows it."""
-        known = self.read(number, region)
-        return known if known and known.valid else None
-
-    def abroad(self, *, english: bool) -> list[str]:
-        """Other regions in which to look, by the language of the text."""
-        if self._abroad is None:
-            words = self._t.words[:_MOST_WORDS]
-            self._abroad = [each for each in regions(words) if each != self.region]
-        chosen = self._abroad if english else [each for each in self._abroad if each not in ENGLISH_REGIONS]
-        chosen = chosen[: min(_MOST_REGIONS, self._left_abroad)]
-        self._left_abroad -= len(chosen)
-        return chosen
-
-
-def _fictitious(value: str) -> bool:
-    digits = value[1:]
-    return any(_FICTION.get(digits[:length]) == len(digits) for length in range(4, 10))
-
-
 def _own(run: Run, t: Tokens) -> bool:
     """Whether a free-phone number is given as somebody's own, or stands alone."""
     if spoken_of_a_service(t):
         return False
     others = [*t.words[: run.first], *t.words[run.last :]]
-    return bool(t.all_roles & OWN) or all(not w.isalpha() or len(w) < _WORD or w.startswith("ext") for w in others)
+    return bool(t.all_roles & OWN) or all(
+        not w.isalpha() or len(w) < _WORD or w.startswith("ext") for w in others
+    )
 
 
 def _counting(atoms: tuple[Atom, ...]) -> bool:
@@ -184,7 +113,7 @@ def _grouped(run: Run) -> bool:
     return sizes in ([3, 3, 4], [1, 3, 3, 4])
 
 
-def _decide(run: Run, t: Tokens, reader: _Reader) -> Phone | Veto:
+def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
     """Whether the whole of `run` is one phone number."""
     atoms, digits = run.atoms, run.digits
     start, end = run.start, run.end
@@ -216,7 +145,7 @@ def _decide(run: Run, t: Tokens, reader: _Reader) -> Phone | Veto:
     if known and known.valid:
         if known.national <= 8 and not said and not (alone or digits.startswith(("00", "011"))):
             return veto("short, and nothing says that it is for calling")
-        if int(rphonenumbers.number_type(known.parsed)) in _TOLL_FREE and not _own(run, t):
+        if known.toll_free and not _own(run, t):
             return veto("a service's number")
         return Phone(known.value, start, end, rule)
     if known and reader.region in _NANP and _grouped(run):
@@ -275,7 +204,7 @@ def _tokens_of(run: Run, t: Tokens) -> list[int]:
     return found
 
 
-def _interrupted(parts: list[Run], t: Tokens, reader: _Reader) -> Phone | None:
+def _interrupted(parts: list[Run], t: Tokens, reader: Reader) -> Phone | None:
     """Groups with words between ("it starts with 415 then 555 and ends in 0123")."""
     sizes = [len(part.digits) for part in parts]
     grouped = sizes in ([3, 3, 4], [3, 7], [6, 4])
@@ -286,10 +215,8 @@ def _interrupted(parts: list[Run], t: Tokens, reader: _Reader) -> Phone | None:
     ):
         return None
     whole = Run(tuple(atom for part in parts for atom in part.atoms), parts[0].first, parts[-1].last)
-    if not grouped:
-        if near(t, whole.first, whole.last) != "contact":
-            return None
-    if _games(whole) or near(t, whole.first, whole.last) == "other":
+    context = near(t, whole.first, whole.last)
+    if _games(whole) or context == "other" or not (grouped or context == "contact"):
         return None
     found = reader.read(whole.digits, reader.region)
     if not found:
@@ -297,7 +224,7 @@ def _interrupted(parts: list[Run], t: Tokens, reader: _Reader) -> Phone | None:
     return Phone(found.value, whole.start, whole.end, "phone_interrupted")
 
 
-def _local(run: Run, t: Tokens, reader: _Reader) -> Phone | None:
+def _local(run: Run, t: Tokens, reader: Reader) -> Phone | None:
     """A number without its area code, where the text says that it is one: its seven digits, no E.164."""
     digits = run.digits
     if reader.region not in _NANP or len(digits) != 7 or digits[0] in "01" or len(run.atoms) > 7:
@@ -312,7 +239,9 @@ def _local(run: Run, t: Tokens, reader: _Reader) -> Phone | None:
 
 def _evidence(t: Tokens) -> int:
     """At most how many digits the words of a text may spell."""
-    return sum([_WORTH if roles & _SPOKEN else len(t.words[i]) for i, roles in enumerate(t.roles) if roles & _ANY])
+    return sum(
+        [_WORTH if roles & _SPOKEN else len(t.words[i]) for i, roles in enumerate(t.roles) if roles & _ANY]
+    )
 
 
 _SPOKEN = NUMERAL | MANY | SIGN
@@ -322,13 +251,13 @@ _WORTH = 3
 
 
 def phones(t: Tokens, region: str) -> list[Phone | Veto]:
-    """The phone numbers of a normalised text, in order and apart, and why other digits are none. Linear time."""
+    """The phone numbers of a normalised text, in order and apart, and why others are none. Linear time."""
     if not t.all_roles & NUMBERLIKE or _evidence(t) < _FEWEST:
         return []
     spans = runs(t, masked(t) if t.all_roles & (DIGITS | MIXED) else [])
     if not spans or sum([len(run.digits) for run in spans]) < _FEWEST:
         return []
-    reader = _Reader(region, t)
+    reader = Reader(region, t.words)
     found: list[Phone | Veto] = []
     backwards = t.all_roles & REVERSE
     i = 0
@@ -341,33 +270,35 @@ def phones(t: Tokens, region: str) -> list[Phone | Veto]:
             if turned:
                 found.append(Phone(turned.value, run.start, run.end, "phone_reversed"))
                 continue
-        if size < 9 and i < len(spans):
-            phone = None
-            for width in (4, 3, 2) if spans[i].start - run.end <= _LONGEST_INTERRUPTION else ():
-                phone = phone or _interrupted(spans[i - 1 : i - 1 + width], t, reader)
-                if phone:
-                    i += width - 1
-                    break
+        if size < 9 and i < len(spans) and spans[i].start - run.end <= _LONGEST_INTERRUPTION:
+            widths = (4, 3, 2)
+            tried = (_interrupted(spans[i - 1 : i - 1 + width], t, reader) for width in widths)
+            width, phone = next(((w, p) for w, p in zip(widths, tried, strict=True) if p), (0, None))
             if phone:
+                i += width - 1
                 found.append(phone)
                 continue
         if size < _FEWEST and not (run.full and len(run.full.digits) >= _FEWEST):
             continue
-        verdict: Phone | Veto | None = _decide(run, t, reader)
-        if isinstance(verdict, Veto):
-            full = _decide(run.full, t, reader) if run.full else verdict
-            if not isinstance(full, Veto):
-                found.append(full)
-                continue
-            local = _local(run, t, reader)
-            others = [local] if local else [] if _games(run) else _from_pieces(run, t, reader)
-            found += others or [verdict]
-        else:
-            found.append(verdict)
+        found += _read(run, t, reader)
     return found
 
 
-def _from_pieces(run: Run, t: Tokens, reader: _Reader) -> list[Phone]:
+def _read(run: Run, t: Tokens, reader: Reader) -> Sequence[Phone | Veto]:
+    """What a run holds: one number as a whole, several in its pieces, or none and why."""
+    verdict = _decide(run, t, reader)
+    if isinstance(verdict, Veto) and run.full:
+        full = _decide(run.full, t, reader)
+        verdict = verdict if isinstance(full, Veto) else full
+    if not isinstance(verdict, Veto):
+        return [verdict]
+    local = _local(run, t, reader)
+    if local:
+        return [local]
+    return (not _games(run) and _from_pieces(run, t, reader)) or [verdict]
+
+
+def _from_pieces(run: Run, t: Tokens, reader: Reader) -> list[Phone]:
     taken: list[Phone] = []
     if len(run.atoms) < 2:
         return taken
@@ -382,23 +313,3 @@ def _from_pieces(run: Run, t: Tokens, reader: _Reader) -> list[Phone]:
         if not isinstance(phone, Veto):
             taken.append(phone)
     return sorted(taken, key=lambda phone: phone.start)
-
-
-@cache
-def warm(region: str) -> None:
-    """Have libphonenumber compile a region's rules, about a millisecond, before the first message needs them."""
-    for kind in (rphonenumbers.PhoneNumberType.MOBILE, rphonenumbers.PhoneNumberType.FIXED_LINE):
-        number = rphonenumbers.example_number_for_type(region, kind)
-        if number:
-            national = rphonenumbers.format_number(number, rphonenumbers.PhoneNumberFormat.NATIONAL)
-            for said in (national, national[:-1]):
-                parsed = rphonenumbers.parse(said, region)
-                rphonenumbers.is_valid_number(parsed)
-                rphonenumbers.is_possible_number(parsed)
-                rphonenumbers.number_type(parsed)
-
-
-def international(digits: str) -> str | None:
-    """E.164 of digits that begin with the country code, or None when they are no number."""
-    found = _Reader("US", _NOTHING).read("+" + digits, None)
-    return found.value if found else None

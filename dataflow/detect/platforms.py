@@ -70,15 +70,18 @@ def _compile() -> Platforms:
             if len(name) >= _SHORTEST_INFLECTED and name + ending not in ordinary:
                 found.names.setdefault(name + ending, platform)
     for listed in (found.names, found.words):
-        for name, platform in [(n, p) for n, p in listed.items() if n in listed_only and len(n) >= _SHORTEST_DRAWN]:
+        for name, platform in [
+            (n, p) for n, p in listed.items() if n in listed_only and len(n) >= _SHORTEST_DRAWN
+        ]:
             for times in range(1, _LONGEST_DRAWN):
                 if name + name[-1] * times not in ordinary:
                     listed.setdefault(name + name[-1] * times, platform)
     for word, platform in list(found.words.items()):
         for ending in map(fold, table("phrases.toml")["endings"]):
-            if len(word) >= _SHORTEST_WORD_INFLECTED and word + ending not in ordinary:
-                if word + ending not in found.names:
-                    found.words.setdefault(word + ending, platform)
+            inflected = word + ending
+            taken = inflected in ordinary or inflected in found.names
+            if len(word) >= _SHORTEST_WORD_INFLECTED and not taken:
+                found.words.setdefault(inflected, platform)
     return found
 
 
@@ -102,7 +105,9 @@ def named(word: str) -> str | None:
         return None
     for letters in (unleet(word), unleet(word.replace("1", "l"))):
         if letters.isalpha() and len(letters) >= _SHORTEST_LEET:
-            platform = lexicon.names.get(letters) or (lexicon.words.get(letters) if len(letters) > 3 else None)
+            platform = lexicon.names.get(letters) or (
+                lexicon.words.get(letters) if len(letters) > 3 else None
+            )
             if platform:
                 return platform
     return None

@@ -1,7 +1,7 @@
 """The prefilter: which texts of a batch may hold a contact.
 
-Most chat holds none. The whole batch is one string of bytes: folded, its punctuation blanked, and searched once
-for every trigger by an Aho-Corasick automaton, so that a text without any costs no Python at all. Triggers
+Most chat holds none. The whole batch is one string of bytes: folded, its punctuation blanked, and searched
+once for every trigger by an Aho-Corasick automaton, so that a text without any costs no Python at all. Triggers
 weigh: a platform's name is enough by itself, digits and number words must add up to a number. Signs ("@", a
 link) and digits among letters get a second look, of the one text.
 """
@@ -31,7 +31,7 @@ _SHORTEST_RAW, _SHORTEST_SQUEEZED, _MOST_LEET = 4, 7, 6
 _LETTERS_AS_DIGITS = {"o": "0", "i": "1", "l": "1", "e": "3", "a": "4", "s": "5", "t": "7", "b": "8"}
 _BREAK = "\x1e"
 _APART = f" {_BREAK} "
-_SHORT_FORMS = frozenset("im sa si ti di id ur ru ia ai ma".split())
+_SHORT_FORMS = frozenset(["im", "sa", "si", "ti", "di", "id", "ur", "ru", "ia", "ai", "ma"])
 """What apostrophes and chat leave of two letters in a row, in no spelled-out name."""
 _PHRASES, _SPELLING = table("phrases.toml"), table("handle_context.toml")
 
@@ -119,7 +119,9 @@ _LITERAL = BytesAhoCorasick(
         f"{mark}{word}".encode()
         for mark in "([{<"
         for name in ("dot", "at", "underscore")
-        for word in sorted({fold(w) for text in _SPELLING[name].values() for w in text.split()} | {".", "@", "_"})
+        for word in sorted(
+            {fold(w) for text in _SPELLING[name].values() for w in text.split()} | {".", "@", "_"}
+        )
     ],
     implementation=Implementation.DFA,
 )
@@ -144,9 +146,11 @@ def suspects(texts: Sequence[str | None]) -> list[int]:
     figures = [*map(len, plain.translate(None, _NO_DIGIT).split(b"\x1e"))]
     for line in [*compress(count(), figures)]:
         size = figures[line]
-        if size >= _FEWEST_DIGITS or size + weights.get(line, 0) >= _FEWEST_DIGITS:
-            weights[line] = _SURELY
-        elif size > 1 and _LEET_RUN.search(lines[line].decode("utf-8", "replace")):
+        if (
+            size >= _FEWEST_DIGITS
+            or size + weights.get(line, 0) >= _FEWEST_DIGITS
+            or (size > 1 and _LEET_RUN.search(lines[line].decode("utf-8", "replace")))
+        ):
             weights[line] = _SURELY
     for line, chunk in _signed(plain, ends):
         if weights.get(line, 0) < _ENOUGH and (chunk is None or _named(chunk)):

@@ -20,7 +20,9 @@ _SPELLING = table("handle_context.toml")
 
 
 def _any(name: str) -> str:
-    return "|".join(sorted({fold(w) for text in _SPELLING[name].values() for w in text.split()}, key=len, reverse=True))
+    return "|".join(
+        sorted({fold(w) for text in _SPELLING[name].values() for w in text.split()}, key=len, reverse=True)
+    )
 
 
 _DOT, _AT, _SLASH, _UNDERSCORE = _any("dot"), _any("at"), _any("slash"), _any("underscore")

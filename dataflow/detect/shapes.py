@@ -47,7 +47,9 @@ def chunk(t: Tokens, i: int, platform: str | None = None) -> tuple[int, int]:
     end = min(match.end() if match else t.ends[i], start + 2 * LONGEST)
     if platform in _WITH_HYPHENS:
         tail = _HYPHENED.match(t.text, end, end + LONGEST)
-        told = platform == "linkedin" or (tail and any(c.isdigit() or c == "_" for c in t.text[start : tail.end()]))
+        told = platform == "linkedin" or (
+            tail and any(c.isdigit() or c == "_" for c in t.text[start : tail.end()])
+        )
         if tail and told:
             end = tail.end()
     return start, end

@@ -16,14 +16,12 @@ from dataflow.detect.platforms import PLATFORMS
 
 _ASCII = re.compile("([a-z0-9]+)")
 _EMOJI = sorted(
-    {sign for sign in PLATFORMS.emoji}
+    set(PLATFORMS.emoji)
     | {word for word, roles in ROLES.items() if roles & CONTACT and not word[0].isalnum()}
     | {word for word in NUMERALS if not word[0].isalnum()}
 )
 """Signs that mean something: words of one character."""
-_ANY = re.compile(
-    rf"([a-z0-9]+|[{''.join(_EMOJI)}]|[^\W_a-z0-9]+(?:[{MARKS}]+[^\W_a-z0-9]*)*)"
-)
+_ANY = re.compile(rf"([a-z0-9]+|[{''.join(_EMOJI)}]|[^\W_a-z0-9]+(?:[{MARKS}]+[^\W_a-z0-9]*)*)")
 
 
 class Tokens(NamedTuple):

@@ -23,9 +23,27 @@ BATCH, BATCHES, POSITIVE = 1000, 30, 0.03
 LONGEST = 2056
 """Bytes that the contract allows a text."""
 REPEATED = (
-    "5 ", "five ", "insta ", "my ig ab_c1 ", "@a", "a.b ", "x.co/", "4155550123 ", "415 555 01 23 ", "1/2/", "onetwo",
-    "👻 ", "инста ", "my number is 415-555-", "my snap is ", "$1 ", "luna at gmail ", "i n s t a ", "s.n.a.p.", "12:30 ",
-)  # fmt: skip
+    "5 ",
+    "five ",
+    "insta ",
+    "my ig ab_c1 ",
+    "@a",
+    "a.b ",
+    "x.co/",
+    "4155550123 ",
+    "415 555 01 23 ",
+    "1/2/",
+    "onetwo",
+    "👻 ",
+    "инста ",
+    "my number is 415-555-",
+    "my snap is ",
+    "$1 ",
+    "luna at gmail ",
+    "i n s t a ",
+    "s.n.a.p.",
+    "12:30 ",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +172,17 @@ def report(result: Result) -> str:
     ]
     for each in result.quality:
         s = each.with_region
-        figures = [f"{s.messages['phone'].f1:.3f}", f"{s.messages['phone'].precision:.3f}", f"{s.values['phone'].recall:.3f}"]
+        figures = [
+            f"{s.messages['phone'].f1:.3f}",
+            f"{s.messages['phone'].precision:.3f}",
+            f"{s.values['phone'].recall:.3f}",
+        ]
         figures += [f"{s.messages['handle'].f1:.3f}", f"{s.messages['handle'].precision:.3f}"]
-        figures += [f"{s.values['handle'].recall:.3f}", f"{s.platforms.recall:.3f}", f"{s.messages['any'].f1:.3f}"]
+        figures += [
+            f"{s.values['handle'].recall:.3f}",
+            f"{s.platforms.recall:.3f}",
+            f"{s.messages['any'].f1:.3f}",
+        ]
         if not s.of:
             figures = ["-"] * len(figures)
         alarms = [f"{s.alarms[kind]}/{s.negatives[kind]}" for kind in ("hard_negative", "benign")]
@@ -191,7 +217,7 @@ def report(result: Result) -> str:
         f"| of it the prefilter | {speed.prefilter:.2f} |",
         f"| one labelled message alone, 99th percentile | {speed.single_p99:.0f} |",
         f"| the slowest labelled message | {speed.single_worst:.0f} |",
-        f"| the slowest text of {LONGEST} bytes ({speed.longest_text!r} over and over) | {speed.longest:.0f} |",
+        f"| the slowest text of {LONGEST} bytes ({speed.longest_text!r} repeated) | {speed.longest:.0f} |",
     ]
     return "\n".join(lines)
 

@@ -66,7 +66,9 @@ def _message(said: dict[str, Any]) -> Message:
         Label(
             each["type"],
             each["platform"],
-            frozenset(_plain(each["type"], v) for v in [each["value_normalized"], *each.get("value_alts", [])]),
+            frozenset(
+                _plain(each["type"], v) for v in [each["value_normalized"], *each.get("value_alts", [])]
+            ),
             each["start"],
             each["end"],
         )
@@ -115,7 +117,7 @@ class Score:
     messages: dict[str, Counts] = field(default_factory=lambda: {k: Counts() for k in (*KINDS, "any")})
     """By kind: does the message hold one, was one said."""
     values: dict[str, Counts] = field(default_factory=lambda: {k: Counts() for k in KINDS})
-    """By kind: labels whose value was found (right), not found (missed), contacts that are no label (wrong)."""
+    """By kind: labels whose value was found (right), not (missed), contacts that are no label (wrong)."""
     platforms: Counts = field(default_factory=Counts)
     """Of labels whose value was found and that have a platform."""
     spans: Counts = field(default_factory=Counts)

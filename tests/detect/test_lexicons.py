@@ -80,8 +80,8 @@ def numerals() -> Iterator[tuple[str, str, str]]:
                 yield language, word, str(number)
 
 
-@pytest.mark.parametrize(("language", "word", "digits"), numerals())
-def test_a_number_word_spells_its_digits_in_a_phone_number(language: str, word: str, digits: str) -> None:
+@pytest.mark.parametrize(("_", "word", "digits"), numerals())
+def test_a_number_word_spells_its_digits_in_a_phone_number(_: str, word: str, digits: str) -> None:
     said = "4155550123"[: 9 - len(digits)]
     apart = " ".join(said)
     allowed = {digits, *AMBIGUOUS.get(fold(word), {}).values()}
@@ -91,12 +91,16 @@ def test_a_number_word_spells_its_digits_in_a_phone_number(language: str, word: 
     )
 
 
-@pytest.mark.parametrize("language", ["en", "es", "fr", "de", "pt", "it", "nl", "tr", "ru", "hi", "hi_latn", "id", "pl"])
+@pytest.mark.parametrize(
+    "language", ["en", "es", "fr", "de", "pt", "it", "nl", "tr", "ru", "hi", "hi_latn", "id", "pl"]
+)
 def test_each_main_language_has_all_ten_digits_and_its_teens(language: str) -> None:
     entries = NUMBERS[language]
     weak = entries.get("weak", [""] * 10)
     assert all(strong or other for strong, other in zip(entries["digits"], weak, strict=True))
-    teens = {number for key in ("more", "tens") for number in entries.get(key, {}).values() if 10 <= number < 20}
+    teens = {
+        number for key in ("more", "tens") for number in entries.get(key, {}).values() if 10 <= number < 20
+    }
     assert len(teens) >= 9 or "suffixes" in entries
 
 
@@ -134,7 +138,20 @@ def test_a_reversed_number_is_read_from_its_end(_: str, word: str) -> None:
 @pytest.mark.parametrize(
     ("_", "word"),
     [
-        *listed(HANDLES, "label", "copula", "filler", "give", "on", "others", "own", "dot", "at", "underscore", "slash"),
+        *listed(
+            HANDLES,
+            "label",
+            "copula",
+            "filler",
+            "give",
+            "on",
+            "others",
+            "own",
+            "dot",
+            "at",
+            "underscore",
+            "slash",
+        ),
         *listed(PHONES, "local"),
     ],
 )
@@ -143,7 +160,8 @@ def test_a_context_word_is_one_word_of_a_text(_: str, word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table_name", "words_"), [("generic", PHONES["generic"]), ("service", PHONES["service"]), ("yours", PHONES["yours"])]
+    ("table_name", "words_"),
+    [("generic", PHONES["generic"]), ("service", PHONES["service"]), ("yours", PHONES["yours"])],
 )
 def test_a_plain_list_of_words_holds_words(table_name: str, words_: str) -> None:
     for word in words_.split():

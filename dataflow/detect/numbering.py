@@ -1,0 +1,109 @@
+"""What libphonenumber says of digits.
+
+`rphonenumbers` binds the Rust port of libphonenumber: 3.4 µs to parse and check, against 22 to 35 µs with
+the pure-Python `phonenumbers`, with the same answers; its calls share no mutable state, so threads may
+call it at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import rphonenumbers
+
+from dataflow.detect.data import table
+from dataflow.detect.lexicon import ENGLISH_REGIONS, regions
+
+_FICTION: dict[str, int] = table("phone_context.toml")["fiction"]
+_MOST_TRIES, _MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 40, 16, 8, 64
+_TOLL_FREE = frozenset((3, 4))
+
+
+class Known(NamedTuple):
+    """A number: valid in its region, or possible by its length."""
+
+    parsed: Any
+    """rphonenumbers.PhoneNumber."""
+    value: str
+    """E.164."""
+    national: int
+    """Digits of the national number."""
+    valid: bool
+
+    @property
+    def toll_free(self) -> bool:
+        """Whether it is free or costs extra to call: nobody's own number, but a service's."""
+        return int(rphonenumbers.number_type(self.parsed)) in _TOLL_FREE
+
+
+class Reader:
+    """Asks libphonenumber, at most so often for one text: the bound that keeps a text's time linear."""
+
+    def __init__(self, region: str, words: Sequence[str] = ()) -> None:
+        """`words`: of the text, whose language says where else to look."""
+        self.region = region
+        self._words = words[:_MOST_WORDS]
+        self._left = _MOST_TRIES
+        self._left_abroad = _MOST_ABROAD
+        self._abroad: list[str] | None = None
+
+    def read(self, number: str, region: str | None) -> Known | None:
+        """The number, when it is one of that region or could be by its length."""
+        if self._left <= 0:
+            return None
+        self._left -= 1
+        try:
+            parsed = rphonenumbers.parse(number, region)
+        except rphonenumbers.NumberParseException:
+            return None
+        value: str = rphonenumbers.format_number(parsed, rphonenumbers.PhoneNumberFormat.E164)
+        valid = rphonenumbers.is_valid_number(parsed) or _fictitious(value)
+        if valid or rphonenumbers.is_possible_number(parsed):
+            return Known(parsed, value, len(str(parsed.national_number)), valid)
+        return None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether it will answer no more."""
+        return self._left <= 0
+
+    def valid(self, number: str, region: str | None) -> Known | None:
+        """The number, when libphonenumber or a range for fiction knows it."""
+        known = self.read(number, region)
+        return known if known and known.valid else None
+
+    def abroad(self, *, english: bool) -> list[str]:
+        """Other regions in which to look, by the language of the text."""
+        if self._abroad is None:
+            self._abroad = [each for each in regions(self._words) if each != self.region]
+        chosen = self._abroad if english else [each for each in self._abroad if each not in ENGLISH_REGIONS]
+        chosen = chosen[: min(_MOST_REGIONS, self._left_abroad)]
+        self._left_abroad -= len(chosen)
+        return chosen
+
+
+def _fictitious(value: str) -> bool:
+    digits = value[1:]
+    return any(_FICTION.get(digits[:length]) == len(digits) for length in range(4, 10))
+
+
+@cache
+def warm(region: str) -> None:
+    """Have libphonenumber compile a region's rules (a millisecond or so) before the first message needs them."""
+    for kind in (rphonenumbers.PhoneNumberType.MOBILE, rphonenumbers.PhoneNumberType.FIXED_LINE):
+        number = rphonenumbers.example_number_for_type(region, kind)
+        if number:
+            national = rphonenumbers.format_number(number, rphonenumbers.PhoneNumberFormat.NATIONAL)
+            for said in (national, national[:-1]):
+                parsed = rphonenumbers.parse(said, region)
+                rphonenumbers.is_valid_number(parsed)
+                rphonenumbers.is_possible_number(parsed)
+                rphonenumbers.number_type(parsed)
+
+
+def international(digits: str) -> str | None:
+    """E.164 of digits that begin with the country code, or None when they are no number."""
+    found = Reader("US").read("+" + digits, None)
+    return found.value if found else None

@@ -39,7 +39,8 @@ _LOOSE = frozenset("-~|*()•/_[]`<{}#^,")
 _ENDS = frozenset(".!?;")
 _ENOUGH = 3
 _FARTHEST = 9
-_FEW_WORDS = 5
+_FEW_WORDS, _NOTHING_ELSE = 5, 2
+_FEWEST_APART = 4
 _MOST = 24
 _OWN_ANSWER = frozenset(("mine", "mines", "its", "im", "m"))
 
@@ -107,6 +108,13 @@ class _Text:
         """Whether "@" stands right before token i."""
         return _GAPS[self.t.gaps[i]].signed
 
+    def _spelt_out(self, start: int, end: int) -> bool:
+        """Whether the name's letters stood apart, which no word's do."""
+        if self.normal.origin is None or end - start < _FEWEST_APART:
+            return False
+        first, last = self.normal.span(start, end)
+        return last - first >= 2 * (end - start) - 1 and self.normal.original[first:last].isascii()
+
     def place(self, i: int, platform: str | None = None) -> Place | None:
         """The chosen name at token i with its shape's points, or None when it cannot be one."""
         t = self.t
@@ -121,6 +129,8 @@ class _Text:
         word = t.text[start:end]
         signed = start > 0 and t.text[start - 1] == "@"
         points = shape(word, signed)
+        if points < STRONG and self._spelt_out(start, end):
+            points = STRONG
         if points <= NEVER + 2 or not self.normal.plain(start, end):
             return None
         return Place(i, max(last, i + 1), start, end, points, signed)
@@ -165,8 +175,7 @@ def _forward(text: _Text, mention: Mention) -> Place | None:
     """The name after a mention that is its handle, with all its points; None when there is none."""
     t = text.t
     base = (1 if mention.sure else 0) + _gives(t, mention.first)
-    if text.latin <= _FEW_WORDS:
-        base += 1
+    base += (text.latin <= _FEW_WORDS) + (text.latin <= _NOTHING_ELSE)
     joint, asked = 0, False
     i = mention.last
     stop = min(len(t.words), mention.last + _FARTHEST)
@@ -206,7 +215,7 @@ def _forward(text: _Text, mention: Mention) -> Place | None:
             joint, base, asked = max(joint, 1), base + 1, False
             i += 1
             continue
-        elif roles & (FILLER | SURE | MAYBE | PHRASE) and not (roles & NAME and joint == 2):
+        elif roles & (FILLER | GIVE | SURE | MAYBE | PHRASE) and not (roles & NAME and joint == 2):
             i += 1
             continue
         place = text.place(i, mention.platform)
@@ -243,6 +252,8 @@ def _backward(text: _Text, mention: Mention) -> Place | None:
         elif t.words[i] not in _BEFORE_ON and not (roles & (SURE | MAYBE | PHRASE) and not text.signed(i)):
             break
         i -= 1
+    added = i > 0 and i == mention.first - 1 and bool(t.roles[i - 1] & GIVE) and t.words[i - 1] in _INVITE
+    joined = joined or added
     if i < 0 or i in text.taken or not (joined or loose):
         return None
     while i and t.gaps[i] in ("_", ".", "__", "-"):
@@ -258,11 +269,12 @@ def _backward(text: _Text, mention: Mention) -> Place | None:
         points += 1
     if place.points < (1 if given and joined else 2) or points < _ENOUGH:
         return None
-    if loose and not joined and place.points < STRONG:
+    if loose and not joined and place.points < (2 if text.latin <= _NOTHING_ELSE else STRONG):
         return None
     return None if _third_party(t, i, place.signed) and not _gives(t, i) else place._replace(points=points)
 
 
+_INVITE = frozenset(("add", "follow", "find", "addme", "message", "dm"))
 _BRACKET = frozenset("(-,|/:=@)[")
 _MARKS = frozenset(("its", "add", "im", "m", "mine"))
 
@@ -281,7 +293,13 @@ def _marked(text: _Text, found: Sequence[Mention]) -> tuple[Place, Mention] | No
         place = text.place(i)
         if place is None:
             continue
-        before = t.roles[i - 1] & LABEL or t.words[i - 1] in _MARKS or ":" in t.gaps[i] if i else 0
+        last = place.last == len(t.words)
+        before = i and (
+            t.roles[i - 1] & LABEL
+            or t.words[i - 1] in _MARKS
+            or ":" in t.gaps[i]
+            or (last and _GAPS[t.gaps[i]].joint and len(t.gaps[i]) > 1)
+        )
         if (
             (place.signed or before)
             and place.points >= (STRONG if place.signed else 2)
@@ -292,7 +310,7 @@ def _marked(text: _Text, found: Sequence[Mention]) -> tuple[Place, Mention] | No
             strong.append(place)
     if len(strong) == 1 and not _third_party(t, strong[0].first, False):
         nearest = min(found, key=lambda m: abs(m.first - strong[0].first))
-        if nearest.sure or _gives(t, nearest.first) or text.latin <= _FEW_WORDS:
+        if nearest.sure or t.all_roles & GIVE or text.latin <= _FEW_WORDS:
             return strong[0], nearest
     return None
 

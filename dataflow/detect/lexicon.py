@@ -176,7 +176,81 @@ def _judge(word: str) -> int:
             return FUSED | LATIN
     if len(word) > 3 and any(short in ENGLISH or short in _CHAT["en"] for short in squeezed(word)):
         return ORDINARY | LATIN
+    if _inflected(word):
+        return ORDINARY | LATIN
     return LATIN
+
+
+_SUFFIXES = (
+    "s",
+    "es",
+    "ed",
+    "d",
+    "er",
+    "ers",
+    "r",
+    "rs",
+    "ing",
+    "ings",
+    "ly",
+    "ness",
+    "able",
+    "less",
+    "ful",
+    "ish",
+    "y",
+    "ier",
+    "iest",
+    "est",
+    "ism",
+    "ist",
+    "ists",
+    "ity",
+    "like",
+    "worthy",
+    "ment",
+    "ments",
+    "ize",
+    "ized",
+    "n",
+    "in",
+    "ies",
+    "wise",
+)
+_PREFIXES = (
+    "un",
+    "re",
+    "non",
+    "over",
+    "pre",
+    "anti",
+    "mis",
+    "super",
+    "out",
+    "co",
+    "ex",
+    "semi",
+    "ultra",
+    "mega",
+)
+_SHORTEST_STEM = 4
+
+
+def _inflected(word: str) -> bool:
+    """Whether a word is made of an English one and an ending, or a beginning."""
+    for suffix in _SUFFIXES:
+        if word.endswith(suffix):
+            stem = word[: -len(suffix)]
+            if len(stem) >= _SHORTEST_STEM and (
+                stem in ENGLISH or stem + "e" in ENGLISH or (stem[-1] == stem[-2] and stem[:-1] in ENGLISH)
+            ):
+                return True
+    return any(
+        word.startswith(prefix)
+        and len(word) - len(prefix) >= _SHORTEST_STEM
+        and word[len(prefix) :] in ENGLISH
+        for prefix in _PREFIXES
+    )
 
 
 class _Roles(dict[str, int]):

@@ -57,6 +57,8 @@ def _compile() -> Platforms:
             found.emoji[sign] = platform
         for domain in entries.get("domains", ()):
             found.domains[domain] = platform
+    for name, platform in [(n, p) for n, p in found.names.items() if "i" in n and len(n) >= _SHORTEST_DRAWN]:
+        found.names.setdefault(name.replace("i", "l"), platform)
     listed_names = list(found.names.items())
     found.listed.extend(found.names)
     listed_only = {*found.names, *found.words}

@@ -108,7 +108,7 @@ _NO_DIGIT = bytes(code for code in range(256) if code not in b"0123456789\x1e")
 _NO_LETTER = bytes(code for code in range(128) if not chr(code).isalpha() and code != ord(_BREAK))
 _SIGN = re.compile(
     rb"[@#/$|!](?:(?<=@)(?= ?[a-z0-9_:])|(?<=#)(?= ?[0-9]{4})|(?<=[a-z]/)(?= ?[a-z0-9@~$+_#])"
-    rb"|(?<=[a-z] /)(?= ?[a-z0-9@~$+_#])|(?<=[a-z0-9][!$@|])(?=[a-z0-9])|(?<=[!$|])(?=[a-z]{2}))"
+    rb"|(?<=[a-z] /)(?= ?[a-z0-9@~$+_#])|(?<=[a-z0-9][!$@|])(?=[a-z0-9])|(?<=[!$|])(?=[a-z]))"
 )
 _LEET_RUN = re.compile(r"(?:[0-9oilszbgqaet][-._/ ()]{0,2}){10}|[0-9oilszbgq]{7}")
 _LITERAL = BytesAhoCorasick(

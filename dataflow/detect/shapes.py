@@ -24,7 +24,7 @@ NEVER = -9
 STRONG = 3
 DOTTED = -1
 """Two words with a dot between, one of them common: a chosen name after a colon, else prose."""
-_SHORTEST_DOTTED, _SHORTEST_NAME = 4, 4
+_SHORTEST_DOTTED, _SHORTEST_NAME, _SHORTEST_PARTLY = 4, 4, 8
 _SHORTEST, LONGEST = 3, 40
 _CHUNK = re.compile(r"[a-z0-9_](?:[a-z0-9_]*(?:\.+(?=[a-z0-9_]))?)*")
 _HYPHENED = re.compile(r"(?:-[a-z0-9_.]*[a-z0-9_])+")
@@ -81,7 +81,9 @@ def shape(word: str, signed: bool) -> int:
             return NEVER
         if not any(part in COMMON for part in parts):
             return 2
-        return DOTTED if len(parts) == 2 and min(map(len, parts)) >= _SHORTEST_DOTTED else NEVER
+        return (
+            DOTTED if min(map(len, parts)) >= (_SHORTEST_DOTTED if len(parts) == 2 else _SHORTEST) else NEVER
+        )
     return STRONG + bonus
 
 
@@ -91,17 +93,20 @@ def _letters(word: str, bonus: int) -> int:
         return (1 if len(word) >= 5 else 0) + bonus
     if roles & ORDINARY or (roles & _WORDY and len(word) < 5):
         return NEVER + bonus
-    if compound(word) or _begins_with_name(word):
+    if compound(word):
         return 2 + bonus
     if _slip(word):
         return NEVER
+    if _partly_known(word):
+        return 2 + bonus
     return (1 if len(word) >= 5 else 0) + bonus
 
 
-def _begins_with_name(word: str) -> bool:
-    """Whether a first name and three letters or more make up the word."""
-    return any(ROLES_OF.get(word[:k], 0) & NAME for k in range(_SHORTEST_NAME, len(word) - 2)) or any(
-        ROLES_OF.get(word[k:], 0) & NAME for k in range(3, len(word) - _SHORTEST_NAME + 1)
+def _partly_known(word: str) -> bool:
+    """Whether a name, or in a long word a word, and three letters or more make up the word."""
+    known = NAME | ORDINARY if len(word) >= _SHORTEST_PARTLY else NAME
+    return any(ROLES_OF.get(word[:k], 0) & known for k in range(_SHORTEST_NAME, len(word) - 2)) or any(
+        ROLES_OF.get(word[k:], 0) & known for k in range(3, len(word) - _SHORTEST_NAME + 1)
     )
 
 

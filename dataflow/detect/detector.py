@@ -59,6 +59,11 @@ class Detector:
         for region in {default_region, *LISTED_REGIONS}:
             warm(region)
 
+    @property
+    def default_region(self) -> str:
+        """The region in which national numbers are read that come without one."""
+        return self._default_region
+
     @staticmethod
     def knows(region: str) -> bool:
         """Whether numbers can be read as ones of this region."""

@@ -24,6 +24,7 @@ from dataflow.detect import Detector
 from dataflow.encode import ContactEncoder, DeadLetterEncoder, encode_rows
 from dataflow.enrich import Enricher
 from dataflow.model import Checked, Sighting
+from dataflow.splits import Splits
 from dataflow.validate import Validator
 
 MIDNIGHT = datetime(2020, 1, 1, tzinfo=UTC)
@@ -34,11 +35,16 @@ Windowed = tuple[str, tuple[int, WindowSegments]]
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What happens to a batch, each step a pure function of what the step before made."""
+    """What happens to a batch, each step a pure function of what the step before made.
+
+    But for `splits`, which remembers earlier messages.
+    """
 
     validate: Validator
     enrich: Enricher
     detector: Detector
+    splits: Splits | None
+    """The memory of contacts split over messages; None: they are not looked for."""
     scanned: int
     """Index of the scanned field in a row's values."""
     contacts: ContactEncoder
@@ -49,6 +55,8 @@ class Steps:
         """Find the contacts in the scanned field of every row."""
         texts = [row.values[self.scanned] for row in checked.rows]
         found = self.detector.detect([text if isinstance(text, str) else None for text in texts])
+        if self.splits:
+            found = [*self.splits.complete(checked.rows, found)]
         sightings = tuple(
             Sighting(row, contact)
             for row, contacts in zip(checked.rows, found, strict=True)

@@ -24,6 +24,7 @@ from dataflow.settings_table import (
     LogLevel,
     RedshiftAuth,
     Setting,
+    SplitContacts,
     SslMode,
     WrongValue,
 )
@@ -115,6 +116,7 @@ class Settings:
     contact_key: bytes | None = field(repr=False)
     contact_key_id: str
     default_region: str
+    split_contacts: SplitContacts
     contract: Path | None
     pipeline: str
     window: timedelta
@@ -314,6 +316,7 @@ def read(sources: Sources, judge: ClientJudge) -> Settings:
         contact_key=get["CONTACT_HMAC_KEY"],
         contact_key_id=get["CONTACT_HMAC_KEY_ID"],
         default_region=get["DEFAULT_REGION"],
+        split_contacts=get["SPLIT_CONTACTS"],
         contract=get["CONTRACT"],
         pipeline=get["PIPELINE"],
         window=get["WINDOW"],

@@ -21,6 +21,13 @@ class ContactValues(Enum):
     OMITTED = "omitted"
 
 
+class SplitContacts(Enum):
+    """Whether contacts are looked for that are split over messages."""
+
+    OFF = "off"
+    ON = "on"
+
+
 class RedshiftAuth(Enum):
     """How to log in to the warehouse."""
 
@@ -243,6 +250,13 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("CONTACT_HMAC_KEY_ID", CONTACTS, "Name of the key, told in every event.", _name(64), "1"),
     Setting("DEFAULT_REGION", CONTACTS, "Country in which national phone numbers are read.", _region, "US"),
+    Setting(
+        "SPLIT_CONTACTS",
+        CONTACTS,
+        "on: also join a contact from a pair's last messages.",
+        _one_of(SplitContacts),
+        "off",
+    ),
     Setting("CONTRACT", PIPELINE, "Contract file. Default: the messages contract of the package.", Path),
     Setting("PIPELINE", PIPELINE, "Name of this pipeline in the ledger.", _name(128), "messages"),
     Setting("WINDOW", PIPELINE, "Length of a window: how often rows are committed.", _window, "1h"),

@@ -31,12 +31,14 @@ from connectors.redshift_sink import RedshiftSink
 from connectors.staging import Backlog, FileSpool, InsertStaging, WindowSegments
 from dataflow.commands.access import Topics, contact_values, kafka_access, redshift_access, topics_of
 from dataflow.contract import Contract
-from dataflow.detect import DETECTOR_MAJOR_VERSION, Detector
+from dataflow.detect import DETECTOR_MAJOR_VERSION, Detector, SplitMemory
 from dataflow.encode import ContactEncoder, DeadLetterEncoder
 from dataflow.enrich import Enricher
 from dataflow.flow import Steps, contacts_by_platform, graph, rejects_by_code
 from dataflow.model import Checked
 from dataflow.settings import Settings
+from dataflow.settings_table import SplitContacts
+from dataflow.splits import Splits
 from dataflow.validate import Validator
 
 log = logging.getLogger(__name__)
@@ -176,10 +178,13 @@ class _Watch:
 
 
 def _steps(settings: Settings, contract: Contract, topics: Topics) -> Steps:
+    detector = Detector(settings.default_region)
+    split = settings.split_contacts is SplitContacts.ON
     return Steps(
         validate=Validator(contract),
         enrich=Enricher(contract),
-        detector=Detector(settings.default_region),
+        detector=detector,
+        splits=Splits(contract, SplitMemory(detector)) if split else None,
         scanned=contract.position(contract.scanned_field),
         contacts=ContactEncoder(contract, topics.contacts, contact_values(settings), DETECTOR_MAJOR_VERSION),
         dead_letters=DeadLetterEncoder(topics.dead_letters, contract.version),

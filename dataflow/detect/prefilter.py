@@ -1,9 +1,9 @@
 """The prefilter: which texts of a batch may hold a contact.
 
 Most chat holds none. The whole batch is one string of bytes: folded, its punctuation blanked, and searched
-once for every trigger by an Aho-Corasick automaton, so that a text without any costs no Python at all. Triggers
-weigh: a platform's name is enough by itself, digits and number words must add up to a number. Signs ("@", a
-link) and digits among letters get a second look, of the one text.
+once for every trigger by an Aho-Corasick automaton, so that a text without any costs no Python at all.
+Triggers weigh: a platform's name is enough by itself, digits and number words must add up to a number. Signs
+("@", a link) and digits among letters get a second look, of the one text.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Contacts given away piece by piece, over several messages of one pair.
 
-"415", "555", "0123"; "add me on snap", "luna_moon42". A short memory per pair keeps the texts that could be a
-piece, and reads each new one together with those before it. A contact belongs to the message that completed it.
+"415", "555", "0123"; "add me on snap", "luna_moon42". A short memory per pair keeps the texts that could be
+a piece, and reads each new one together with those before it. A contact belongs to the message that
+completed it.
 
 What is found is a function of the message and of the remembered pieces older than it, by the messages' own
 time: nothing here asks for the time, and what came later changes nothing. The memory is lost at a restart: a
@@ -17,14 +18,29 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from dataflow.detect.detector import Detector, scan
-from dataflow.detect.lexicon import ANYWHERE, NUMBERLIKE, ORDINARY, PLATFORM
+from dataflow.detect.lexicon import (
+    ANYWHERE,
+    CHARACTER,
+    DIGITS,
+    FUSED,
+    LATIN,
+    MAYBE,
+    MIXED,
+    NUMERAL,
+    ORDINARY,
+    POINTED,
+    SURE,
+)
 from dataflow.detect.normalise import normalise
 from dataflow.detect.tokens import tokens
 from dataflow.model import Contact
 
 _LONGEST_PIECE = 80
-_MOST_WORDS = 8
 _BETWEEN = "\n"
+_FIGURES, _ANNOUNCES, _NAMES = 1, 2, 4
+"""What a text may be a piece of: digits; a platform; a chosen name."""
+_SPELLS = DIGITS | MIXED | NUMERAL | FUSED | CHARACTER
+_PLATFORM = SURE | MAYBE | POINTED | ANYWHERE
 
 
 class Piece(NamedTuple):
@@ -35,6 +51,12 @@ class Piece(NamedTuple):
     at: datetime
     """When, by the message itself."""
     text: str
+
+
+class _Kept(NamedTuple):
+    at: datetime
+    text: str
+    parts: int
 
 
 class SplitMemory:
@@ -54,7 +76,7 @@ class SplitMemory:
         self._pieces = pieces
         self._age = age
         self._most_pairs = pairs
-        self._pairs: OrderedDict[tuple[str, ...], list[tuple[datetime, str]]] = OrderedDict()
+        self._pairs: OrderedDict[tuple[str, ...], list[_Kept]] = OrderedDict()
 
     def __len__(self) -> int:
         """Pairs that are remembered."""
@@ -69,40 +91,47 @@ class SplitMemory:
         contact's span lies in its message's text; its rule's name begins with `split_`. Never raises.
         """
         return [
-            self._complete(message) if message and not contacts and may_be_piece(message.text) else contacts
+            self._complete(message) if message and not contacts else contacts
             for message, contacts in zip(messages, found, strict=True)
         ]
 
     def _complete(self, message: Piece) -> tuple[Contact, ...]:
+        parts = parts_of(message.text)
+        if not parts:
+            return ()
+        kept = _Kept(message.at, message.text, parts)
         remembered = self._pairs.get(message.pair)
         if remembered is None:
-            self._pairs[message.pair] = [(message.at, message.text)]
+            self._pairs[message.pair] = [kept]
             if len(self._pairs) > self._most_pairs:
                 self._pairs.popitem(last=False)
             return ()
         self._pairs.move_to_end(message.pair)
-        place = bisect_left(remembered, message.at, key=lambda piece: piece[0])
-        before = [
-            text
-            for at, text in remembered[max(0, place - self._pieces + 1) : place]
-            if message.at - at <= self._age
-        ]
+        place = bisect_left(remembered, message.at, key=lambda piece: piece.at)
+        recent = remembered[max(0, place - self._pieces + 1) : place]
+        before = [piece for piece in recent if message.at - piece.at <= self._age]
         # The same message again (a later version of its row) takes its own place.
-        same = place < len(remembered) and remembered[place][0] == message.at
-        remembered[place : place + same] = [(message.at, message.text)]
+        same = place < len(remembered) and remembered[place].at == message.at
+        remembered[place : place + same] = [kept]
         if len(remembered) > self._pieces:
             del remembered[0]
-        return _across(before, message.text, self._region) if before else ()
+        earlier = 0
+        for piece in before:
+            earlier |= piece.parts
+        if parts & earlier & _FIGURES or (parts & _NAMES and earlier & _ANNOUNCES):
+            return _across([piece.text for piece in before], message.text, self._region)
+        return ()
 
 
-def may_be_piece(text: str) -> bool:
-    """Whether a text is short and has figures, a number word, a platform, or a word that is no word."""
+def parts_of(text: str) -> int:
+    """What a short text may be a piece of; 0: nothing."""
     if not 0 < len(text) <= _LONGEST_PIECE:
-        return False
+        return 0
     t = tokens(normalise(text).text)
-    if t.all_roles & (NUMBERLIKE | PLATFORM | ANYWHERE):
-        return True
-    return len(t.words) <= _MOST_WORDS and any(not roles & ORDINARY for roles in t.roles)
+    parts = (_FIGURES if t.all_roles & _SPELLS else 0) | (_ANNOUNCES if t.all_roles & _PLATFORM else 0)
+    if "_" in text or "@" in text or any(not roles & ORDINARY and roles & LATIN for roles in t.roles):
+        parts |= _NAMES
+    return parts
 
 
 def _across(before: Sequence[str], text: str, region: str) -> tuple[Contact, ...]:

@@ -12,7 +12,7 @@ import pytest
 from connectors.kafka_access import ClientJudge
 from connectors.progress import AcceptedLoss, StartPolicy
 from dataflow.settings import Settings, SettingsError, Sources, read
-from dataflow.settings_table import SETTINGS, ContactValues, LogForm, LogLevel, RedshiftAuth
+from dataflow.settings_table import SETTINGS, ContactValues, LogForm, LogLevel, RedshiftAuth, SplitContacts
 
 SECRET = "a secret of enough bytes"
 LEAST = {
@@ -76,6 +76,7 @@ def test_the_least_gives_every_default() -> None:
         ("REDSHIFT_STATEMENT_TIMEOUT", "1h", "redshift_statement_timeout", timedelta(hours=1)),
         ("CONTACT_HMAC_KEY_ID", "2026-01", "contact_key_id", "2026-01"),
         ("DEFAULT_REGION", "gb", "default_region", "GB"),
+        ("SPLIT_CONTACTS", "on", "split_contacts", SplitContacts.ON),
         ("CONTRACT", "/etc/contract.yaml", "contract", Path("/etc/contract.yaml")),
         ("PIPELINE", "p", "pipeline", "p"),
         ("WINDOW", "30m", "window", timedelta(minutes=30)),

@@ -146,7 +146,7 @@ class _Reading:
             if isinstance(number, Veto):
                 self.vetoes.append((number, normal))
                 continue
-            start, end = normal.span(number.start, number.end)
+            start, end = normal.span(*_with_signs(normal.text, number.start, number.end))
             platform = _platform_of(t, number, named)
             if self._add(Contact("phone", platform, number.value, start, end, number.rule)):
                 standing.append((number.start, number.end))
@@ -160,6 +160,15 @@ class _Reading:
                 return False
         self.found.append(contact)
         return True
+
+
+def _with_signs(text: str, start: int, end: int) -> tuple[int, int]:
+    """A number's span with the plus sign and the brackets that belong to it."""
+    while start and text[start - 1] in "+(":
+        start -= 1
+    if end < len(text) and text[end] == ")" and text.count("(", start, end) > text.count(")", start, end):
+        end += 1
+    return start, end
 
 
 def _address(normal: Normal, address: Address) -> Contact | None:

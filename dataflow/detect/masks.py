@@ -63,7 +63,7 @@ _MEASURES = frozenset(table("phrases.toml")["units"]) | frozenset(
         "w",
     ]
 )
-_LINK = re.compile(r"[a-z0-9-]{2,40}\.(?:[a-z]{2,12}\.)?[a-z]{2,12}/[^\s]*")
+_LINK = re.compile(r"[a-z0-9-]{1,40}\.(?:[a-z]{2,12}\.)?[a-z]{2,12}/[^\s]*")
 
 
 def masked(t: Tokens) -> list[tuple[int, int, str]]:

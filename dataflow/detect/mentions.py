@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dataflow.detect.lexicon import BEGINNING, MAYBE, ORDINARY, PHRASE, PLATFORM, POINTED, ROLES, SURE
+from dataflow.detect.lexicon import BEGINNING, MAYBE, PHRASE, PLATFORM, POINTED, ROLES, SURE
 from dataflow.detect.platforms import LONGEST_PHRASE, PLATFORMS, named
 from dataflow.detect.tokens import Tokens
 
@@ -81,7 +81,7 @@ def mentions(t: Tokens) -> list[Mention]:
                 found.append(Mention(platform, i, i + 1, bool(roles & SURE)))
         elif roles & POINTED and t.gaps[i + 1].strip()[:1] in _POINTS and not _joined(t, i):
             found.append(Mention(PLATFORMS.pointed[t.words[i]], i, i + 1, False))
-        elif roles & BEGINNING and i + 1 < len(t.words) and not t.roles[i + 1] & roles & ORDINARY:
+        elif roles & BEGINNING and i + 1 < len(t.words):
             split = _split(t, i)
             if split:
                 passed, platform = split

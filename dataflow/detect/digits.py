@@ -289,7 +289,8 @@ class _Assembler:
             self._times = 1
         elif current:
             before = current[-1]
-            if first.how == "words" and 0 < len(first.digits.lstrip("0")) <= before.room:
+            fills = first.how == "words" or (len(first.digits) == before.room == 1 and gap == " ")
+            if fills and 0 < len(first.digits.lstrip("0")) <= before.room:
                 kept = before.digits[: -len(first.digits)]
                 atoms[0] = Atom(kept + first.digits, before.start, first.end, "words", room=first.room)
                 current.pop()

@@ -79,7 +79,7 @@ class _Gaps(dict[str, _Gap]):
     """What a gap says, worked out when it is first met."""
 
     def __missing__(self, gap: str) -> _Gap:
-        joint = 2 if not _POINTING.isdisjoint(gap) else 1 if not _LOOSE.isdisjoint(gap) else 0
+        joint = 2 if gap == "/" or not _POINTING.isdisjoint(gap) else 1 if not _LOOSE.isdisjoint(gap) else 0
         ends = not _ENDS.isdisjoint(gap)
         found = _Gap(joint, ends, gap.endswith("@"))
         if len(self) < 5000 and len(gap) <= 8:
@@ -149,6 +149,8 @@ def _gives(t: Tokens, first: int) -> int:
 def _third_party(t: Tokens, at: int, signed: bool) -> bool:
     """Whether the words before token `at` speak of somebody else's account ("i follow @…")."""
     others = False
+    if not _FAVOURITES.isdisjoint(t.words[max(0, at - 5) : at]):
+        return True
     for i in range(max(0, at - 5), at):
         roles = t.roles[i]
         if roles & OWN:
@@ -162,6 +164,7 @@ def _third_party(t: Tokens, at: int, signed: bool) -> bool:
     return others
 
 
+_FAVOURITES = frozenset(("favorite", "favourite", "fave", "fav", "best", "shoutout"))
 _CREDITS = frozenset(("by", "from", "via", "called", "official", "like"))
 """Words that credit somebody only before "@"."""
 _COMMANDS = frozenset(("follow", "watch", "like", "read", "via"))
@@ -174,7 +177,9 @@ _SUBJECTS = frozenset(
 def _forward(text: _Text, mention: Mention) -> Place | None:
     """The name after a mention that is its handle, with all its points; None when there is none."""
     t = text.t
+    leads = mention.first == 0 or _GAPS[t.gaps[mention.first]].ends or "\n" in t.gaps[mention.first]
     base = (1 if mention.sure else 0) + _gives(t, mention.first)
+    lead = 1 if leads and not mention.sure else 0
     base += (text.latin <= _FEW_WORDS) + (text.latin <= _NOTHING_ELSE)
     joint, asked = 0, False
     i = mention.last
@@ -219,7 +224,9 @@ def _forward(text: _Text, mention: Mention) -> Place | None:
             i += 1
             continue
         place = text.place(i, mention.platform)
-        if place is None or place.points + base + joint < _ENOUGH:
+        if place is None:
+            return None
+        if place.points + base + joint + (lead if place.points >= 2 else 0) < _ENOUGH:
             return None
         if place.points == DOTTED and joint < 2:
             return None

@@ -33,7 +33,11 @@ def _joined(t: Tokens, i: int) -> bool:
     before, after = t.gaps[i], t.gaps[i + 1]
     if before[-1:] in ("_", ".") and (before == "_" or (before == "." and i > 0)):
         return True
-    return after in ("_", ".") and i + 1 < len(t.words)
+    return (
+        after in ("_", ".")
+        and i + 1 < len(t.words)
+        and not (after == "." and t.words[i + 1] == "com" and t.gaps[i + 2][:1] == " ")
+    )
 
 
 def _phrase(t: Tokens, i: int) -> tuple[int, str] | None:

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from string import ascii_lowercase
 
 _VOWELS = "aeiou"
+_SOUNDS = {
+    "c": "ks",
+    "k": "cq",
+    "s": "zc",
+    "z": "s",
+    "v": "w",
+    "w": "v",
+    "f": "v",
+    "y": "i",
+    "x": "z",
+    "d": "t",
+    "t": "d",
+}
 
 
 def misspellings(word: str) -> Iterator[str]:
-    """One letter dropped, doubled or swapped with its neighbour, one vowel mistaken for another."""
+    """One letter dropped, doubled, swapped with its neighbour, or mistaken for one that sounds the same."""
     for i, letter in enumerate(word):
         yield word[:i] + word[i + 1 :]
         yield word[:i] + letter + word[i:]
         if i + 1 < len(word):
             yield word[:i] + word[i + 1] + letter + word[i + 2 :]
-        if letter in _VOWELS:
-            for other in _VOWELS:
-                yield word[:i] + other + word[i + 1 :]
+        for other in _VOWELS if letter in _VOWELS else _SOUNDS.get(letter, ""):
+            yield word[:i] + other + word[i + 1 :]
+
+
+def substitutions(word: str) -> Iterator[str]:
+    """One letter mistaken for any other."""
+    for i in range(len(word)):
+        for other in ascii_lowercase:
+            yield word[:i] + other + word[i + 1 :]
 
 
 def squeezed(word: str) -> Iterator[str]:

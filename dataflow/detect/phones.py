@@ -32,6 +32,7 @@ _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
 _MOST_PIECES = 12
 _NANP = frozenset(("US", "CA"))
+_GROUPINGS = ([3, 3, 4], [1, 3, 3, 4])
 _SHORT_TEXT, _ALONE, _WORD = 6, 3, 4
 
 
@@ -89,11 +90,11 @@ def _games(run: Run) -> str | None:
 
 def _uneven(run: Run, text: str) -> bool:
     """Whether figures of one digit stand among longer ones, as in scores and lists, never in a number."""
-    if any(atom.how != "digits" for atom in run.atoms):
+    if any(atom.how != "digits" for atom in run.atoms) or _grouped(run, text):
         return False
     gaps = {text[a.end : b.start] for a, b in pairwise(run.atoms)}
     listed = any(_LISTING.search(gap) for gap in gaps)
-    if listed and not _grouped(run) and (len(gaps) > 1 or any(map(str.isalpha, "".join(gaps)))):
+    if listed and (len(gaps) > 1 or any(map(str.isalpha, "".join(gaps)))):
         return True
     sizes = [len(atom.digits) for atom in run.atoms]
     ones = sizes[1:].count(1)
@@ -107,10 +108,26 @@ def _how(atoms: tuple[Atom, ...]) -> str:
     return kinds.pop() if len(kinds) == 1 else "mixed"
 
 
-def _grouped(run: Run) -> bool:
-    """Whether the digits are grouped as North American numbers are written, and nothing else is."""
+def _grouped(run: Run, text: str) -> bool:
+    """Whether the digits, or what one of the separators sets apart, are grouped as North American numbers are
+    written.
+    """
     sizes = [len(atom.digits) for atom in run.atoms]
-    return sizes in ([3, 3, 4], [1, 3, 3, 4])
+    if sizes in _GROUPINGS:
+        return True
+    gaps = [text[a.end : b.start] for a, b in pairwise(run.atoms)]
+    if len(sizes) > _MOST or len(set(gaps)) < 2:
+        return False
+    for separator in set(gaps):
+        groups = [sizes[0]]
+        for gap, size in zip(gaps, sizes[1:], strict=True):
+            if gap == separator:
+                groups.append(size)
+            else:
+                groups[-1] += size
+        if groups in _GROUPINGS:
+            return True
+    return False
 
 
 def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
@@ -148,7 +165,7 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
         if known.toll_free and not _own(run, t):
             return veto("a service's number")
         return Phone(known.value, start, end, rule)
-    if known and reader.region in _NANP and _grouped(run):
+    if known and reader.region in _NANP and _grouped(run, t.text):
         return Phone(known.value, start, end, "phone_possible")
     whole = not any(_STRONG_GAP.search(t.text[a.end : b.start]) for a, b in pairwise(atoms))
     if len(digits) >= 11 and whole and (said or digits.startswith("00")):
@@ -162,7 +179,7 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
             found = reader.valid(digits, region)
             if found:
                 return Phone(found.value, start, end, "phone_abroad")
-    if known and len(digits) >= 10 and known.national >= 9 and (said or _grouped(run) or spelt):
+    if known and len(digits) >= 10 and known.national >= 9 and (said or _grouped(run, t.text) or spelt):
         return Phone(known.value, start, end, "phone_possible")
     return veto("no number of the region")
 

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass, field
 
 from dataflow.detect.data import table, words
-from dataflow.detect.misspell import misspellings, unleet
+from dataflow.detect.misspell import misspellings, substitutions, unleet
 from dataflow.detect.normalise import fold, lookalike
 
 LONGEST_PHRASE = 4
-_SHORTEST_MISSPELT = 6
+_SHORTEST_DOUBLED, _SHORTEST_MISSPELT, _SHORTEST_SUBSTITUTED = 3, 5, 7
 _SHORTEST_INFLECTED, _SHORTEST_WORD_INFLECTED = 5, 4
 _SHORTEST_LEET = 3
 _SHORTEST_DRAWN, _LONGEST_DRAWN = 4, 7
@@ -63,8 +63,11 @@ def _compile() -> Platforms:
     found.listed.extend(found.names)
     listed_only = {*found.names, *found.words}
     for name, platform in listed_names:
-        if len(name) >= _SHORTEST_MISSPELT:
-            for slip in misspellings(name):
+        if len(name) >= _SHORTEST_DOUBLED and name.isalpha():
+            slips = [name[:i] + name[i:][:1] + name[i:] for i in range(len(name))]
+            slips += misspellings(name) if len(name) >= _SHORTEST_MISSPELT else ()
+            slips += substitutions(name) if len(name) >= _SHORTEST_SUBSTITUTED else ()
+            for slip in slips:
                 if slip not in ordinary and slip not in found.words:
                     found.names.setdefault(slip, platform)
     for name, platform in listed_names:

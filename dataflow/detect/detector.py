@@ -13,7 +13,7 @@ import rphonenumbers
 
 from dataflow.detect.addresses import Address, addresses
 from dataflow.detect.handles import handles
-from dataflow.detect.lexicon import LISTED_REGIONS, PLATFORM
+from dataflow.detect.lexicon import ENGLISH_REGIONS, PLATFORM
 from dataflow.detect.mentions import Mention, mentions
 from dataflow.detect.normalise import Normal, normalise
 from dataflow.detect.numbering import international, warm
@@ -56,7 +56,7 @@ class Detector:
         if default_region not in rphonenumbers.SUPPORTED_REGIONS:
             raise ValueError(f"unknown region {default_region!r}: two capital letters, as in US or GB")
         self._default_region = default_region
-        for region in {default_region, *LISTED_REGIONS}:
+        for region in {default_region, *ENGLISH_REGIONS}:
             warm(region)
 
     @property

@@ -319,7 +319,6 @@ def languages(sequence: Iterable[str]) -> list[str]:
 
 _REGIONS: Mapping[str, list[str]] = table("phone_context.toml")["regions"]
 ENGLISH_REGIONS = frozenset(_REGIONS["en"])
-LISTED_REGIONS = frozenset().union(*_REGIONS.values())
 
 
 def regions(sequence: Iterable[str]) -> list[str]:

@@ -33,18 +33,19 @@ def phones(text: str) -> list[str]:
     return [contact.value for contact in found if contact.kind == "phone"]
 
 
-def of_platforms(*keys: str) -> Iterator[tuple[str, str]]:
-    for platform, entries in PLATFORMS.items():
-        for key in keys:
-            for entry in entries.get(key, ()):
-                yield platform, entry
+def of_platforms(*keys: str) -> list[tuple[str, str]]:
+    return [
+        (platform, entry)
+        for platform, entries in PLATFORMS.items()
+        for key in keys
+        for entry in entries.get(key, ())
+    ]
 
 
-def listed(lexicon: dict[str, dict[str, str]], *concepts: str) -> Iterator[tuple[str, str]]:
-    for concept in concepts:
-        for text in lexicon[concept].values():
-            for word in text.split():
-                yield concept, word
+def listed(lexicon: dict[str, dict[str, str]], *concepts: str) -> list[tuple[str, str]]:
+    return [
+        (concept, word) for concept in concepts for text in lexicon[concept].values() for word in text.split()
+    ]
 
 
 @pytest.mark.parametrize(("platform", "name"), of_platforms("names", "phrases", "emoji"))
@@ -80,13 +81,13 @@ def numerals() -> Iterator[tuple[str, str, str]]:
                 yield language, word, str(number)
 
 
-@pytest.mark.parametrize(("_", "word", "digits"), numerals())
+@pytest.mark.parametrize(("_", "word", "digits"), list(numerals()))
 def test_a_number_word_spells_its_digits_in_a_phone_number(_: str, word: str, digits: str) -> None:
-    said = "4155550123"[: 9 - len(digits)]
+    said = "4155550123"[: 8 - len(digits)]
     apart = " ".join(said)
     allowed = {digits, *AMBIGUOUS.get(fold(word), {}).values()}
-    found = phones(f"call me {apart} {word} 3")
-    assert found in [[f"+1{said}{each}3"] for each in allowed if len(each) == len(digits)] or (
+    found = phones(f"call me {apart} {word} 03")
+    assert found in [[f"+1{said}{each}03"] for each in allowed if len(each) == len(digits)] or (
         len({*map(len, allowed)}) > 1
     )
 

@@ -184,6 +184,7 @@ class _Assembler:
         self._plus = False
         self._times = 1
         self._between = 0
+        self._spelt = False
         self._last_end = 0
         self.found: list[Run] = []
 
@@ -193,7 +194,7 @@ class _Assembler:
             return
         if self._current:
             atoms = self._resolved()
-            first, last = _trimmed(atoms)
+            first, last = _trimmed(atoms) if self._spelt else (0, len(atoms))
             if first < last and len(atoms) <= _MOST_ATOMS:
                 tokens = self._tokens
                 full = None
@@ -210,12 +211,15 @@ class _Assembler:
                 )
             self._current = []
             self._tokens = []
+            self._spelt = False
         self._plus = False
         self._times = 1
         self._between = 0
 
     def _resolved(self) -> list[Atom]:
         """The atoms, words that differ between languages read in the language of most of the run."""
+        if not self._spelt:
+            return self._current
         words = [self._t.words[i] for i in self._tokens]
         doubtful = [k for k, word in enumerate(words) if word in AMBIGUOUS]
         if not doubtful:
@@ -301,6 +305,7 @@ class _Assembler:
                 i = self._tokens.pop()
         if first.start > self._t.starts[i] and not current:
             self._plus = False
+        self._spelt = self._spelt or first.how != "digits"
         current += atoms
         self._tokens += [i] * (len(atoms) - 1) + [last]
         self._last_end = atoms[-1].end

@@ -41,7 +41,7 @@ _ENOUGH = 3
 _FARTHEST = 9
 _FEW_WORDS, _NOTHING_ELSE = 5, 2
 _FEWEST_APART = 4
-_MOST = 24
+_MOST, _MOST_LOOKS = 24, 48
 _OWN_ANSWER = frozenset(("mine", "mines", "its", "im", "m"))
 
 
@@ -292,12 +292,14 @@ def _marked(text: _Text, found: Sequence[Mention]) -> tuple[Place, Mention] | No
     """
     t = text.t
     strong: list[Place] = []
+    looks = _MOST_LOOKS
     for i in range(len(t.words)):
         if i in text.taken or not t.roles[i] & LATIN or (i and t.gaps[i] in ("_", ".")):
             continue
         if t.roles[i] & ORDINARY and t.gaps[i + 1][:1] not in ("_", ".") and not text.signed(i):
             continue
-        place = text.place(i)
+        looks -= 1
+        place = text.place(i) if looks >= 0 else None
         if place is None:
             continue
         last = place.last == len(t.words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from dataflow.detect.context import near, spoken_of_a_service
@@ -30,7 +30,7 @@ _CURRENCY = re.compile(r"[$€£¥₹₽₺₱][ (]{0,2}$")
 _LISTING = re.compile(r"[,;&a-z]")
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
-_MOST_PIECES = 12
+_MOST_PIECES, _MOST_SPANS = 12, 60
 _NANP = frozenset(("US", "CA"))
 _GROUPINGS = ([3, 3, 4], [1, 3, 3, 4])
 _SHORT_TEXT, _ALONE, _WORD = 6, 3, 4
@@ -319,10 +319,12 @@ def _from_pieces(run: Run, t: Tokens, reader: Reader) -> list[Phone]:
     taken: list[Phone] = []
     if len(run.atoms) < 2:
         return taken
-    for piece in _pieces(run, t):
+    for piece in islice(_pieces(run, t), _MOST_SPANS):
         if reader.exhausted:
             break
-        if len(piece.digits) < _FEWEST or any(p.start < piece.end and piece.start < p.end for p in taken):
+        if not _FEWEST <= len(piece.digits) <= _MOST or any(
+            p.start < piece.end and piece.start < p.end for p in taken
+        ):
             continue
         phone = _decide(piece, t, reader)
         if isinstance(phone, Veto):

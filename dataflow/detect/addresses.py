@@ -37,48 +37,7 @@ _EMAIL_WORDS = re.compile(
 _DISCORD = re.compile(r"(?<![a-z0-9_.#@/])@?([a-z0-9][a-z0-9_.]{1,31}) ?# ?([0-9]{4})(?![0-9a-z])")
 _REDDIT = re.compile(r"(?<![a-z0-9_.])/?u/([a-z0-9_-]{3,20})(?![a-z0-9])")
 _SKYPE = re.compile(r"(?<![a-z0-9])(live:(?:\.cid\.)?[a-z0-9][a-z0-9_.-]{2,40}[a-z0-9])")
-_TAGGED_WORDS = frozenset(
-    [
-        "order",
-        "apt",
-        "unit",
-        "room",
-        "number",
-        "suite",
-        "ticket",
-        "case",
-        "no",
-        "nr",
-        "pin",
-        "code",
-        "flat",
-        "gate",
-        "door",
-        "locker",
-        "box",
-        "table",
-        "floor",
-        "route",
-        "bus",
-        "invoice",
-        "ref",
-        "issue",
-        "bug",
-        "build",
-        "rank",
-        "top",
-        "seat",
-        "lot",
-        "apartment",
-        "slot",
-        "group",
-        "channel",
-        "episode",
-        "ep",
-        "chapter",
-        "part",
-    ]
-)
+_TAGGED_WORDS = frozenset(_PHRASES["tagged"])
 _CALLED = re.compile(
     r"(?:\btel:|\bsms:|\bcallto:|viber://\w+\?number=|whatsapp://send\?phone=)(?:%2b|\+)?([0-9]{7,15})"
 )

@@ -19,7 +19,6 @@ from dataflow.detect.numerals import (
     LANGUAGES,
     NUMERALS,
     PHRASE_STARTS,
-    PHRASES,
     SIGNS,
     SUFFIXES,
     fused,
@@ -32,7 +31,7 @@ ORDINARY, NAME = 1 << 0, 1 << 1
 SURE, MAYBE, PHRASE = 1 << 2, 1 << 3, 1 << 4
 """Names a platform, surely or perhaps; begins a name of several words."""
 LABEL, COPULA, FILLER, GIVE, ON = 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9
-OTHERS, OWN, REFUSE = 1 << 10, 1 << 11, 1 << 12
+OTHERS, OWN = 1 << 10, 1 << 11
 """Roles in giving a handle: see data/handle_context.toml."""
 DIGITS, MIXED, NUMERAL, FUSED, MANY = 1 << 13, 1 << 14, 1 << 15, 1 << 16, 1 << 17
 """All digits; letters and digits; a digit word; several without spaces; begins one of several words."""
@@ -82,7 +81,6 @@ _HANDLE_ROLES = {
     "on": ON,
     "others": OTHERS,
     "own": OWN,
-    "refuse": REFUSE,
 }
 _PHONE_ROLES = {"contact": CONTACT, "other": OTHER, "reverse": REVERSE, "local": LOCAL}
 
@@ -348,6 +346,3 @@ def compound(word: str) -> bool:
             if best[end] < count and (word[start:end] in _PARTS or word[start:end] in _GLUE):
                 best[end] = count
     return best[len(word)] >= 2
-
-
-__all__ = ["PHRASES", "ROLES", "compound", "languages", "regions"]

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dataflow.detect.lexicon import BEGINNING, MAYBE, PHRASE, PLATFORM, POINTED, ROLES, SURE
+from dataflow.detect.lexicon import (
+    ANYWHERE,
+    ANYWHERE_PHRASES,
+    BEGINNING,
+    MAYBE,
+    PHRASE,
+    PLATFORM,
+    POINTED,
+    ROLES,
+    SURE,
+)
 from dataflow.detect.platforms import LONGEST_PHRASE, PLATFORMS, named
 from dataflow.detect.tokens import Tokens
 
@@ -93,4 +103,30 @@ def mentions(t: Tokens) -> list[Mention]:
     return found
 
 
-__all__ = ["PLATFORM", "Mention", "mentions"]
+def _announces(t: Tokens, i: int) -> bool:
+    """Whether token i and the next begin a phrase of `anywhere`."""
+    second = _SECOND_SAID[t.words[i]]
+    return "" in second or (i + 1 < len(t.words) and t.words[i + 1] in second)
+
+
+def announcements(t: Tokens) -> list[Mention]:
+    """Phrases that announce a handle without a platform ("same name on all socials")."""
+    found = []
+    for i, roles in enumerate(t.roles):
+        if roles & ANYWHERE and _announces(t, i):
+            for phrase in _BY_FIRST[t.words[i]]:
+                last = i + len(phrase)
+                if tuple(t.words[i:last]) == phrase:
+                    found.append(Mention(None, i, last, True))
+                    break
+    return found
+
+
+_BY_FIRST = {
+    first: sorted((p for p in ANYWHERE_PHRASES if p[0] == first), key=len, reverse=True)
+    for first in {p[0] for p in ANYWHERE_PHRASES}
+}
+
+
+_SECOND_SAID = {first: {p[1] if len(p) > 1 else "" for p in phrases} for first, phrases in _BY_FIRST.items()}
+"""What may follow the first word of a phrase; "" stands for anything."""

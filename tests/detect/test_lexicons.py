@@ -189,6 +189,17 @@ def test_a_part_of_an_address_that_is_no_profile_is_vetoed(part: str) -> None:
     assert handles(f"instagram.com/{part}") == []
 
 
+@pytest.mark.parametrize("word", PHRASES["tagged"])
+def test_a_word_before_a_hash_and_four_digits_is_no_discord_name(word: str) -> None:
+    assert handles(f"{word}#1234") == []
+
+
+@pytest.mark.parametrize("name", HANDLES["some"])
+def test_a_small_list_holds_words_of_texts(name: str) -> None:
+    for word in HANDLES["some"][name].split():
+        assert list(tokens(fold(word)).words) == [fold(word)]
+
+
 @pytest.mark.parametrize("unit", PHRASES["units"])
 def test_a_measure_is_no_chosen_name(unit: str) -> None:
     assert shape(f"420{unit}", False) < 0

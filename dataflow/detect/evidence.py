@@ -1,0 +1,141 @@
+"""What speaks for and against a chosen name: where it stands, what stands before it, who is spoken of."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dataflow.detect.data import table
+from dataflow.detect.lexicon import GIVE, LATIN, OTHERS, OWN
+from dataflow.detect.normalise import Normal, fold
+from dataflow.detect.shapes import NEVER, STRONG, chunk, shape
+from dataflow.detect.tokens import Tokens
+
+_POINTING = frozenset(':=→➡👉>⇒☞👇⬇"«»“⏩↪➜▶🔜')
+_LOOSE = frozenset("-~|*()•/_[]`<{}#^,")
+ENDS = frozenset(".!?;")
+"""Signs that end a sentence."""
+_FEWEST_APART = 4
+_NEAR = 5
+
+
+def some(name: str) -> frozenset[str]:
+    """One of the small word lists in data/handle_context.toml."""
+    words: str = table("handle_context.toml")["some"][name]
+    return frozenset(map(fold, words.split()))
+
+
+_FAVOURITES, _CREDITS, _COMMANDS, _SUBJECTS = map(some, ("favourites", "credits", "commands", "subjects"))
+
+
+class Place(NamedTuple):
+    """A chosen name where it stands: tokens `[first, last)`, characters `[start, end)`, and its points."""
+
+    first: int
+    last: int
+    start: int
+    end: int
+    points: int
+    signed: bool
+
+
+class Gap(NamedTuple):
+    """What stands between two words."""
+
+    joint: int
+    """How strongly a gap joins: 2 for what points, 1 for loose signs, 0 for none."""
+    ends: bool
+    """It ends a sentence."""
+    signed: bool
+    """ "@" stands at its end."""
+
+
+class _Gaps(dict[str, Gap]):
+    """What a gap says, worked out when it is first met."""
+
+    def __missing__(self, gap: str) -> Gap:
+        joint = 2 if gap == "/" or not _POINTING.isdisjoint(gap) else 1 if not _LOOSE.isdisjoint(gap) else 0
+        ends = not ENDS.isdisjoint(gap)
+        found = Gap(joint, ends, gap.endswith("@"))
+        if len(self) < 5000 and len(gap) <= 8:
+            self[gap] = found
+        return found
+
+
+GAPS = _Gaps()
+
+
+class Text:
+    """A respelt text with what has been taken from it."""
+
+    def __init__(self, normal: Normal, t: Tokens, free: Sequence[tuple[int, int]]) -> None:
+        """`free`: spans of contacts that stand by themselves; their tokens are taken."""
+        self.normal = normal
+        self.t = t
+        self.latin = sum([1 for roles in t.roles if roles & LATIN])
+        self.taken: set[int] = set()
+        for start, end in free:
+            i = bisect_left(t.ends, start + 1)
+            while i < len(t.starts) and t.starts[i] < end:
+                self.taken.add(i)
+                i += 1
+
+    def signed(self, i: int) -> bool:
+        """Whether "@" stands right before token i."""
+        return GAPS[self.t.gaps[i]].signed
+
+    def _spelt_out(self, start: int, end: int) -> bool:
+        """Whether the name's letters stood apart, which no word's do."""
+        if self.normal.origin is None or end - start < _FEWEST_APART:
+            return False
+        first, last = self.normal.span(start, end)
+        return last - first >= 2 * (end - start) - 1 and self.normal.original[first:last].isascii()
+
+    def place(self, i: int, platform: str | None = None) -> Place | None:
+        """The chosen name at token i with its shape's points, or None when it cannot be one."""
+        t = self.t
+        if not t.roles[i] & LATIN:
+            return None
+        after = t.gaps[i + 1][:1]
+        if after in ("_", ".", "-") or t.gaps[i][-1:] == "_":
+            start, end = chunk(t, i, platform)
+            last = bisect_left(t.starts, end)
+        else:
+            start, end, last = t.starts[i], t.ends[i], i + 1
+        word = t.text[start:end]
+        signed = start > 0 and t.text[start - 1] == "@"
+        points = shape(word, signed)
+        if points < STRONG and self._spelt_out(start, end):
+            points = STRONG
+        if points <= NEVER + 2 or not self.normal.plain(start, end):
+            return None
+        return Place(i, max(last, i + 1), start, end, points, signed)
+
+
+def gives(t: Tokens, first: int) -> int:
+    """1 when the words before token `first` give or invite, else 0."""
+    for i in range(first - 1, max(-1, first - _NEAR), -1):
+        if GAPS[t.gaps[i + 1]].ends:
+            break
+        if t.roles[i] & GIVE:
+            return 1
+    return 0
+
+
+def third_party(t: Tokens, at: int, signed: bool) -> bool:
+    """Whether the words before token `at` speak of somebody else's account ("i follow @…")."""
+    others = False
+    if not _FAVOURITES.isdisjoint(t.words[max(0, at - _NEAR) : at]):
+        return True
+    for i in range(max(0, at - _NEAR), at):
+        roles = t.roles[i]
+        if roles & OWN:
+            return False
+        if roles & OTHERS:
+            others = others or (
+                signed
+                if t.words[i] in _CREDITS
+                else t.words[i] not in _COMMANDS or (i > 0 and t.words[i - 1] in _SUBJECTS)
+            )
+    return others

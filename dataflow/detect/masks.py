@@ -37,6 +37,8 @@ _MASK = re.compile("|".join(f"(?P<{name}>{shape})" for name, shape in _SHAPES.it
 _CURRENCIES = "$€£¥₹₽₺₱"
 _SIGN = re.compile(f"[{_CURRENCIES}]")
 _FIGURES = DIGITS | MIXED
+_MOST = 96
+"""Figures that are looked at: a text with more holds no dates and prices that matter."""
 _TELLING = re.compile(f"[/.:,'%°{_CURRENCIES}-]")
 """After a figure these may make it one of the shapes; else only a unit does."""
 _MEASURES = frozenset(table("phrases.toml")["units"]) | frozenset(
@@ -71,7 +73,7 @@ def masked(t: Tokens) -> list[tuple[int, int, str]]:
     text = t.text
     found: list[tuple[int, int, str]] = []
     covered = -1
-    for i in [i for i, roles in enumerate(t.roles) if roles & _FIGURES]:
+    for i in [i for i, roles in enumerate(t.roles) if roles & _FIGURES][:_MOST]:
         start = t.starts[i]
         if start < covered:
             continue

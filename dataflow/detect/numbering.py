@@ -17,7 +17,7 @@ from dataflow.detect.data import table
 from dataflow.detect.lexicon import ENGLISH_REGIONS, regions
 
 _FICTION: dict[str, int] = table("phone_context.toml")["fiction"]
-_MOST_TRIES, _MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 40, 12, 8, 64
+_MOST_TRIES, _MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 32, 8, 8, 64
 _TOLL_FREE = frozenset((3, 4))
 
 

@@ -110,7 +110,8 @@ _SIGN = re.compile(
     rb"[@#/$|!](?:(?<=@)(?= ?[a-z0-9_:])|(?<=#)(?= ?[0-9]{4})|(?<=[a-z]/)(?= ?[a-z0-9@~$+_#])"
     rb"|(?<=[a-z] /)(?= ?[a-z0-9@~$+_#])|(?<=[a-z0-9][!$@|])(?=[a-z0-9])|(?<=[!$|])(?=[a-z]))"
 )
-_LEET_RUN = re.compile(r"(?:[0-9oilszbgqaet][-._/ ()]{0,2}){10}|[0-9oilszbgq]{7}")
+_LEET = re.compile(rb"[0-9][oilszbgq]|[oilszbgq][0-9]")
+_LEET_RUN = re.compile(rb"(?:[0-9oilszbgqaet] {0,2}){10}|[0-9oilszbgq]{7}")
 _LITERAL = BytesAhoCorasick(
     [b"live:", b"tel:", b"sms:", b"number=", b"phone="]
     + [f" {word}{mark}".encode() for word in PLATFORMS.pointed for mark in (":", " :", " =", " -", "=", "-")]
@@ -149,7 +150,7 @@ def suspects(texts: Sequence[str | None]) -> list[int]:
         if (
             size >= _FEWEST_DIGITS
             or size + weights.get(line, 0) >= _FEWEST_DIGITS
-            or (size > 1 and _LEET_RUN.search(lines[line].decode("utf-8", "replace")))
+            or (size > 1 and _LEET.search(lines[line]) and _LEET_RUN.search(lines[line]))
         ):
             weights[line] = _SURELY
     for line, chunk in _signed(plain, ends):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import tempfile
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from tests.bench.render import record, section
 def main() -> int:
     """0: all ran. 1: one could not run here. 2: the arguments are wrong."""
     options = _options()
+    logging.basicConfig(level=logging.ERROR)
     if options.list:
         for benchmark in BENCHMARKS:
             asked = "" if benchmark.when is When.ALWAYS else " (only when named)"

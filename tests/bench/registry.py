@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from tests.bench import backlog, commit, drain, idle, latency, scaling, scores, setup, stages
+from tests.bench import backlog, commit, curve, drain, idle, latency, scaling, scores, setup, stages
 from tests.bench.occasion import Benchmark, When
 
 BENCHMARKS = (
     Benchmark("stages", "CPU per message, stage by stage", stages.run),
+    Benchmark("curve", "CPU per message, by what is in it", curve.run),
     Benchmark("backlog", "the real program on a backlog", backlog.run),
     Benchmark("scaling", "one process against two", scaling.run),
     Benchmark("commit", "an hourly commit against the same by hand", commit.run),

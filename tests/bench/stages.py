@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.bench.figures import Cell, Figure, Report, Table, quotients
-from tests.bench.job import Job, bare_loop, empty_graph, whole_job
+from tests.bench.job import Job, as_the_program_collects, bare_loop, empty_graph, whole_job
 from tests.bench.kafka import Mock
 from tests.bench.occasion import Occasion, Size
 from tests.bench.workload import BATCH, contract_traffic, described
@@ -45,7 +43,7 @@ def run(occasion: Occasion) -> Report:
         for number in range(plan.repetitions):
             occasion.tell(f"repetition {number + 1} of {plan.repetitions}")
             job = Job.of(broker.bootstrap, f"bench-{number}", broker.properties)
-            with _as_the_program_collects():
+            with as_the_program_collects():
                 bare.append(bare_loop(job.access, plan.messages) / plan.messages * MICRO)
                 spent = whole_job(job, plan.messages, occasion.directory)
                 empty = empty_graph(job, plan.messages // BATCH, occasion.directory)
@@ -54,17 +52,6 @@ def run(occasion: Occasion) -> Report:
             stages[GRAPH].append(empty / plan.messages * MICRO)
             lengths.append(plan.messages / spent.batches)
     return _report(described(traffic), bare, stages, Figure(tuple(lengths)))
-
-
-@contextmanager
-def _as_the_program_collects() -> Iterator[None]:
-    """What is alive already is left out of garbage collections, as `run` does before it starts."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _report(

@@ -34,6 +34,11 @@ def contract_traffic(messages: int) -> Traffic:
     return Traffic(tuple(kept))
 
 
+def gives_a_contact(message: Planned) -> bool:
+    """Whether a contact event must come of it."""
+    return not isinstance(message.outcome, DeadLetterOutcome) and bool(message.outcome.contacts)
+
+
 def is_benign(message: Planned) -> bool:
     """Whether nothing leaves on the side."""
     return not isinstance(message.outcome, DeadLetterOutcome) and not message.outcome.contacts

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
-from tests.bench.occasion import Occasion, Size
+from tests.bench.occasion import Occasion, Size, Unavailable
 from tests.fixtures_kafka import create_topics
 from tests.standins.kafka_mock import MockCluster
 from tests.standins.kafka_real import KafkaUnavailable, RealKafka, named_broker
@@ -80,21 +79,27 @@ class Real:
 @contextmanager
 def a_broker(occasion: Occasion) -> Iterator[Broker]:
     """A real one, or the mock cluster on a quick occasion and where no broker can be run."""
-    if occasion.size is Size.QUICK:
-        with MockCluster() as cluster:
-            yield Mock(cluster)
-        return
+    with ExitStack() as ends:
+        broker: Broker | None = None
+        if occasion.size is not Size.QUICK:
+            try:
+                broker = ends.enter_context(a_real_broker(occasion))
+            except Unavailable as reason:
+                occasion.tell(f"the mock cluster: {reason}")
+        yield broker or Mock(ends.enter_context(MockCluster()))
+
+
+@contextmanager
+def a_real_broker(occasion: Occasion) -> Iterator[Broker]:
+    """The one that TEST_KAFKA_BOOTSTRAP names, else a child process. Raises Unavailable."""
     named = named_broker()
     if named is not None:
         yield Real(named.bootstrap, "the Apache Kafka that TEST_KAFKA_BOOTSTRAP names")
         return
     try:
-        child = RealKafka(Path(occasion.directory) / "kafka")
+        child = RealKafka(occasion.directory / "kafka")
     except KafkaUnavailable as reason:
-        occasion.tell(f"no real Kafka, so the mock cluster: {reason}")
-        with MockCluster() as cluster:
-            yield Mock(cluster)
-        return
+        raise Unavailable(f"no real Kafka: {reason}") from reason
     with child:
         yield Real(child.bootstrap, f"Apache Kafka {child.version}, one node on the same machine")
 

@@ -9,7 +9,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -97,10 +97,12 @@ class Site:
 
 
 @contextmanager
-def a_site(occasion: Occasion) -> Iterator[Site]:
+def a_site(
+    occasion: Occasion, broker_for: Callable[[Occasion], AbstractContextManager[Broker]] = a_broker
+) -> Iterator[Site]:
     """Servers up; every program gone at the end."""
     with ExitStack() as ends:
-        broker = ends.enter_context(a_broker(occasion))
+        broker = ends.enter_context(broker_for(occasion))
         redshift = ends.enter_context(RedshiftProcess())
         site = Site(broker, redshift, occasion.directory)
         ends.callback(site.kill_all)

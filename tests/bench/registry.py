@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.bench import backlog, commit, curve, drain, idle, latency, scaling, scores, setup, stages
 from tests.bench.occasion import Benchmark, When
+from tests.bench.peers import compare
 
 BENCHMARKS = (
     Benchmark("stages", "CPU per message, stage by stage", stages.run),
@@ -15,6 +16,7 @@ BENCHMARKS = (
     Benchmark("idle", "CPU when nothing comes", idle.run),
     Benchmark("drain", "from SIGTERM to the exit", drain.run),
     Benchmark("scores", "the detector on the labelled sets", scores.run),
+    Benchmark("peers", "the same job written with something else", compare.run, When.ASKED),
     Benchmark("setup", "set-up and demo", setup.run, When.ASKED),
 )
 """In the order of the results. Names are words: a section's heading begins with one."""

@@ -108,7 +108,7 @@ def _report(backlogs: Sequence[_Backlog], runs: Sequence[Sequence[_Run]], broker
         (
             row("CPU µs per message, application thread", *application),
             row("CPU µs per message, bare loop", *figures(lambda r: r.bare)),
-            row("the one / the other", *ratios),
+            row("program / bare loop", *ratios),
             row("CPU µs per message, all threads", *figures(lambda r: r.pace.cpu)),
             row("messages per second, read", *figures(lambda r: r.pace.messages_per_second)),
             row("messages per second, until committed", *figures(lambda r: r.committed)),

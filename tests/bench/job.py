@@ -118,7 +118,7 @@ class Job:
 def bare_loop(access: KafkaAccess, messages: int) -> float:
     """CPU seconds to read and parse so many messages with the program's own consumer settings.
 
-    `consume` and `orjson.loads`, nothing else: what no program in Python can go below.
+    `consume` and `orjson.loads`, nothing else: the floor.
     """
     consumer = Consumer(access.consumer_config())
     consumer.assign([TopicPartition(access.topic, partition, 0) for partition in range(PARTITIONS)])

@@ -24,7 +24,7 @@ class Circumstances:
     at: datetime
     machine: str
     load: float
-    """Processes that wanted a core in the minute before, ours not among them."""
+    """Processes that wanted a core in the minute before, those of the benchmark before among them."""
 
     def __str__(self) -> str:
         when = f"{self.at:%Y-%m-%d %H:%M} UTC"

@@ -22,7 +22,7 @@ _SPARE = 1.05
 def contract_traffic(messages: int) -> Traffic:
     """So many messages over four partitions: texts, voice, updates, duplicates, contacts, broken ones."""
     kept: list[Planned] = []
-    others = 0.0
+    others = 0
     for message in generate(int(messages * _SPARE) + 100, SEED, DAY).messages:
         if not is_benign(message):
             if others + 1 > (1 - BENIGN) * (len(kept) + 1):

@@ -130,7 +130,6 @@ def _report(backlogs: Sequence[_Backlog], runs: Sequence[Sequence[_Run]], broker
         observations=(
             f"The application thread spends {application[-1].median:.1f} µs a message, "
             f"{ratios[-1].median:.1f} times the bare loop.",
-            f"Peak memory is {', '.join(f'{each.median:.0f} MB' for each in peak)}; up to 16 MiB a partition "
-            "of it are messages that librdkafka has read ahead.",
+            f"Peak memory on backlogs of rising size: {', '.join(f'{each.median:.0f} MB' for each in peak)}.",
         ),
     )

@@ -6,7 +6,7 @@ Runs in each peer's own environment, so it imports the domain alone.
 from __future__ import annotations
 
 import json
-import resource
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -127,8 +127,10 @@ class Job:
         seconds, spent = time.monotonic() - self._began, time.process_time() - self._spent
         for file in self._files.values():
             file.close()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-        figures = Figures(self._count / seconds, spent / self._count * 1e6, peak)
+        # Not getrusage: its peak includes that of the process which started this one.
+        peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        assert peak is not None
+        figures = Figures(self._count / seconds, spent / self._count * 1e6, int(peak[1]) * 1024 / 1e6)
         (Path(self._task.directory) / "figures.json").write_text(json.dumps(asdict(figures)))
 
     def _origin(self, partition: int) -> Batch:

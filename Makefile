@@ -14,7 +14,8 @@ help:
 	@echo 'make check   format, lint, types, import direction'
 	@echo 'make setup   only create $(VENV) with the pinned dependencies'
 	@echo 'make soak    faults at random, about 20 minutes                  (ARGS="--seed 7 --rounds 50")'
-	@echo 'make bench   benchmarks;  make fmt  format the code;  make constraints  pin anew'
+	@echo 'make bench   benchmarks                                         (ARGS="--list" for their names)'
+	@echo 'make fmt     format the code;  make constraints  pin anew'
 
 setup: $(STAMP)
 

@@ -54,7 +54,7 @@ def decode(batch: Batch) -> Decoded:
         if isinstance(fields, Violation):
             dead_letters.append(DeadLetter(record, (fields,)))
         else:
-            documents.append(Document(record, fields))
+            documents.append((record, fields))
     return Decoded(batch, tuple(documents), tuple(dead_letters))
 
 

@@ -37,9 +37,10 @@ class Enricher:
     def enrich(self, checked: Checked) -> Checked:
         """Count the rows that have each warning; the future begins after `batch.polled_at`."""
         counts: dict[str, int] = {}
+        rows = [row.values for row in checked.rows]
         for warning, future, odd in self._rules:
             horizon = _horizon(future, checked.batch.polled_at)
-            number = sum([odd(row.values, horizon) for row in checked.rows])
+            number = sum([odd(values, horizon) for values in rows])
             if number:
                 counts[warning.code] = number
         return replace(checked, warnings={**checked.warnings, **counts}) if counts else checked
@@ -90,9 +91,14 @@ def _odd(rule: Rule, contract: Contract) -> _Odd:
         return reversed_order
     at = tuple(contract.position(name) for name in rule.fields)
     if isinstance(rule, Together):
+        first, *others = at
 
         def incomplete(values: _Values, _: str) -> bool:
-            return len({values[position] in _ABSENT for position in at}) > 1
+            absent = values[first] in _ABSENT
+            for position in others:  # noqa: SIM110 a generator for each row costs more than the comparison
+                if (values[position] in _ABSENT) is not absent:
+                    return True
+            return False
 
         return incomplete
 

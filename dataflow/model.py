@@ -41,12 +41,8 @@ class DeadLetter:
     violations: tuple[Violation, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A record that decoded to an object."""
-
-    record: Record
-    fields: dict[str, Any]
+Document = tuple[Record, dict[str, Any]]
+"""A record that decoded to an object. A plain pair: there is one for every message, and it lives one step."""
 
 
 @dataclass(frozen=True, slots=True)

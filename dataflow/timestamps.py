@@ -14,6 +14,10 @@ _RFC_3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))?", re.ASCII
 )
 
+_COMMON = {"--T::Z": 19, "--T::+": 19, "--T::.": 26}
+"""Separators of `2023-10-31T03:58:22Z` and its like to where the zone begins; six digits after a point."""
+_UTC = ("Z", "+00:00")
+
 
 class NoInstant(Enum):
     """Why a text is no instant that the table can hold."""
@@ -31,15 +35,18 @@ def to_utc_text(text: str) -> str | NoInstant:
     digits beyond microseconds are cut off. The leap second 23:59:60 UTC is read as the second that follows
     it, since the table's type has no such second.
     """
-    # The common form, `2023-10-31T03:58:22Z`, without the pattern. Its six separators rule out the other
-    # forms of the same length that fromisoformat takes: week dates and compact times.
-    if len(text) == 20 and text[4::3] == "--T::Z":
+    if text[23:] in _UTC and text[19:20] == ".":
+        text = f"{text[:23]}000{text[23:]}"
+    # The common forms without the pattern, which takes four times as long. The separators rule out the other
+    # forms that fromisoformat takes: week dates, compact times, a comma before the fraction.
+    end = _COMMON.get(text[4:20:3])
+    if end is not None and text[end:] in _UTC:
         try:
             datetime.fromisoformat(text)
         except ValueError:
             pass  # the pattern tells why
         else:
-            return f"{text[:10]} {text[11:19]}"
+            return f"{text[:10]} {text[11:end].removesuffix('.000000')}"
     match = _RFC_3339.fullmatch(text)
     if match is None:
         return NoInstant.FORM

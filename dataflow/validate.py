@@ -78,14 +78,13 @@ class Validator:
         unknown: Counter[str] = Counter()
         known, row_values = self._known, self.row_values
         found: list[Violation] = []
-        for document in decoded.documents:
-            fields = document.fields
+        for record, fields in decoded.documents:
             values = row_values(fields, found)
             if found:
-                dead_letters.append(DeadLetter(document.record, tuple(found)))
+                dead_letters.append(DeadLetter(record, tuple(found)))
                 found.clear()
             else:
-                rows.append(Row(document.record.offset(), values))
+                rows.append(Row(record.offset(), values))
             if not known.issuperset(fields):
                 _count_unknown(unknown, known, fields)
         if decoded.dead_letters:
@@ -98,22 +97,31 @@ def _compile(contract: Contract) -> Callable[[Mapping[str, Any], list[Violation]
     """One function for all fields, written for this contract and then compiled.
 
     It holds each field's guard in line: an expression that is true only of values that are surely right as
-    they are. Whatever a guard does not take goes to the field's check, which alone decides. For a text:
+    they are. Whatever a guard does not take goes to the field's check, which alone decides. For a text that
+    accepts integers:
 
         v0 = get('name', MISSING)
-        if not (type(v0) is str and v0.isascii() and 1 <= len(v0) <= 128 and NUL not in v0):
+        if type(v0) is int: v0 = str(v0)
+        elif not (type(v0) is str and v0.isascii() and 1 <= len(v0) <= 128 and NUL not in v0):
             v0 = check0(v0, found)
     """
     scope: dict[str, Any] = {"MISSING": _MISSING, "NUL": "\x00", "to_utc_text": to_utc_text}
     body = ["get = fields.get"]
     for at, field in enumerate(contract.fields):
+        value = f"v{at}"
         scope[f"check{at}"] = _check(field)
-        body.append(f"v{at} = get({field.name!r}, MISSING)")
+        # To an optional field absent and null are the same.
+        body.append(f"{value} = get({field.name!r}{', MISSING' if field.required else ''})")
+        otherwise = f"{value} = check{at}({value}, found)"
         if isinstance(field, TimestampField):
-            body.append(f"t = to_utc_text(v{at}) if type(v{at}) is str else None")
-            body.append(f"v{at} = t if type(t) is str else check{at}(v{at}, found)")
+            body.append(f"t = to_utc_text({value}) if type({value}) is str else None")
+            body.append(f"if type(t) is str: {value} = t")
+            body.append(f"else: {otherwise}")
+        elif isinstance(field, TextField) and "integer" in field.accepts and _holds_any_integer(field):
+            body.append(f"if type({value}) is int: {value} = str({value})")
+            body.append(f"elif not ({_guard(value, field, scope)}): {otherwise}")
         else:
-            body.append(f"if not ({_guard(f'v{at}', field, scope)}): v{at} = check{at}(v{at}, found)")
+            body.append(f"if not ({_guard(value, field, scope)}): {otherwise}")
     for number, rule in enumerate(rule for rule in contract.rules if isinstance(rule, PresentUnless)):
         scope[f"across{number}"] = _across(rule)
         body.append(f"if not v{contract.position(rule.field)}: across{number}(fields, found)")
@@ -122,6 +130,14 @@ def _compile(contract: Contract) -> Callable[[Mapping[str, Any], list[Violation]
     exec(compile(source, f"<contract {contract.name}>", "exec"), scope)
     compiled: Callable[[Mapping[str, Any], list[Violation]], tuple[Value, ...]] = scope["row_values"]
     return compiled
+
+
+def _holds_any_integer(field: TextField) -> bool:
+    return field.min_bytes <= 1 and field.max_bytes >= _LONGEST_INTEGER
+
+
+_LONGEST_INTEGER = len(str(-(2**63)))
+"""Characters of an integer that the parser gives; longer ones arrive as floats."""
 
 
 def _guard(value: str, field: TextField | IntegerField, scope: dict[str, Any]) -> str:

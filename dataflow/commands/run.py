@@ -118,7 +118,7 @@ def _run(settings: Settings, contract: Contract, stop: Event, metrics: Metrics, 
 
     flow = graph(
         KafkaSource(membership, stop, beat),
-        _steps(settings, contract, topics),
+        steps_of(settings, contract, topics),
         EventSink(
             membership,
             producer,
@@ -137,7 +137,7 @@ def _run(settings: Settings, contract: Contract, stop: Event, metrics: Metrics, 
             on_closed=leave,
         ),
         lambda: WindowSegments(lambda: FileSpool(backlog, settings.spool_dir)),
-        lambda checked: _observe(metrics, checked),
+        lambda checked: observe(metrics, checked),
     )
     gc.freeze()
     try:
@@ -177,7 +177,8 @@ class _Watch:
         self._health.report(system, reason)
 
 
-def _steps(settings: Settings, contract: Contract, topics: Topics) -> Steps:
+def steps_of(settings: Settings, contract: Contract, topics: Topics) -> Steps:
+    """What happens to a batch under these settings."""
     detector = Detector(settings.default_region)
     split = settings.split_contacts is SplitContacts.ON
     return Steps(
@@ -192,7 +193,8 @@ def _steps(settings: Settings, contract: Contract, topics: Topics) -> Steps:
     )
 
 
-def _observe(metrics: Metrics, checked: Checked) -> None:
+def observe(metrics: Metrics, checked: Checked) -> None:
+    """Count what a batch held."""
     metrics.checked(
         rejected=len(checked.dead_letters),
         rejects=rejects_by_code(checked),

@@ -84,7 +84,7 @@ json_values = st.recursive(
 @given(st.lists(st.none() | st.binary(max_size=60) | st.text(max_size=60).map(str.encode), max_size=8))
 def test_any_bytes_become_a_document_or_a_dead_letter_in_order(values: list[bytes | None]) -> None:
     decoded = decode(batch_of(values, first=7))
-    documents = [each.record.offset() for each in decoded.documents]
+    documents = [record.offset() for record, _ in decoded.documents]
     dead_letters = [each.record.offset() for each in decoded.dead_letters]
     assert documents == sorted(documents)
     assert dead_letters == sorted(dead_letters)

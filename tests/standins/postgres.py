@@ -74,6 +74,8 @@ def _as_postgres() -> list[str]:
     if root:
         command += ["--reuid", _UNPRIVILEGED, "--clear-groups"]
         command += ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]
+        # Else access(2), which initdb asks about its own programs, leaves the capability out of account.
+        command += ["--securebits", "+no_setuid_fixup"]
     return command
 
 

@@ -1,0 +1,22 @@
+"""Every benchmark: a module each, whose `run` takes an occasion and answers a report."""
+
+from __future__ import annotations
+
+from tests.bench import backlog, commit, curve, drain, idle, latency, scaling, scores, setup, stages
+from tests.bench.occasion import Benchmark, When
+from tests.bench.peers import compare
+
+BENCHMARKS = (
+    Benchmark("stages", "CPU per message, stage by stage", stages.run),
+    Benchmark("curve", "CPU per message, by what is in it", curve.run),
+    Benchmark("backlog", "the real program on a backlog", backlog.run),
+    Benchmark("scaling", "one process against two", scaling.run),
+    Benchmark("commit", "an hourly commit against the same by hand", commit.run),
+    Benchmark("latency", "from a message to its side event", latency.run),
+    Benchmark("idle", "CPU when nothing comes", idle.run),
+    Benchmark("drain", "from SIGTERM to the exit", drain.run),
+    Benchmark("scores", "the detector on the labelled sets", scores.run),
+    Benchmark("peers", "the same job written with something else", compare.run, When.ASKED),
+    Benchmark("setup", "set-up and demo", setup.run, When.ASKED),
+)
+"""In the order of the results. Names are words: a section's heading begins with one."""

@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import DynamicSource
-from bytewax.operators.windowing import SystemClock, TumblingWindower, fold_window
+from bytewax.operators.windowing import Clock, TumblingWindower, fold_window
 from bytewax.outputs import DynamicSink
 
 from connectors.items import Batch, ClosedWindow, EventBatch, RowBatch
-from connectors.staging import WindowSegments
+from connectors.spool import WindowSegments
 from dataflow.decode import decode
 from dataflow.detect import Detector
 from dataflow.encode import ContactEncoder, DeadLetterEncoder, encode_rows
@@ -70,16 +70,22 @@ class Steps:
             batch.next,
             tuple(messages),
             batch.last,
+            batch.topic_id,
         )
 
     def rows(self, checked: Checked) -> tuple[str, RowBatch] | None:
-        """The main branch: rows that the warehouse lacks, keyed by partition; None when it lacks none."""
+        """The main branch: rows that the warehouse lacks, keyed by partition; None while W is unknown.
+
+        A batch without such rows passes all the same: with it comes the time by which windows close.
+        """
         batch = checked.batch
-        if batch.rows_from is None or batch.next <= max(batch.first, batch.rows_from):
+        if batch.rows_from is None:
             return None
-        first = max(batch.first, batch.rows_from)
+        first = min(max(batch.first, batch.rows_from), batch.next)
         lines = encode_rows(checked.rows, first)
-        return str(batch.partition), RowBatch(batch.partition, first, batch.next, lines, batch.lost)
+        return str(batch.partition), RowBatch(
+            batch.partition, first, batch.next, lines, batch.lost, batch.topic_id
+        )
 
     def closed(self, windowed: Windowed) -> ClosedWindow:
         """A window's number and segments as the committer takes them."""
@@ -94,6 +100,7 @@ def graph(
     events: DynamicSink[EventBatch],
     warehouse: DynamicSink[ClosedWindow],
     segments: Callable[[], WindowSegments],
+    clock: Clock[RowBatch, None],
     observe: Callable[[Checked], None],
 ) -> Dataflow:
     """Kafka → decode → validate → enrich → detect, then two branches that never meet again."""
@@ -112,7 +119,7 @@ def graph(
     windows = fold_window(
         "window",
         rows,
-        SystemClock(),
+        clock,
         TumblingWindower(length=steps.window, align_to=MIDNIGHT),
         segments,
         WindowSegments.add,

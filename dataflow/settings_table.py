@@ -254,10 +254,18 @@ SETTINGS: tuple[Setting, ...] = (
         "earliest",
     ),
     Setting("ACCEPT_LOSS", PIPELINE, "Lost offsets to go on without: partition:first-next.", _losses),
+    Setting("ACCEPT_GROUP", PIPELINE, "Consumer group whose place in the ledger to take.", _name(249)),
     Setting("SPOOL_DIR", PIPELINE, "Where rows wait that outgrow memory. Default: the system's.", Path),
     Setting("SPOOL_LIMIT", PIPELINE, "Bytes that may wait before the source pauses.", _size, "1GiB"),
     Setting("DRAIN_TIMEOUT", PIPELINE, "How long a stopping process may still commit rows.", _duration, "8s"),
     Setting("METRICS_HOST", OPERATION, "Address of /metrics, /livez and /readyz.", _text, "0.0.0.0"),
+    Setting(
+        "EXIT_LINGER",
+        OPERATION,
+        "How long /metrics outlives a broken promise, unless scraped before.",
+        _duration,
+        "20s",
+    ),
     Setting("METRICS_PORT", OPERATION, "Port of the same; 0 takes a free one.", _whole(0, 65_535), "9108"),
     Setting(
         "LOG_LEVEL",

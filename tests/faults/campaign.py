@@ -64,9 +64,9 @@ def run(seed: int, rounds: int, directory: Path, tell: Callable[[int, Fault], No
         verdict = judge(traffic.sent, world.arrived())
     return Report(
         seed,
-        Counter(fault.kind for fault in faults),
+        dict(Counter(fault.kind for fault in faults)),
         len(traffic.sent),
-        exits,
+        dict(exits),
         tuple(drained),
         round(seconds, 1),
         verdict,

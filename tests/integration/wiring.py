@@ -55,6 +55,7 @@ class Wiring:
             "REDSHIFT_SSLMODE": self.database.sslmode,
             "CONTACT_HMAC_KEY": HMAC_KEY,
             "WINDOW": "2s",
+            "EXIT_LINGER": "10ms",
             **more,
         }
 

@@ -10,6 +10,7 @@ import pytest
 
 from connectors import redshift_sql as sql
 from connectors.items import ClosedWindow
+from connectors.progress import LedgerBroken
 from connectors.redshift_access import (
     Reason,
     RedshiftAccess,
@@ -21,10 +22,10 @@ from connectors.redshift_check import apply_ddl
 from connectors.redshift_commit import (
     CommitMismatch,
     Committed,
-    LedgerBroken,
     NothingNew,
     commit_once,
-    read_positions,
+    positions_of,
+    read_tails,
 )
 from connectors.staging import InsertStaging
 from tests.redshift.warehouse import (
@@ -169,7 +170,19 @@ def test_a_ledger_that_went_back_is_refused(redshift_database: RedshiftServer) -
 def test_an_entry_is_refused_when_the_ledger_moved(redshift_database: RedshiftServer) -> None:
     access = with_tables(redshift_database)
     commit(access, window(run_of(0, 2)))
-    values = ["x" * 32, "tests", "letters", "0", "1", "5", "4", "0", *["2024-01-01 00:00:00"] * 3]
+    values = [
+        "x" * 32,
+        "tests",
+        "letters",
+        "id",
+        "postmen",
+        "0",
+        "1",
+        "5",
+        "4",
+        "0",
+        *["2024-01-01 00:00:00"] * 3,
+    ]
     partition = ["tests", "letters", "0"]
     with connect(access) as session:
         assert (
@@ -276,7 +289,7 @@ def test_no_row_stays_of_a_commit_that_was_cut_before_its_end(redshift_database:
         session.cut()
     assert isinstance(commit(access, window(run_of(0, 2))), Committed)
     with connect(access) as session:
-        assert read_positions(session, DESTINATION) == {0: 2}
+        assert positions_of(read_tails(session, DESTINATION)) == {0: 2}
 
 
 def test_applying_the_ddl_twice_changes_nothing(redshift_database: RedshiftServer) -> None:

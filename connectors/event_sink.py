@@ -21,15 +21,8 @@ from connectors.items import EventBatch, OutgoingMessage
 from connectors.kafka import Membership
 from connectors.kafka_access import KafkaAccess, KafkaRefused, position_of
 from connectors.metrics import Metrics
-from connectors.progress import (
-    BrokenPromise,
-    Covered,
-    EventGap,
-    EventsBroken,
-    Produce,
-    Stale,
-    decide_events,
-)
+from connectors.progress import BrokenPromise, EventsBroken
+from connectors.spans import Covered, EventGap, Produce, Stale, decide_events
 
 log = logging.getLogger(__name__)
 

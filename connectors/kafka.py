@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from connectors.backoff import Backoff
 from connectors.holding import Holding, Ledger, OpenTransaction
@@ -21,7 +21,7 @@ from connectors.items import Batch
 from connectors.kafka_access import KafkaAccess
 from connectors.kafka_start import Beginning, Beginnings, BrokerQuestions
 from connectors.metrics import Metrics
-from connectors.progress import AcceptedLoss, Assumed, BrokenPromise, DataLoss, StartPolicy
+from connectors.progress import AcceptedLoss, Assumed, BrokenPromise, DataLoss, StartPolicy, find_hole
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,8 @@ class Membership:
             backoff=backoff,
         )
         self._holdings: dict[int, Holding] = {}
+        self._fetched: set[int] = set()
+        self._doubted: dict[int, int] = {}
         self._assignments = 0
         self._pausing_since: float | None = None
         self._ticked_at = 0.0
@@ -182,11 +184,13 @@ class Membership:
         numbers = [item.partition for item in partitions]
         log.info("partitions_assigned", extra={"partitions": sorted(numbers)})
         if not numbers:
+            consumer.incremental_assign([])
             return
+        # What librdkafka is to fetch is told partition by partition, once it is known from where. To assign
+        # OFFSET_END now and to seek later would skip messages in silence: a slow answer to the question for
+        # the end counts as outdated after the seek, is asked again, and then moves the position to the end.
+        consumer.incremental_assign([])
         ledger = self._ledger.read_ledger()
-        where = [TopicPartition(self.topic, partition, OFFSET_END) for partition in numbers]
-        consumer.incremental_assign(where)
-        consumer.pause(where)
         for partition in numbers:
             self._beginnings.expect(partition, ledger)
 
@@ -213,10 +217,11 @@ class Membership:
     def _give_up(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for item in partitions:
             self._holdings.pop(item.partition, None)
+            self._doubted.pop(item.partition, None)
             self._beginnings.forget(item.partition)
             self._metrics.unassigned(item.partition)
-        if partitions:
-            consumer.incremental_unassign(partitions)
+        consumer.incremental_unassign([item for item in partitions if item.partition in self._fetched])
+        self._fetched -= {item.partition for item in partitions}
 
     # -- between polls -----------------------------------------------------------------------------
 
@@ -241,9 +246,14 @@ class Membership:
     def _read_from(self, beginning: Beginning) -> None:
         start, where = beginning.start, TopicPartition(self.topic, beginning.partition)
         where.offset = start.offset + start.lost
-        self._consumer.seek(where)
-        if self._pausing_since is None:
+        if beginning.partition in self._fetched:
+            self._consumer.seek(where)
             self._consumer.resume([where])
+        else:
+            self._consumer.incremental_assign([where])
+            self._fetched.add(beginning.partition)
+        if self._pausing_since is not None:
+            self._consumer.pause([where])
         self._beginnings.begun(beginning)
         self._assignments += 1
         self._holdings[beginning.partition] = Holding(
@@ -309,14 +319,32 @@ class Membership:
             holding = self._holdings.get(partition)
             if holding is None:
                 continue
-            last = records[-1].offset()
-            assert last is not None
+            records = self._without_doubt(partition, holding, records)
+            if not records:
+                continue
             # A position is the offset after the last record: the one place where it is made.
-            reached = last + 1
+            reached = _offset_of(records[-1]) + 1
             batches.append(self._batch(partition, holding, reached, records))
             self._holdings[partition] = replace(holding, position=reached)
             self._metrics.read(partition, len(records))
         return batches
+
+    def _without_doubt(self, partition: int, holding: Holding, records: list[Message]) -> list[Message]:
+        """The records up to a hole that is seen for the first time; it is then read once more.
+
+        Aborted transactions and compaction leave holes. A client that loses its place leaves one too.
+        """
+        if _offset_of(records[-1]) - holding.position < len(records):
+            return records
+        offsets = [_offset_of(record) for record in records]
+        hole = find_hole(holding.position, offsets, self._doubted.get(partition))
+        if hole is None:
+            return records
+        self._doubted[partition] = hole.first
+        self._consumer.seek(TopicPartition(self.topic, partition, hole.first))
+        self._metrics.retried("kafka", "hole")
+        log.warning("hole_doubted", extra={"partition": partition, "first": hole.first, "next": hole.next})
+        return records[: hole.index]
 
     def _batch(self, partition: int, holding: Holding, reached: int, records: Sequence[Message]) -> Batch:
         return Batch(
@@ -354,3 +382,9 @@ class Membership:
             return
         self._metrics.retried("kafka", error.name())
         log.warning("kafka_error", extra={"code": error.name(), "partition": partition})
+
+
+def _offset_of(message: Message) -> int:
+    offset = message.offset()
+    assert offset is not None
+    return offset

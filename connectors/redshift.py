@@ -25,8 +25,7 @@ from connectors.redshift_commit import (
     NothingNew,
     commit_once,
     positions_of,
-    read_tails,
-    refuse_strangers,
+    read_own_ledger,
 )
 from connectors.staging import Staging
 
@@ -214,9 +213,8 @@ class Committer:
         if not asked:
             return
         with connect(self._access) as session:
-            tails = read_tails(session, self._destination)
+            tails = read_own_ledger(session, self._destination)
             session.rollback()
-        refuse_strangers(tails, self._destination)
         self._see(positions_of(tails))
         self._observer.ledger_read(positions_of(tails))
         with self._changed:

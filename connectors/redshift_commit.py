@@ -12,24 +12,21 @@ from datetime import UTC, datetime
 
 from connectors import redshift_sql as sql
 from connectors.items import ClosedWindow, Fill, Segment, Table
-from connectors.progress import (
+from connectors.progress import BrokenPromise, DataLoss, LedgerBroken, LedgerTail, Progress
+from connectors.redshift_access import Session
+from connectors.spans import (
+    NOTHING_ACCEPTED,
+    Accepted,
     AlreadyCommitted,
-    BrokenPromise,
     Commit,
-    DataLoss,
-    ForeignGroup,
     Gap,
-    LedgerBroken,
     LedgerEntry,
-    LedgerTail,
-    Progress,
     Regressed,
     RowsReplaced,
     Take,
     decide_commit,
     decide_owner,
 )
-from connectors.redshift_access import Session
 from connectors.staging import Staging
 
 
@@ -52,8 +49,7 @@ class Destination:
     source: str
     """Written to the column that is filled with the source's name."""
     group: str
-    accepted_group: str | None = None
-    """The group whose place `group` takes on purpose; any other's entries end the process."""
+    accepted: Accepted = NOTHING_ACCEPTED
 
     def __post_init__(self) -> None:
         """Check the lengths now: the warehouse would refuse every commit."""
@@ -97,12 +93,26 @@ def read_tails(session: Session, destination: Destination) -> dict[int, LedgerTa
     return tails
 
 
-def refuse_strangers(tails: Mapping[int, LedgerTail], destination: Destination) -> None:
-    """Raises LedgerBroken when another group has written the newest entry."""
-    match decide_owner(tails, destination.group, destination.accepted_group):
-        case ForeignGroup() as foreign:
-            told = foreign.told_of(destination.pipeline, destination.group)
-            raise LedgerBroken(f"{sql.ledger_name(destination.table)}: {told}")
+def read_other_pipelines(session: Session, destination: Destination) -> list[str]:
+    """Other pipelines that have entries for the same topic. Raises WarehouseTrouble."""
+    names = (destination.topic, destination.pipeline)
+    return [name for (name,) in session.rows(sql.read_other_pipelines(destination.table), names)]
+
+
+def read_own_ledger(session: Session, destination: Destination) -> dict[int, LedgerTail]:
+    """The ledger, when it is ours to write: see `read_tails`. Raises WarehouseTrouble, LedgerBroken."""
+    tails = read_tails(session, destination)
+    stranger = decide_owner(
+        tails,
+        [] if tails else read_other_pipelines(session, destination),
+        pipeline=destination.pipeline,
+        group=destination.group,
+        accepted=destination.accepted,
+    )
+    if stranger is not None:
+        told = stranger.told_of(destination.pipeline, destination.group)
+        raise LedgerBroken(f"{sql.ledger_name(destination.table)}: {told}")
+    return tails
 
 
 def positions_of(ledger: Mapping[int, LedgerTail]) -> dict[int, int]:
@@ -127,8 +137,7 @@ def commit_once(
     """
     table = destination.table
     session.execute(sql.lock_ledger(table))
-    ledger = read_tails(session, destination)
-    refuse_strangers(ledger, destination)
+    ledger = read_own_ledger(session, destination)
     decision = decide_commit(ledger, seen, [segment for window in windows for segment in window.segments])
     match decision:
         case Gap(partition, position, first):

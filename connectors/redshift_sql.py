@@ -112,6 +112,13 @@ def read_tails(table: Table) -> str:
     )
 
 
+def read_other_pipelines(table: Table) -> str:
+    """Names of other pipelines that have entries for the topic. Parameters: topic, pipeline."""
+    return (
+        f"SELECT DISTINCT pipeline FROM {ledger_name(table)} WHERE topic = %s AND pipeline <> %s ORDER BY 1"
+    )
+
+
 def create_staged(table: Table) -> str:
     """The temporary table that rows are staged into: message columns, partition, offset."""
     columns = _columns((*table.message_columns, *POSITION_COLUMNS), ", ")

@@ -18,7 +18,8 @@ from threading import Lock
 from typing import Self
 
 from connectors.items import RowBatch, Segment, Spool
-from connectors.progress import BrokenPromise, Covered, Extends, Opens, place
+from connectors.progress import BrokenPromise
+from connectors.spans import Covered, Extends, Opens, place
 
 log = logging.getLogger(__name__)
 

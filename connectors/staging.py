@@ -9,8 +9,8 @@ from typing import Protocol
 import orjson
 
 from connectors.items import Table
-from connectors.progress import Take
 from connectors.redshift_sql import insert_staged, statement_rows
+from connectors.spans import Take
 
 
 class Cursor(Protocol):

@@ -121,6 +121,7 @@ class Settings:
     start: StartPolicy
     accepted_losses: tuple[AcceptedLoss, ...]
     accepted_group: str | None
+    accepted_pipeline: str | None
     spool_dir: Path | None
     spool_limit: int
     drain_timeout: timedelta
@@ -322,6 +323,7 @@ def read(sources: Sources, judge: ClientJudge) -> Settings:
         start=get["START"],
         accepted_losses=get["ACCEPT_LOSS"] or (),
         accepted_group=get["ACCEPT_GROUP"],
+        accepted_pipeline=get["ACCEPT_PIPELINE"],
         spool_dir=get["SPOOL_DIR"],
         spool_limit=get["SPOOL_LIMIT"],
         drain_timeout=get["DRAIN_TIMEOUT"],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from connectors.kafka_access import KafkaAccess
 from connectors.redshift_access import Password, ProvisionedIam, RedshiftAccess, ServerlessIam, SslMode
 from connectors.redshift_commit import Destination
+from connectors.spans import Accepted
 from dataflow import encode
 from dataflow.contract import Contract
 from dataflow.settings import Settings
@@ -56,7 +57,7 @@ def destination(settings: Settings, contract: Contract, topics: Topics) -> Desti
         topics.source,
         topics.source,
         settings.group,
-        settings.accepted_group,
+        Accepted(settings.accepted_group, settings.accepted_pipeline),
     )
 
 

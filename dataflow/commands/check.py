@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TextIO
 
 from connectors import kafka_check, redshift_check
 from connectors.items import Finding, Verdict
 from connectors.kafka_start import BrokerFacts
-from connectors.progress import Assumed, LedgerTail, Start, Wait, decide_owner, decide_start
+from connectors.progress import Assumed, LedgerTail, Start, Wait, decide_start
 from connectors.redshift_access import WarehouseTrouble, connect
-from connectors.redshift_commit import read_tails
+from connectors.redshift_commit import read_other_pipelines, read_tails
+from connectors.spans import Accepted, decide_owner
 from dataflow.commands.access import Topics, destination, kafka_access, redshift_access, topics_of
 from dataflow.contract import Contract
 from dataflow.settings import Settings
@@ -40,21 +42,37 @@ def _findings(settings: Settings, contract: Contract) -> Iterator[Finding]:
     yield from redshift_check.survey(redshift_access(settings), contract.table)
     if kafka.facts is None:
         return
-    ledger = _ledger(settings, contract, topics)
-    stranger = decide_owner(ledger or {}, settings.group, settings.accepted_group)
-    if stranger is not None:
-        yield Finding("ledger's owner", Verdict.WRONG, stranger.told_of(settings.pipeline, settings.group))
+    view = _ledger(settings, contract, topics)
+    if view is not None:
+        stranger = decide_owner(
+            view.tails,
+            view.others,
+            pipeline=settings.pipeline,
+            group=settings.group,
+            accepted=Accepted(settings.accepted_group, settings.accepted_pipeline),
+        )
+        if stranger is not None:
+            told = stranger.told_of(settings.pipeline, settings.group)
+            yield Finding("ledger's owner", Verdict.WRONG, told)
+    ledger = None if view is None else view.tails
     for partition in kafka.facts.bounds:
         yield _start(settings, topics.source, partition, kafka.facts, ledger)
 
 
-def _ledger(settings: Settings, contract: Contract, topics: Topics) -> Mapping[int, LedgerTail] | None:
-    """Progress W; None when it cannot be read, which a line before has told."""
+@dataclass(frozen=True, slots=True)
+class _LedgerView:
+    tails: Mapping[int, LedgerTail]
+    others: Sequence[str]
+
+
+def _ledger(settings: Settings, contract: Contract, topics: Topics) -> _LedgerView | None:
+    """What the ledger says; None when it cannot be read, which a line before has told."""
+    where = destination(settings, contract, topics)
     try:
         with connect(redshift_access(settings)) as session:
-            tails = read_tails(session, destination(settings, contract, topics))
+            view = _LedgerView(read_tails(session, where), read_other_pipelines(session, where))
             session.rollback()
-            return tails
+            return view
     except WarehouseTrouble:
         return None
 

@@ -15,20 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from connectors.items import RowBatch, Segment
-from connectors.progress import (
-    AlreadyCommitted,
-    Commit,
-    LedgerTail,
-    Produce,
-    Progress,
-    Start,
-    StartPolicy,
-    Wait,
-    decide_commit,
-    decide_events,
-    decide_rewind,
-    decide_start,
-)
+from connectors.progress import LedgerTail, Progress, Start, StartPolicy, Wait, decide_rewind, decide_start
+from connectors.spans import AlreadyCommitted, Commit, Produce, decide_commit, decide_events
 from connectors.spool import Backlog, FileSpool, WindowSegments
 
 PROCESSES = 3

@@ -9,32 +9,39 @@ import pytest
 from connectors.items import Segment
 from connectors.progress import (
     AcceptedLoss,
-    AlreadyCommitted,
     Assumed,
     BeyondEnd,
+    Hole,
+    LedgerTail,
+    Progress,
+    RetentionLoss,
+    Start,
+    StartPolicy,
+    TopicReplaced,
+    Wait,
+    decide_rewind,
+    decide_start,
+    find_hole,
+)
+from connectors.spans import (
+    NOTHING_ACCEPTED,
+    Accepted,
+    AlreadyCommitted,
     Commit,
     Covered,
     EventGap,
     Extends,
     ForeignGroup,
     Gap,
-    LedgerTail,
     Opens,
     Produce,
-    Progress,
     Regressed,
-    RetentionLoss,
     RowsReplaced,
     Stale,
-    Start,
-    StartPolicy,
-    TopicReplaced,
-    Wait,
+    UnknownPipeline,
     decide_commit,
     decide_events,
     decide_owner,
-    decide_rewind,
-    decide_start,
     place,
 )
 from connectors.spool import Backlog, FileSpool
@@ -175,6 +182,25 @@ def test_nothing_is_rewound_into_another_incarnation_of_the_topic() -> None:
     assert rewind(120, 100, None, held_in=OTHER) == TopicReplaced(OTHER, THIS)
 
 
+def test_offsets_without_a_hole_are_believed() -> None:
+    assert find_hole(10, [10, 11, 12], known=None) is None
+    assert find_hole(10, [], known=None) is None
+
+
+def test_the_marker_of_a_transaction_s_end_is_no_hole() -> None:
+    assert find_hole(10, [11, 12, 14], known=None) is None
+
+
+def test_a_hole_is_found_wherever_it_is() -> None:
+    assert find_hole(10, [12, 13], known=None) == Hole(10, 12, 0)
+    assert find_hole(10, [10, 11, 20, 30], known=None) == Hole(12, 20, 2)
+
+
+def test_a_hole_that_was_read_twice_is_believed_and_the_next_is_not() -> None:
+    assert find_hole(10, [20, 21], known=10) is None
+    assert find_hole(10, [20, 21, 30], known=10) == Hole(22, 30, 2)
+
+
 def test_a_span_that_continues_the_tail_extends_it() -> None:
     assert place(10, 10, 20) == Extends(10)
 
@@ -263,12 +289,27 @@ def test_an_entry_records_the_incarnation_in_which_it_counts() -> None:
     assert [entry.topic_id for entry in decision.entries] == [THIS]
 
 
+def owner(
+    entries: dict[int, LedgerTail],
+    group: str,
+    others: tuple[str, ...] = (),
+    accepted: Accepted = NOTHING_ACCEPTED,
+) -> ForeignGroup | UnknownPipeline | None:
+    return decide_owner(entries, others, pipeline="messages", group=group, accepted=accepted)
+
+
 def test_a_ledger_whose_newest_entry_is_another_group_s_has_another_owner() -> None:
     entries = {0: tail(10, group="mine"), 1: tail(10, group="theirs", hours=1)}
-    assert decide_owner(entries, "mine") == ForeignGroup("theirs")
-    assert decide_owner(entries, "mine", accepted="theirs") is None
-    assert decide_owner(entries, "theirs") is None
-    assert decide_owner({}, "mine") is None
+    assert owner(entries, "mine") == ForeignGroup("theirs")
+    assert owner(entries, "mine", accepted=Accepted(group="theirs")) is None
+    assert owner(entries, "theirs") is None
+    assert owner({}, "mine") is None
+
+
+def test_a_pipeline_that_the_ledger_does_not_know_beside_one_that_it_knows_may_be_misspelt() -> None:
+    assert owner({}, "mine", others=("massages",)) == UnknownPipeline(("massages",))
+    assert owner({}, "mine", others=("massages",), accepted=Accepted(pipeline="messages")) is None
+    assert owner({0: tail(10, group="mine")}, "mine", others=("massages",)) is None
 
 
 def test_a_stranger_is_told_with_both_ways_out() -> None:

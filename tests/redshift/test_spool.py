@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.items import RowBatch, Segment
-from connectors.progress import Take
+from connectors.spans import Take
 from connectors.spool import Backlog, FileSpool, SpoolLost, WindowSegments, offset_of
 from connectors.staging import staged_rows
 

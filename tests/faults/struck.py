@@ -22,7 +22,8 @@ from typing import Any
 from dataflow.__main__ import main
 
 COMMITTED = b"COMMIT\0"
-"""The end of PostgreSQL's answer to COMMIT."""
+READY = b"Z\0\0\0\5"
+"""What is in PostgreSQL's answer to COMMIT, and how each of its answers ends."""
 
 
 class Point(Enum):
@@ -81,8 +82,11 @@ def _is_commit_answered(frame: FrameType) -> bool:
     if caller is None:
         return False
     wire: socket.socket = frame.f_locals["self"]._usock
-    select.select([wire], [], [])
-    return COMMITTED in wire.recv(65_536, socket.MSG_PEEK)
+    answer = b""
+    while READY not in answer:
+        select.select([wire], [], [])
+        answer = wire.recv(65_536, socket.MSG_PEEK)
+    return COMMITTED in answer
 
 
 Profiler = Callable[[FrameType, Event, Any], None]

@@ -16,6 +16,7 @@ from io import BytesIO, FileIO
 from pathlib import Path
 from threading import Lock
 from typing import Self
+from weakref import WeakSet
 
 from connectors.items import RowBatch, Segment, Spool
 from connectors.progress import BrokenPromise
@@ -256,6 +257,30 @@ class WindowSegments:
         """Take over the segments of another window of the same partition."""
         self._segments.extend(other.segments)
         return self
+
+    def hand_over(self) -> Sequence[Segment]:
+        """The segments; they are this window's no longer."""
+        handed, self._segments = self._segments, []
+        return handed
+
+
+class OpenWindows:
+    """Makes the accumulators of windows, and knows those that are open. Lives on the graph's thread."""
+
+    def __init__(self, spools: Callable[[], Spool]) -> None:
+        """`spools` makes an empty spool for each segment."""
+        self._spools = spools
+        self._open: WeakSet[WindowSegments] = WeakSet()
+
+    def new(self) -> WindowSegments:
+        """An empty window of one partition."""
+        window = WindowSegments(self._spools)
+        self._open.add(window)
+        return window
+
+    def hand_over(self) -> tuple[Segment, ...]:
+        """What all open windows hold, to be committed before they close; what follows goes on from there."""
+        return tuple(segment for window in list(self._open) for segment in window.hand_over())
 
 
 def offset_of(line: bytes) -> int:

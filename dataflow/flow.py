@@ -7,7 +7,7 @@ worker; scale by processes, the consumer group spreads the partitions.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ from bytewax.inputs import DynamicSource
 from bytewax.operators.windowing import Clock, TumblingWindower, fold_window
 from bytewax.outputs import DynamicSink
 
-from connectors.items import Batch, ClosedWindow, EventBatch, RowBatch
+from connectors.items import Batch, ClosedWindow, EventBatch, RowBatch, Segment
 from connectors.spool import WindowSegments
 from dataflow.decode import decode
 from dataflow.detect import Detector
@@ -90,8 +90,15 @@ class Steps:
     def closed(self, windowed: Windowed) -> ClosedWindow:
         """A window's number and segments as the committer takes them."""
         number, segments = windowed[1]
+        return self._window(number, segments.segments)
+
+    def early(self, segments: Sequence[Segment], now: datetime) -> ClosedWindow:
+        """What open windows hold at the aware time `now`, for a commit before they close."""
+        return self._window((now - MIDNIGHT) // self.window, segments)
+
+    def _window(self, number: int, segments: Sequence[Segment]) -> ClosedWindow:
         opens = MIDNIGHT + number * self.window
-        return ClosedWindow(opens, opens + self.window, tuple(segments.segments))
+        return ClosedWindow(opens, opens + self.window, tuple(segments))
 
 
 def graph(

@@ -257,7 +257,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("ACCEPT_GROUP", PIPELINE, "Consumer group whose place in the ledger to take.", _name(249)),
     Setting("ACCEPT_PIPELINE", PIPELINE, "New pipeline to begin beside others of its topic.", _name(128)),
     Setting("SPOOL_DIR", PIPELINE, "Where rows wait that outgrow memory. Default: the system's.", Path),
-    Setting("SPOOL_LIMIT", PIPELINE, "Bytes that may wait before the source pauses.", _size, "1GiB"),
+    Setting(
+        "SPOOL_LIMIT",
+        PIPELINE,
+        "Bytes that may wait; then windows are committed early or the source pauses.",
+        _size,
+        "1GiB",
+    ),
     Setting("DRAIN_TIMEOUT", PIPELINE, "How long a stopping process may still commit rows.", _duration, "8s"),
     Setting("METRICS_HOST", OPERATION, "Address of /metrics, /livez and /readyz.", _text, "0.0.0.0"),
     Setting(

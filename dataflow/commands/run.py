@@ -27,7 +27,7 @@ from connectors.metrics import Metrics
 from connectors.progress import BrokenPromise
 from connectors.redshift import Committer
 from connectors.redshift_sink import RedshiftSink
-from connectors.spool import Backlog, FileSpool, WindowSegments
+from connectors.spool import Backlog, FileSpool, OpenWindows
 from connectors.staging import InsertStaging
 from connectors.steady_clock import SteadyClock, SteadyTime
 from dataflow.commands.access import (
@@ -140,6 +140,9 @@ def _run(
         accepted=settings.accepted_losses,
     )
     leave = _after(2, membership.leave)
+    steps = _steps(settings, contract, topics)
+    windows = OpenWindows(lambda: FileSpool(backlog, settings.spool_dir))
+    time_of_windows = SteadyTime(utc_now, time.monotonic)
 
     def beat() -> None:
         health.beat()
@@ -148,10 +151,14 @@ def _run(
         health.report("commits", "overdue" if waited > settings.window.total_seconds() + OVERDUE else "ok")
         health.tell(partitions=membership.partitions, waiting_seconds=round(waited, 1))
         metrics.backlog(backlog.held, waited)
+        if backlog.is_full() and not waited and (held := windows.hand_over()):
+            # It is not the warehouse that is behind: the windows hold more than fits until they close.
+            log.info("windows_committed_early", extra={"bytes": backlog.held})
+            committer.submit([steps.early(held, time_of_windows.now())])
 
     flow = graph(
         KafkaSource(membership, stop, beat),
-        _steps(settings, contract, topics),
+        steps,
         EventSink(
             membership,
             EventTransaction(
@@ -173,8 +180,8 @@ def _run(
             ended=lambda: membership.ended,
             on_closed=leave,
         ),
-        lambda: WindowSegments(lambda: FileSpool(backlog, settings.spool_dir)),
-        SteadyClock(SteadyTime(utc_now, time.monotonic)),
+        windows.new,
+        SteadyClock(time_of_windows),
         lambda checked: _observe(metrics, checked),
     )
     gc.freeze()

@@ -16,7 +16,7 @@ from connectors.redshift_access import Password, RedshiftAccess, SslMode
 from connectors.redshift_check import apply_ddl
 from connectors.redshift_commit import Destination
 from connectors.spool import Backlog, FileSpool
-from connectors.staging import InsertStaging
+from connectors.staging import InsertStaging, Staging
 from tests.standins.redshift_client import RedshiftServer, connect
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -40,6 +40,7 @@ TABLE = Table(
     distribution_key="sender",
     sort_key="written",
 )
+INSERTS = InsertStaging()
 DESTINATION = Destination(TABLE, "tests", "letters", "letters", "postmen")
 
 
@@ -131,13 +132,19 @@ class Heard:
 
 
 def committer_to(
-    access: RedshiftAccess, heard: Heard, *, first_wait: float = 0.05, ceiling: float = 0.2
+    access: RedshiftAccess,
+    heard: Heard,
+    *,
+    first_wait: float = 0.05,
+    ceiling: float = 0.2,
+    destination: Destination = DESTINATION,
+    staging: Staging = INSERTS,
 ) -> Committer:
     clock: Callable[[], datetime] = lambda: NOON  # noqa: E731
     return Committer(
         access,
-        DESTINATION,
-        InsertStaging(),
+        destination,
+        staging,
         clock=clock,
         backoff=Backoff(first_wait, ceiling, lambda: 0.0),
         observer=heard,

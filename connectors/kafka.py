@@ -19,7 +19,7 @@ from connectors.backoff import Backoff
 from connectors.holding import Holding, Ledger, OpenTransaction
 from connectors.items import Batch
 from connectors.kafka_access import KafkaAccess
-from connectors.kafka_start import Beginning, Beginnings, BrokerQuestions
+from connectors.kafka_start import Beginning, Beginnings, BrokerQuestions, TopicWatch
 from connectors.metrics import Metrics
 from connectors.progress import AcceptedLoss, Assumed, BrokenPromise, DataLoss, StartPolicy, find_hole
 
@@ -65,8 +65,10 @@ class Membership:
         self._metrics = metrics
         self._now = now
         self._consumer = Consumer(access.consumer_config(), logger=logging.getLogger("librdkafka"))
+        questions = BrokerQuestions(access, self._consumer)
+        self._watch = TopicWatch(questions)
         self._beginnings = Beginnings(
-            BrokerQuestions(access, self._consumer),
+            questions,
             access.topic,
             metrics,
             policy=start,
@@ -150,6 +152,7 @@ class Membership:
         if clock - self._ticked_at >= TICK_INTERVAL:
             self._ticked_at = clock
             self._measure_lag()
+            self._refuse_another_topic()
             batches = batches or self._empty_batches()
         return batches
 
@@ -368,6 +371,11 @@ class Membership:
             bounds = self._consumer.get_watermark_offsets(where, cached=True)
             if bounds is not None and bounds[1] >= 0:
                 self._metrics.end_offset(partition, bounds[1])
+
+    def _refuse_another_topic(self) -> None:
+        for partition, holding in list(self._holdings.items())[:1]:
+            if (replaced := self._watch.replaced(holding.topic_id)) is not None:
+                raise DataLoss(replaced.told_of(self.topic, partition))
 
     def _on_error(self, error: KafkaError, partition: int | None) -> None:
         if error.fatal():

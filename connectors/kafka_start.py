@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -38,6 +40,8 @@ QUESTION_TIMEOUT = 1.0
 """Seconds one question to the broker may take."""
 WAIT_INTERVAL = 1.0
 """Seconds before a partition that waits for the ledger is looked at again."""
+WATCH_INTERVAL = 10.0
+"""Seconds between two looks at whether the topic is still the same."""
 _UNTOLD = "AAAAAAAAAAAAAAAAAAAAAA"
 """The id of nothing, from brokers before 2.8."""
 
@@ -98,17 +102,59 @@ class BrokerQuestions:
 
     def _topic_id(self) -> str | None:
         """The topic's incarnation; None where nobody can be asked: librdkafka's mock has no controller."""
-        topic = self._access.topic
         if self._administration is None:
-            cluster = self._consumer.list_topics(topic, self._timeout)
+            cluster = self._consumer.list_topics(self._access.topic, self._timeout)
             if cluster.controller_id not in cluster.brokers:
                 return None
             self._administration = AdminClient({**self._access.client_config()}, logger=SILENT)
+        answer = self.ask_incarnation()
+        return None if answer is None else incarnation_in(answer)
+
+    def ask_incarnation(self) -> Future[Any] | None:
+        """Ask for the incarnation without waiting, see `incarnation_in`; None where nobody can be asked."""
+        if self._administration is None:
+            return None
+        topic = self._access.topic
         # The first question includes connecting.
         timeout = 5 * self._timeout
         answers = self._administration.describe_topics(TopicCollection([topic]), request_timeout=timeout)
-        found = str(answers[topic].result().topic_id)
-        return None if found == _UNTOLD else found
+        return answers[topic]
+
+
+def incarnation_in(answer: Future[Any]) -> str | None:
+    """The incarnation in an answer; None when the broker does not know any. Raises KafkaException."""
+    found = str(answer.result().topic_id)
+    return None if found == _UNTOLD else found
+
+
+class TopicWatch:
+    """Looks now and then whether the topic is still the one that is read.
+
+    Nothing else would tell: the client goes on at its old position, and skips what comes before that in the
+    new topic.
+    """
+
+    def __init__(self, questions: BrokerQuestions) -> None:
+        """The first look is after `WATCH_INTERVAL`."""
+        self._questions = questions
+        self._looked_at = time.monotonic()
+        self._answer: Future[Any] | None = None
+
+    def replaced(self, topic_id: str | None) -> TopicReplaced | None:
+        """Whether the topic was found to be another than `topic_id`. Never waits."""
+        if self._answer is None:
+            if time.monotonic() - self._looked_at >= WATCH_INTERVAL:
+                self._looked_at = time.monotonic()
+                self._answer = self._questions.ask_incarnation()
+            return None
+        if not self._answer.done():
+            return None
+        answer, self._answer = self._answer, None
+        if answer.exception() is not None:
+            # The broker is away, or the topic is for the moment: the next look tells.
+            return None
+        found = incarnation_in(answer)
+        return TopicReplaced(topic_id, found) if topic_id and found and topic_id != found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,22 +68,22 @@ def test_windows_that_hold_more_than_the_limit_are_committed_before_they_close(
 def test_a_full_disk_pauses_the_source_and_nothing_is_lost_when_there_is_room_again(
     wiring: Wiring, table: Table, pipelines: Pipelines, proxy: TroubleProxy, tmp_path: Path
 ) -> None:
-    """No file may be longer than 1.2 MB, which is more than a spool keeps in memory, and than the log has."""
+    """No file may be longer than 1.1 MB, which is more than a spool keeps in memory, and than the log has."""
     pipeline = pipelines.start(through(wiring, proxy).environment(WINDOW="1h", SPOOL_DIR=str(tmp_path)))
     pipeline.wait_until_holding(4)
     proxy.refuse()
     process = psutil.Process(pipeline.process.pid)
     most = resource.RLIM_INFINITY
-    process.rlimit(psutil.RLIMIT_FSIZE, (1_200_000, most))
-    produce_numbered(wiring, 0, 40_000)
+    process.rlimit(psutil.RLIMIT_FSIZE, (1_100_000, most))
+    produce_numbered(wiring, 0, 60_000)
     eventually(lambda: pipeline.metric("dataflow_retries_total", system="spool") > 0, 60, "the disk refuses")
     eventually(lambda: pipeline.metric("dataflow_paused_seconds_total") > 1, 60, "the source is paused")
-    assert pipeline.metric("dataflow_messages_total") < 40_000
+    assert pipeline.metric("dataflow_messages_total") < 60_000
     process.rlimit(psutil.RLIMIT_FSIZE, (most, most))
-    eventually(lambda: sum(group_offsets(wiring).values()) == 40_000, 60, "everything is read")
+    eventually(lambda: sum(group_offsets(wiring).values()) == 60_000, 60, "everything is read")
     proxy.flow()
     assert pipeline.terminate(within=30) == 0, pipeline.tail()
-    assert_exactly_once(wiring, table, 40_000)
+    assert_exactly_once(wiring, table, 60_000)
 
 
 def test_a_hung_database_call_is_given_up_at_its_deadline_and_made_again_without_a_restart(

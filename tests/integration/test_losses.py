@@ -137,7 +137,9 @@ def create_anew(wiring: Wiring) -> None:
 def test_a_topic_created_anew_under_a_running_process_ends_it_before_anything_is_mixed(
     wiring: Wiring, table: Table, pipelines: Pipelines
 ) -> None:
-    pipeline = pipelines.start(wiring.environment(WINDOW="1s", KAFKA_CONFIG_METADATA_MAX_AGE_MS="2000"))
+    pipeline = pipelines.start(
+        wiring.environment(WINDOW="1s", KAFKA_CONFIG_TOPIC_METADATA_REFRESH_INTERVAL_MS="2000")
+    )
     produce_numbered(wiring, 0, 400)
     total = expected_rows(400).total()
     eventually(lambda: stored_rows(wiring, table).total() >= total, 60, "rows are committed")

@@ -95,7 +95,9 @@ def test_partitions_added_while_it_runs_are_read_from_their_beginning(
 ) -> None:
     """Even with START=latest: what is in them before they are noticed is new, all of it."""
     pipeline = pipelines.start(
-        wiring.environment(START="latest", WINDOW="1s", KAFKA_CONFIG_METADATA_MAX_AGE_MS="2000")
+        wiring.environment(
+            START="latest", WINDOW="1s", KAFKA_CONFIG_TOPIC_METADATA_REFRESH_INTERVAL_MS="2000"
+        )
     )
     pipeline.wait_until_holding(PARTITIONS)
     produce_numbered(wiring, 0, 100)

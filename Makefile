@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 ARGS ?=
 
-.PHONY: help setup demo test check fmt bench soak constraints clean
+.PHONY: help setup demo test check fmt bench soak mutants constraints clean
 
 help:
 	@echo 'make demo    run the whole pipeline against embedded stand-ins   (ARGS="--help" for options)'
@@ -14,6 +14,7 @@ help:
 	@echo 'make check   format, lint, types, import direction'
 	@echo 'make setup   only create $(VENV) with the pinned dependencies'
 	@echo 'make soak    faults at random, about 20 minutes                  (ARGS="--seed 7 --rounds 50")'
+	@echo 'make mutants break each rule of the protocol, and see that a test notices'
 	@echo 'make bench   benchmarks                                         (ARGS="--list" for their names)'
 	@echo 'make fmt     format the code;  make constraints  pin anew'
 
@@ -49,6 +50,9 @@ bench: setup
 
 soak: setup
 	$(BIN)/python -m tests.faults --rounds 250 $(ARGS)
+
+mutants: setup
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 constraints: setup
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --extra dev --strip-extras --no-header \

@@ -14,20 +14,26 @@ from dataclasses import dataclass
 from threading import Event, Timer
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
-from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from connectors.backoff import Backoff
 from connectors.items import EventBatch, OutgoingMessage
 from connectors.kafka import Membership
-from connectors.kafka_access import KafkaAccess
+from connectors.kafka_access import KafkaAccess, KafkaRefused, position_of
 from connectors.metrics import Metrics
-from connectors.progress import BrokenPromise, Covered, EventGap, Produce, Stale, decide_events
+from connectors.progress import BrokenPromise, EventsBroken
+from connectors.spans import Covered, EventGap, Produce, Stale, decide_events
 
 log = logging.getLogger(__name__)
 
 MAX_TRANSACTION_MESSAGES = 10_000
-"""An open transaction larger than this is committed before its interval is over."""
+MAX_TRANSACTION_BYTES = 32 << 20
+"""An open transaction with more messages or bytes is committed before its interval is over."""
 CALL_TIMEOUT = 5.0
 """Seconds one call of the transaction protocol may take before it is made again."""
+CALL_BACKOFF = Backoff(0.1, 1.0)
+"""Waits before such a call is made again. Most of the waiting is done in the call."""
+CONNECT_BACKOFF = Backoff(0.5, 30.0)
 HANG_TIMEOUT = 10.0
 """Seconds beyond the transaction's own timeout after which such a call counts as hung.
 
@@ -39,17 +45,19 @@ wrong moment, while the group still takes the process for alive (librdkafka issu
 class Fenced(BrokenPromise):
     """The broker has ended this producer for good."""
 
+    exit_code = 16
+
 
 def connect_producer(
     access: KafkaAccess, transactional_id: str, stop: Event, metrics: Metrics, on_wait: Callable[[], None]
 ) -> Producer | None:
     """A producer that the broker has accepted; None when `stop` was set before one was.
 
-    An unreachable broker is asked again, with waits that double up to 30 s; `on_wait` is called before each.
-    Raises KafkaException when the broker refuses (no permission to write transactionally, for one).
+    An unreachable broker is asked again with growing waits; `on_wait` is called before each.
+    Raises KafkaRefused (no permission to write transactionally, for one).
     """
     producer = Producer(access.producer_config(transactional_id), logger=logging.getLogger("librdkafka"))
-    wait = 0.5
+    attempt = 0
     while not stop.is_set():
         try:
             producer.init_transactions(CALL_TIMEOUT)
@@ -57,12 +65,13 @@ def connect_producer(
         except KafkaException as trouble:
             error: KafkaError = trouble.args[0]
             if error.fatal() or not error.retriable():
-                raise
+                raise KafkaRefused(error) from trouble
+            attempt += 1
+            wait = CONNECT_BACKOFF.wait(attempt)
             metrics.retried("kafka", error.name())
-            log.warning("kafka_unreachable", extra={"code": error.name(), "next_try_seconds": wait})
+            log.warning("kafka_unreachable", extra={"code": error.name(), "next_try_seconds": round(wait, 2)})
             on_wait()
             stop.wait(wait)
-            wait = min(wait * 2, 30.0)
     return None
 
 
@@ -72,53 +81,7 @@ class _Reached:
 
     assignment: int
     next: int
-
-
-class EventSink(DynamicSink[EventBatch]):
-    """Produces what a batch carries, then commits its `next` with it, every `interval` seconds."""
-
-    def __init__(
-        self,
-        membership: Membership,
-        producer: Producer,
-        metrics: Metrics,
-        *,
-        interval: float,
-        transaction_timeout: float,
-        stop: Event,
-        on_wait: Callable[[], None],
-        on_hang: Callable[[], None],
-        on_closed: Callable[[], None],
-    ) -> None:
-        """`on_wait` is called while a call to the broker is repeated, `on_closed` when the graph closes.
-
-        `on_hang` is called, on another thread, when a call has not come back at all: it must end the process.
-        """
-        self._membership = membership
-        self._producer = producer
-        self._metrics = metrics
-        self._interval = interval
-        self._transaction_timeout = transaction_timeout
-        self._stop = stop
-        self._on_wait = on_wait
-        self._on_hang = on_hang
-        self._on_closed = on_closed
-
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> EventTransaction:
-        """Bytewax calls this once per worker; the group learns of the transaction."""
-        transaction = EventTransaction(
-            self._membership,
-            self._producer,
-            self._metrics,
-            interval=self._interval,
-            transaction_timeout=self._transaction_timeout,
-            stop=self._stop,
-            on_wait=self._on_wait,
-            on_hang=self._on_hang,
-            on_closed=self._on_closed,
-        )
-        self._membership.transaction = transaction
-        return transaction
+    topic_id: str | None
 
 
 class EventTransaction(StatelessSinkPartition[EventBatch]):
@@ -132,24 +95,32 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         *,
         interval: float,
         transaction_timeout: float,
+        drain_seconds: float,
         stop: Event,
         on_wait: Callable[[], None],
         on_hang: Callable[[], None],
         on_closed: Callable[[], None],
     ) -> None:
-        """See `EventSink`."""
+        """Commits every `interval` seconds. `drain_seconds`: how long a stopping process tries to.
+
+        `on_wait` is called while a call to the broker is repeated, `on_closed` when the graph closes.
+        `on_hang` is called, on another thread, when a call has not come back at all: it must end the process.
+        """
         self._membership = membership
         self._producer = producer
         self._metrics = metrics
         self._interval = interval
         self._transaction_timeout = transaction_timeout
+        self._drain_seconds = drain_seconds
         self._stop = stop
         self._on_wait = on_wait
         self._on_hang = on_hang
         self._on_closed = on_closed
         self._reached: dict[int, _Reached] = {}
         self._counts: dict[str, int] = {}
+        self._bytes = 0
         self._opened_at: float | None = None
+        self._give_up_at: float | None = None
 
     def write_batch(self, items: list[EventBatch]) -> None:
         """Produce what is new, and commit when the interval is over, or the input."""
@@ -159,7 +130,7 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         if self._opened_at is None:
             return
         due = time.monotonic() - self._opened_at >= self._interval
-        large = sum(self._counts.values()) >= MAX_TRANSACTION_MESSAGES
+        large = sum(self._counts.values()) >= MAX_TRANSACTION_MESSAGES or self._bytes >= MAX_TRANSACTION_BYTES
         if due or large or any(batch.last for batch in items):
             self.settle()
 
@@ -187,16 +158,15 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             return
         began = time.monotonic()
         positions = [
-            TopicPartition(self._membership.topic, partition, reached.next)
+            position_of(self._membership.topic, partition, reached.next, reached.topic_id)
             for partition, reached in self._reached.items()
         ]
         try:
-            self._repeat(
+            done = self._repeat(
                 lambda: self._producer.send_offsets_to_transaction(
                     positions, self._membership.group_metadata(), CALL_TIMEOUT
                 )
-            )
-            self._repeat(lambda: self._producer.commit_transaction(CALL_TIMEOUT))
+            ) and self._repeat(lambda: self._producer.commit_transaction(CALL_TIMEOUT))
         except KafkaException as trouble:
             error: KafkaError = trouble.args[0]
             if error.fatal() or not error.txn_requires_abort():
@@ -204,6 +174,10 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             log.warning("transaction_refused", extra={"code": error.name()})
             self._metrics.transaction_aborted(error.name())
             self.abandon()
+            return
+        if not done:
+            log.warning("drain_incomplete", extra={"partitions": sorted(self._reached)})
+            self._forget()
             return
         for partition, reached in self._reached.items():
             self._membership.events_committed(partition, reached.assignment, reached.next)
@@ -217,17 +191,19 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         partitions = list(self._reached)
         self._forget()
         try:
-            self._repeat(lambda: self._producer.abort_transaction(CALL_TIMEOUT))
+            done = self._repeat(lambda: self._producer.abort_transaction(CALL_TIMEOUT))
         except KafkaException as trouble:
             error: KafkaError = trouble.args[0]
             raise Fenced(
                 f"Kafka transaction could not be aborted: {error.name()}: {error.str()}"
             ) from trouble
-        self._membership.rewind(partitions)
+        if done:
+            self._membership.rewind(partitions)
 
     def _forget(self) -> None:
         self._reached = {}
         self._counts = {}
+        self._bytes = 0
         self._opened_at = None
 
     def _is_stale(self, partition: int, reached: _Reached) -> bool:
@@ -251,7 +227,7 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             case Stale() | Covered():
                 return
             case EventGap(position, first):
-                raise BrokenPromise(
+                raise EventsBroken(
                     f"partition {batch.partition}: offsets {position} to {first - 1} never reached the sink"
                 )
             case Produce(at):
@@ -261,7 +237,7 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
                 for message in batch.messages:
                     if message.source_offset >= at:
                         self._produce(message)
-                self._reached[batch.partition] = _Reached(batch.assignment, batch.next)
+                self._reached[batch.partition] = _Reached(batch.assignment, batch.next, batch.topic_id)
 
     def _produce(self, message: OutgoingMessage) -> None:
         deadline = time.monotonic() + self._transaction_timeout
@@ -277,9 +253,10 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
                 break
             except BufferError as full:
                 if time.monotonic() >= deadline:
-                    raise BrokenPromise("the producer's queue stayed full for a whole transaction") from full
+                    raise EventsBroken("the producer's queue stayed full for a whole transaction") from full
                 self._producer.poll(0.1)
         self._counts[message.topic] = self._counts.get(message.topic, 0) + 1
+        self._bytes += len(message.value or b"")
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         # A failed delivery also fails the commit; here it only gets its name into metric and log.
@@ -287,28 +264,50 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             self._metrics.delivery_failed(message.topic() or "", error.name())
             log.warning("delivery_failed", extra={"topic": message.topic(), "code": error.name()})
 
-    def _repeat(self, call: Callable[[], None]) -> None:
-        """Make the call again while the broker calls its failure passing.
+    def _repeat(self, call: Callable[[], None]) -> bool:
+        """Make the call again while the broker calls its failure passing; whether it was done in the end.
 
         A transaction that meanwhile timed out ends with an error that is not passing. Once the process is to
-        stop, only as long as a transaction may live.
+        stop it gives up after a while: the broker then ends the transaction, and the next owner repeats it.
         """
-        deadline = time.monotonic() + self._transaction_timeout
+        attempt = 0
         while True:
             hung = Timer(self._transaction_timeout + HANG_TIMEOUT, self._on_hang)
             hung.daemon = True
             hung.start()
             try:
                 call()
-                return
+                return True
             except KafkaException as trouble:
                 error: KafkaError = trouble.args[0]
                 if error.fatal() or error.txn_requires_abort() or not error.retriable():
                     raise
-                if self._stop.is_set() and time.monotonic() >= deadline:
-                    raise
+                if self._is_too_late():
+                    return False
+                attempt += 1
                 self._metrics.retried("kafka", error.name())
                 log.warning("kafka_retry", extra={"code": error.name()})
                 self._on_wait()
             finally:
                 hung.cancel()
+            time.sleep(CALL_BACKOFF.wait(attempt))
+
+    def _is_too_late(self) -> bool:
+        if not self._stop.is_set():
+            return False
+        if self._give_up_at is None:
+            self._give_up_at = time.monotonic() + self._drain_seconds
+        return time.monotonic() >= self._give_up_at
+
+
+class EventSink(DynamicSink[EventBatch]):
+    """The transaction as an end of the graph."""
+
+    def __init__(self, membership: Membership, transaction: EventTransaction) -> None:
+        """The group learns of the transaction: it is committed or aborted when partitions leave."""
+        self._transaction = transaction
+        membership.transaction = transaction
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> EventTransaction:
+        """The one worker's partition; `KafkaSource` refuses more workers."""
+        return self._transaction

@@ -7,14 +7,18 @@ pods. Readiness says what the process waits for.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 STALL = 60.0
 """Seconds without a heartbeat after which the loop counts as dead: several times the longest broker call."""
+
+LINGER_STEP = 0.1
+"""Seconds after which a lingering server looks whether it should stop."""
 
 
 class Health:
@@ -26,6 +30,7 @@ class Health:
         self._lock = Lock()
         self._beat_at = clock()
         self._states: dict[str, str] = dict.fromkeys(systems, "connecting")
+        self._facts: Mapping[str, object] = {}
 
     def beat(self) -> None:
         """The loop has turned."""
@@ -36,6 +41,10 @@ class Health:
         with self._lock:
             self._states[system] = state
 
+    def tell(self, **facts: object) -> None:
+        """What `/readyz` shows besides the states. Nothing personal."""
+        self._facts = facts
+
     def alive(self) -> bool:
         """True while the loop turns."""
         return self._clock() - self._beat_at < STALL
@@ -45,6 +54,10 @@ class Health:
         with self._lock:
             return dict(self._states)
 
+    def facts(self) -> Mapping[str, object]:
+        """What was told last."""
+        return self._facts
+
 
 class HealthServer:
     """The HTTP server. Raises OSError when the port is taken."""
@@ -52,18 +65,21 @@ class HealthServer:
     def __init__(self, host: str, port: int, registry: CollectorRegistry, health: Health) -> None:
         """Binds; port 0 takes a free one."""
 
+        scraped = self._scraped = Event()
+
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 match self.path.split("?", 1)[0]:
                     case "/metrics":
                         self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+                        scraped.set()
                     case "/livez":
                         alive = health.alive()
                         self._answer(200 if alive else 503, "text/plain", b"ok\n" if alive else b"stalled\n")
                     case "/readyz":
                         states = health.states()
                         ready = all(state == "ok" for state in states.values())
-                        body = json.dumps({"ready": ready, **states}).encode() + b"\n"
+                        body = json.dumps({"ready": ready, **states, **health.facts()}).encode() + b"\n"
                         self._answer(200 if ready else 503, "application/json", body)
                     case _:
                         self._answer(404, "text/plain", b"/metrics /livez /readyz\n")
@@ -90,6 +106,14 @@ class HealthServer:
     def start(self) -> None:
         """Serve until `stop`."""
         self._thread.start()
+
+    def linger(self, seconds: float, stop: Event) -> None:
+        """Go on serving until the metrics were read once more, `seconds` have passed, or `stop` is set."""
+        self._scraped.clear()
+        deadline = time.monotonic() + seconds
+        while not stop.is_set() and time.monotonic() < deadline:
+            if self._scraped.wait(LINGER_STEP):
+                return
 
     def stop(self) -> None:
         """Close the socket and end the thread."""

@@ -7,12 +7,17 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
+from connectors.progress import LedgerTail
+
+LedgerAnswer = Future[Mapping[int, LedgerTail]]
+"""Progress W of every partition that has an entry; done when the warehouse could be asked."""
+
 
 class Ledger(Protocol):
     """Progress W, as the warehouse's owner tells it."""
 
-    def positions(self, partitions: frozenset[int]) -> Future[Mapping[int, int]]:
-        """The next offset per partition that has an entry; done when the warehouse could be asked."""
+    def read_ledger(self) -> LedgerAnswer:
+        """Ask the warehouse. Returns at once."""
         ...
 
     def failure(self) -> BaseException | None:
@@ -34,9 +39,10 @@ class OpenTransaction(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A partition that is ours."""
+    """A partition that is ours and is read."""
 
     assignment: int
+    topic_id: str | None
     position: int
     """Next offset to read."""
     events: int

@@ -90,6 +90,8 @@ class Batch:
     """Offsets in this span that retention removed and an operator accepted as lost."""
     last: bool = False
     """End of input: nothing of this partition follows in this process."""
+    topic_id: str | None = None
+    """The topic's incarnation: a topic that is deleted and created anew gets another. None: not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class EventBatch:
     next: int
     messages: tuple[OutgoingMessage, ...] = ()
     last: bool = False
+    topic_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,7 @@ class RowBatch:
     next: int
     lines: tuple[bytes, ...] = ()
     lost: int = 0
+    topic_id: str | None = None
 
 
 class Spool(Protocol):
@@ -141,7 +145,7 @@ class Spool(Protocol):
         ...
 
     def append(self, lines: Sequence[bytes]) -> None:
-        """Add rows, in the staging format. Raises OSError when the disk is full."""
+        """Add rows, in the staging format."""
         ...
 
     def lines(self) -> Iterator[bytes]:
@@ -163,6 +167,7 @@ class Segment:
     rows: int
     spool: Spool
     lost: int = 0
+    topic_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,40 +9,35 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from connectors.backoff import Backoff
 from connectors.holding import Holding, Ledger, OpenTransaction
 from connectors.items import Batch
-from connectors.kafka_access import KafkaAccess, committed_offsets, patiently, watermarks
+from connectors.kafka_access import KafkaAccess
+from connectors.kafka_start import Beginning, Beginnings, BrokerQuestions, TopicWatch
 from connectors.metrics import Metrics
-from connectors.progress import (
-    AcceptedLoss,
-    BeyondEnd,
-    BrokenPromise,
-    DataLoss,
-    RetentionLoss,
-    Start,
-    StartPolicy,
-    Wait,
-    decide_start,
-)
+from connectors.progress import AcceptedLoss, Assumed, BrokenPromise, DataLoss, StartPolicy, find_hole
 
 log = logging.getLogger(__name__)
 
 TICK_INTERVAL = 1.0
 """Seconds between measurements of lag, and between the empty batches of an idle source."""
 MAX_POLL_MESSAGES = 1000
+ASK_BACKOFF = Backoff(0.1, 2.0)
+_WORTH_A_LOOK = (Assumed.EVENTS_DONE_TO_ROWS, Assumed.ROWS_FROM_OLDEST)
 
 
 class Membership:
     """The subscribed consumer, the partitions it holds, and where each one stands.
 
-    Lives on one thread: librdkafka calls the rebalance callbacks from within `poll`.
+    A partition that the group assigns is read only once its progress is known: it is pending until broker
+    and ledger have told theirs, and every turn of the loop asks again. Lives on one thread: librdkafka calls
+    the rebalance callbacks from within `poll`.
     """
 
     def __init__(
@@ -56,25 +51,35 @@ class Membership:
         start: StartPolicy = StartPolicy.EARLIEST,
         accepted: Sequence[AcceptedLoss] = (),
         ledger_patience: float = 5.0,
+        backoff: Backoff = ASK_BACKOFF,
     ) -> None:
         """Creates the consumer without connecting.
 
         `paused` says whether what waits for the warehouse has reached its limit. `ledger_patience` is how
-        many seconds an assignment waits for progress W before the side branch starts alone.
+        many seconds an assignment waits for progress W before the side branch starts alone. `backoff` is for
+        questions that the broker does not answer yet.
         """
         self._access = access
         self._ledger = ledger
         self._paused = paused
         self._metrics = metrics
         self._now = now
-        self._start = start
-        self._accepted = tuple(accepted)
-        self._ledger_patience = ledger_patience
         self._consumer = Consumer(access.consumer_config(), logger=logging.getLogger("librdkafka"))
+        questions = BrokerQuestions(access, self._consumer)
+        self._watch = TopicWatch(questions)
+        self._beginnings = Beginnings(
+            questions,
+            access.topic,
+            metrics,
+            policy=start,
+            accepted=accepted,
+            ledger_patience=ledger_patience,
+            backoff=backoff,
+        )
         self._holdings: dict[int, Holding] = {}
+        self._fetched: set[int] = set()
+        self._doubted: dict[int, int] = {}
         self._assignments = 0
-        self._ledger_answers: dict[int, Future[Mapping[int, int]]] = {}
-        self._to_seek: set[int] = set()
         self._pausing_since: float | None = None
         self._ticked_at = 0.0
         self._ended = False
@@ -97,8 +102,18 @@ class Membership:
         """True while the consumer is a member of the group, with or without partitions."""
         return bool(self._consumer.memberid())
 
+    @property
+    def partitions(self) -> Sequence[int]:
+        """Partitions that are read."""
+        return sorted(self._holdings)
+
+    @property
+    def waiting(self) -> Sequence[int]:
+        """Partitions that are ours and not read yet."""
+        return self._beginnings.waiting
+
     def holding(self, partition: int) -> Holding | None:
-        """Where a partition stands; None when it is not ours."""
+        """Where a partition stands; None when it is not ours, or not read yet."""
         return self._holdings.get(partition)
 
     def group_metadata(self) -> object:
@@ -122,11 +137,12 @@ class Membership:
     def poll(self, timeout: float) -> list[Batch]:
         """One batch per partition that had records; empty batches about once a second when none had.
 
-        Blocks at most `timeout` seconds, plus the broker's answers during a rebalance. Raises BrokenPromise.
+        Blocks at most `timeout` seconds, plus the broker's answers while partitions begin or leave. Raises
+        BrokenPromise.
         """
         self._raise_failure()
-        self._take_ledger_answers()
-        self._seek()
+        self._hear_late_ledgers()
+        self._begin()
         self._throttle()
         messages = self._consumer.consume(MAX_POLL_MESSAGES, timeout)
         self._raise_failure()
@@ -136,6 +152,7 @@ class Membership:
         if clock - self._ticked_at >= TICK_INTERVAL:
             self._ticked_at = clock
             self._measure_lag()
+            self._refuse_another_topic()
             batches = batches or self._empty_batches()
         return batches
 
@@ -152,23 +169,12 @@ class Membership:
         self._metrics.events_position(partition, position)
 
     def rewind(self, partitions: Iterable[int]) -> None:
-        """Go back to E under a new assignment number: what was in flight of these partitions is stale."""
+        """Go back to E, as the broker tells it: what was in flight of these partitions is stale."""
         for partition in partitions:
-            holding = self._holdings.get(partition)
+            holding = self._holdings.pop(partition, None)
             if holding is not None:
-                self._restart(partition, replace(holding, position=min(holding.position, holding.events)))
-
-    def _restart(self, partition: int, holding: Holding) -> None:
-        self._holdings[partition] = replace(holding, assignment=self._next_assignment())
-        self._to_seek.add(partition)
-        log.info(
-            "partition_rewound",
-            extra={"partition": partition, "position": holding.position, "events": holding.events},
-        )
-
-    def _next_assignment(self) -> int:
-        self._assignments += 1
-        return self._assignments
+                self._beginnings.rewind(partition, holding)
+                self._consumer.pause([TopicPartition(self.topic, partition)])
 
     def _raise_failure(self) -> None:
         failure = self._failure or self._ledger.failure()
@@ -178,141 +184,102 @@ class Membership:
     # -- rebalance ---------------------------------------------------------------------------------
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        numbers = [item.partition for item in partitions]
+        log.info("partitions_assigned", extra={"partitions": sorted(numbers)})
+        if not numbers:
+            consumer.incremental_assign([])
+            return
+        # What librdkafka is to fetch is told partition by partition, once it is known from where. To assign
+        # OFFSET_END now and to seek later would skip messages in silence: a slow answer to the question for
+        # the end counts as outdated after the seek, is asked again, and then moves the position to the end.
+        consumer.incremental_assign([])
+        ledger = self._ledger.read_ledger()
+        for partition in numbers:
+            self._beginnings.expect(partition, ledger)
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        log.info("partitions_revoked", extra={"partitions": sorted(item.partition for item in partitions)})
+        self._end_transaction(lambda transaction: transaction.settle())
+        self._give_up(consumer, partitions)
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        log.warning("partitions_lost", extra={"partitions": sorted(item.partition for item in partitions)})
+        for item in partitions:
+            self._holdings.pop(item.partition, None)
+        self._end_transaction(lambda transaction: transaction.abandon())
+        self._give_up(consumer, partitions)
+
+    def _end_transaction(self, how: Callable[[OpenTransaction], None]) -> None:
         try:
-            self._assign(consumer, [item.partition for item in partitions])
+            if self.transaction is not None:
+                how(self.transaction)
         except (BrokenPromise, KafkaException) as failure:
             # librdkafka swallows what a callback raises in some paths; poll raises it for certain.
             self._failure = failure
 
-    def _assign(self, consumer: Consumer, partitions: list[int]) -> None:
-        if not partitions:
-            log.info("partitions_assigned", extra={"partitions": []})
-            return
-        events = committed_offsets(consumer, self.topic, partitions, self._metrics)
-        answer = self._ledger.positions(frozenset(partitions))
-        try:
-            rows: Mapping[int, int] | None = answer.result(timeout=self._ledger_patience)
-        except TimeoutError:
-            rows = None
-        positions: list[TopicPartition] = []
-        unread: list[TopicPartition] = []
-        for partition in partitions:
-            start = self._decide_start(consumer, partition, events.get(partition), rows)
-            if rows is None:
-                self._ledger_answers[partition] = answer
-            where = TopicPartition(self.topic, partition)
-            if isinstance(start, Wait):
-                where.offset = OFFSET_END
-                unread.append(where)
-            else:
-                self._take_up(consumer, partition, start, established=partition in events)
-                where.offset = start.offset + start.lost
-            positions.append(where)
-        consumer.incremental_assign(positions)
-        if self._pausing_since is not None:
-            consumer.pause(positions)
-        elif unread:
-            consumer.pause(unread)
-        log.info(
-            "partitions_assigned",
-            extra={
-                "partitions": partitions,
-                "positions": {p.partition: p.offset for p in positions if p not in unread},
-            },
-        )
-
-    def _take_up(self, consumer: Consumer, partition: int, start: Start, *, established: bool) -> None:
-        """Hold a partition from `start` on; unless E is `established` it is committed first."""
-        if not established:
-            # See decide_start: before anything is read, the group must know where its events begin.
-            where = TopicPartition(self.topic, partition, start.events_from)
-            patiently(lambda: consumer.commit(offsets=[where], asynchronous=False), self._metrics)
-        self._holdings[partition] = Holding(
-            self._next_assignment(), start.offset, start.events_from, start.rows_from, start.lost
-        )
-        self._to_seek.discard(partition)
-        self._metrics.assigned(partition, start.events_from, start.rows_from)
-
-    def _decide_start(
-        self, consumer: Consumer, partition: int, events: int | None, rows: Mapping[int, int] | None
-    ) -> Start | Wait:
-        oldest, end = watermarks(consumer, self.topic, partition, self._metrics)
-        decision = decide_start(
-            partition=partition,
-            events=events,
-            rows=None if rows is None else rows.get(partition),
-            rows_known=rows is not None,
-            oldest=oldest,
-            end=end,
-            policy=self._start,
-            accepted=self._accepted,
-        )
-        match decision:
-            case Start() | Wait():
-                return decision
-            case RetentionLoss() | BeyondEnd():
-                raise DataLoss(decision.told_of(self.topic, partition))
-
-    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        log.info("partitions_revoked", extra={"partitions": [item.partition for item in partitions]})
-        try:
-            if self.transaction is not None:
-                self.transaction.settle()
-        except (BrokenPromise, KafkaException) as failure:
-            self._failure = failure
-        self._give_up(consumer, partitions)
-
-    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        log.warning("partitions_lost", extra={"partitions": [item.partition for item in partitions]})
-        for item in partitions:
-            self._holdings.pop(item.partition, None)
-        try:
-            if self.transaction is not None:
-                self.transaction.abandon()
-        except (BrokenPromise, KafkaException) as failure:
-            self._failure = failure
-        self._give_up(consumer, partitions)
-
     def _give_up(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for item in partitions:
             self._holdings.pop(item.partition, None)
-            self._ledger_answers.pop(item.partition, None)
-            self._to_seek.discard(item.partition)
+            self._doubted.pop(item.partition, None)
+            self._beginnings.forget(item.partition)
             self._metrics.unassigned(item.partition)
-        if partitions:
-            consumer.incremental_unassign(partitions)
+        consumer.incremental_unassign([item for item in partitions if item.partition in self._fetched])
+        self._fetched -= {item.partition for item in partitions}
 
     # -- between polls -----------------------------------------------------------------------------
 
-    def _take_ledger_answers(self) -> None:
-        """Partitions that started without W go back to min(E, W) once the warehouse has told it."""
-        for partition, answer in list(self._ledger_answers.items()):
-            if not answer.done():
-                continue
-            del self._ledger_answers[partition]
-            holding = self._holdings.get(partition)
-            events = None if holding is None else holding.events
-            start = self._decide_start(self._consumer, partition, events, answer.result())
-            assert isinstance(start, Start)
-            if holding is None:
-                self._take_up(self._consumer, partition, start, established=False)
-                if self._pausing_since is None:
-                    self._consumer.resume([TopicPartition(self.topic, partition)])
-                self._to_seek.add(partition)
-                continue
-            position = min(start.offset, holding.position)
-            self._restart(
-                partition, replace(holding, position=position, rows=start.rows_from, lost=start.lost)
-            )
-            self._metrics.assigned(partition, holding.events, start.rows_from)
+    def _hear_late_ledgers(self) -> None:
+        """Partitions that began without W go back to min(E, W) once the warehouse has told it."""
+        told = self._beginnings.late_ledgers()
+        if not told:
+            return
+        self._end_transaction(lambda transaction: transaction.settle())
+        self._raise_failure()
+        self.rewind(told)
+        for partition, ledger in told.items():
+            self._beginnings.expect(partition, ledger)
 
-    def _seek(self) -> None:
-        while self._to_seek:
-            partition = self._to_seek.pop()
-            holding = self._holdings.get(partition)
-            if holding is not None:
-                target = TopicPartition(self._access.topic, partition, holding.position + holding.lost)
-                self._consumer.seek(target)
+    def _begin(self) -> None:
+        for beginning in self._beginnings.known():
+            try:
+                self._read_from(beginning)
+            except KafkaException as trouble:
+                self._beginnings.not_yet(trouble)
+
+    def _read_from(self, beginning: Beginning) -> None:
+        start, where = beginning.start, TopicPartition(self.topic, beginning.partition)
+        where.offset = start.offset + start.lost
+        if beginning.partition in self._fetched:
+            self._consumer.seek(where)
+            self._consumer.resume([where])
+        else:
+            self._consumer.incremental_assign([where])
+            self._fetched.add(beginning.partition)
+        if self._pausing_since is not None:
+            self._consumer.pause([where])
+        self._beginnings.begun(beginning)
+        self._assignments += 1
+        self._holdings[beginning.partition] = Holding(
+            self._assignments,
+            beginning.topic_id,
+            start.offset,
+            start.events_from,
+            start.rows_from,
+            start.lost,
+        )
+        self._metrics.assigned(beginning.partition, start.events_from, start.rows_from)
+        log.log(
+            logging.WARNING if start.assumed in _WORTH_A_LOOK else logging.INFO,
+            "partition_begins",
+            extra={
+                "partition": beginning.partition,
+                "position": start.offset,
+                "events": start.events_from,
+                "rows": start.rows_from,
+                "lost": start.lost,
+                "progress": start.assumed.value,
+            },
+        )
 
     def _throttle(self) -> None:
         """Pause every partition while the backlog is full; polling goes on, so the group keeps them."""
@@ -324,9 +291,9 @@ class Membership:
         if full and self._pausing_since is None:
             self._consumer.pause(self._consumer.assignment())
             self._pausing_since = clock
-            log.warning("source_paused", extra={"reason": "what waits for the warehouse reached SPOOL_LIMIT"})
+            log.warning("source_paused", extra={"reason": "what waits for the warehouse reached its limit"})
         elif not full and self._pausing_since is not None:
-            self._consumer.resume(self._consumer.assignment())
+            self._consumer.resume([TopicPartition(self.topic, partition) for partition in self._holdings])
             self._pausing_since = None
             log.info("source_resumed")
 
@@ -353,20 +320,39 @@ class Membership:
         batches: list[Batch] = []
         for partition, records in by_partition.items():
             holding = self._holdings.get(partition)
-            if holding is None or partition in self._to_seek:
+            if holding is None:
                 continue
-            last = records[-1].offset()
-            assert last is not None
+            records = self._without_doubt(partition, holding, records)
+            if not records:
+                continue
             # A position is the offset after the last record: the one place where it is made.
-            reached = last + 1
+            reached = _offset_of(records[-1]) + 1
             batches.append(self._batch(partition, holding, reached, records))
             self._holdings[partition] = replace(holding, position=reached)
             self._metrics.read(partition, len(records))
         return batches
 
+    def _without_doubt(self, partition: int, holding: Holding, records: list[Message]) -> list[Message]:
+        """The records up to a hole that is seen for the first time; it is then read once more.
+
+        Aborted transactions and compaction leave holes. A client that loses its place leaves one too.
+        """
+        if _offset_of(records[-1]) - holding.position < len(records):
+            return records
+        offsets = [_offset_of(record) for record in records]
+        hole = find_hole(holding.position, offsets, self._doubted.get(partition))
+        if hole is None:
+            return records
+        self._doubted[partition] = hole.first
+        self._consumer.seek(TopicPartition(self.topic, partition, hole.first))
+        self._metrics.retried("kafka", "hole")
+        log.warning("hole_doubted", extra={"partition": partition, "first": hole.first, "next": hole.next})
+        return records[: hole.index]
+
     def _batch(self, partition: int, holding: Holding, reached: int, records: Sequence[Message]) -> Batch:
         return Batch(
             topic=self._access.topic,
+            topic_id=holding.topic_id,
             partition=partition,
             assignment=holding.assignment,
             first=holding.position,
@@ -386,17 +372,27 @@ class Membership:
             if bounds is not None and bounds[1] >= 0:
                 self._metrics.end_offset(partition, bounds[1])
 
+    def _refuse_another_topic(self) -> None:
+        for partition, holding in list(self._holdings.items())[:1]:
+            if (replaced := self._watch.replaced(holding.topic_id)) is not None:
+                raise DataLoss(replaced.told_of(self.topic, partition))
+
     def _on_error(self, error: KafkaError, partition: int | None) -> None:
         if error.fatal():
             raise BrokenPromise(f"Kafka consumer: {error.str()}")
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             holding = None if partition is None else self._holdings.get(partition)
-            if partition is None or holding is None:
-                return
-            oldest, end = watermarks(self._consumer, self.topic, partition, self._metrics)
-            raise DataLoss(
-                f"{self.topic} partition {partition}: position {holding.position} is out of range, the topic "
-                f"holds {oldest} to {end}. A restart says which offsets are lost and how to accept that"
-            )
+            if holding is not None:
+                raise DataLoss(
+                    f"{self.topic} partition {partition}: position {holding.position} is out of the range "
+                    "that the topic holds. A restart says which offsets are lost and how to accept that"
+                )
+            return
         self._metrics.retried("kafka", error.name())
         log.warning("kafka_error", extra={"code": error.name(), "partition": partition})
+
+
+def _offset_of(message: Message) -> int:
+    offset = message.offset()
+    assert offset is not None
+    return offset

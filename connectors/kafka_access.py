@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from connectors.metrics import Metrics
-
-log = logging.getLogger(__name__)
-
-BROKER_TIMEOUT = 10.0
-"""Seconds one question to the broker may take."""
+from connectors.progress import BrokenPromise
 
 PASSING = frozenset(
     {
@@ -34,6 +27,13 @@ PASSING = frozenset(
         KafkaError.UNSTABLE_OFFSET_COMMIT,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError._UNKNOWN_PARTITION,
+        KafkaError._UNKNOWN_TOPIC,
+        # The partition's fetcher has not started yet.
+        KafkaError._STATE,
+        # The group is about to say who holds what.
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
     }
 )
 """Errors that librdkafka does not always mark as retriable, and that pass."""
@@ -42,8 +42,6 @@ SILENT = logging.getLogger("librdkafka.silent")
 """For clients that only answer a question: what they would say is in the answer."""
 SILENT.addHandler(logging.NullHandler())
 SILENT.propagate = False
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,12 @@ class KafkaAccess:
 
     def client_config(self) -> dict[str, str | int | bool]:
         """Settings that every client shares."""
-        return {**self.properties, "bootstrap.servers": self.bootstrap}
+        return {
+            # By default up to 10 s: a call of the transaction protocol would time out first.
+            "reconnect.backoff.max.ms": 1000,
+            **self.properties,
+            "bootstrap.servers": self.bootstrap,
+        }
 
     def consumer_config(self) -> dict[str, str | int | bool]:
         """Settings of the one subscribed consumer."""
@@ -90,6 +93,10 @@ class KafkaAccess:
         return {
             "linger.ms": 5,
             "compression.type": "lz4",
+            "queue.buffering.max.kbytes": 65_536,
+            # By default a client that has lost all brokers forgets its coordinator too, and a call to
+            # send_offsets_to_transaction then never ends (librdkafka issues 5456 and 5511).
+            "metadata.recovery.strategy": "none",
             **self.client_config(),
             "transactional.id": transactional_id,
             "transaction.timeout.ms": int(self.transaction_timeout * 1000),
@@ -97,50 +104,26 @@ class KafkaAccess:
         }
 
 
-FIRST_WAIT = 0.1
-"""Seconds before a question is asked again; doubles each time. Some troubles answer at once."""
+def position_of(topic: str, partition: int, position: int, topic_id: str | None) -> TopicPartition:
+    """A position as it is committed to the group: with the incarnation of the topic in which it counts."""
+    if topic_id is None:
+        return TopicPartition(topic, partition, position)
+    return TopicPartition(topic, partition, position, metadata=topic_id)
 
 
-def patiently(question: Callable[[], T], metrics: Metrics, attempts: int = 6) -> T:
-    """Ask the broker again while the answer is a passing trouble; six tries of ten seconds at most.
+class KafkaRefused(BrokenPromise):
+    """Kafka will not do what the pipeline needs, until someone changes that: a permission, a setting."""
 
-    Blocks meanwhile, within a rebalance for one: the consumer's heartbeats come from another thread.
-    """
-    for attempt in range(1, attempts + 1):
-        try:
-            return question()
-        except KafkaException as trouble:
-            error: KafkaError = trouble.args[0]
-            if not (error.retriable() or error.code() in PASSING) or attempt == attempts:
-                raise
-            metrics.retried("kafka", error.name())
-            log.warning("kafka_retry", extra={"code": error.name(), "attempt": attempt})
-            time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
-    raise AssertionError("unreachable")
+    exit_code = 17
+
+    def __init__(self, error: KafkaError) -> None:
+        """Tells the broker's name for it and its text."""
+        super().__init__(f"Kafka refuses: {error.name()}: {error.str()}. `check` tells what is missing")
 
 
-def committed_offsets(
-    consumer: Consumer, topic: str, partitions: Sequence[int], metrics: Metrics
-) -> dict[int, int]:
-    """The group's committed offset of each partition that has one. Raises KafkaException."""
-    questions = [TopicPartition(topic, partition) for partition in partitions]
-    answers = patiently(lambda: consumer.committed(questions, timeout=BROKER_TIMEOUT), metrics)
-    found: dict[int, int] = {}
-    for answer in answers:
-        if answer.error is not None:
-            raise KafkaException(answer.error)
-        if answer.offset >= 0:
-            found[answer.partition] = answer.offset
-    return found
-
-
-def watermarks(consumer: Consumer, topic: str, partition: int, metrics: Metrics) -> tuple[int, int]:
-    """The oldest offset that a partition holds, and the next one it will give. Raises KafkaException."""
-    where = TopicPartition(topic, partition)
-    bounds = patiently(lambda: consumer.get_watermark_offsets(where, timeout=BROKER_TIMEOUT), metrics)
-    if bounds is None:
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer to a question for watermarks"))
-    return bounds
+def passes(error: KafkaError) -> bool:
+    """Whether the same question may be answered later."""
+    return error.retriable() or error.code() in PASSING
 
 
 COMMON_PROPERTIES = [

@@ -7,11 +7,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AclOperation, AdminClient, TopicMetadata  # type: ignore[attr-defined]
 
 from connectors.items import Finding, Verdict
 from connectors.kafka_access import SILENT, KafkaAccess
+from connectors.kafka_start import BrokerFacts, BrokerQuestions
 
 T = TypeVar("T")
 
@@ -38,21 +39,11 @@ class TopicUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a partition stands: the offsets that it holds, `[oldest, end)`, and progress E, if any."""
-
-    partition: int
-    events: int | None
-    oldest: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
 class KafkaSurvey:
-    """What was found, and where the source topic's partitions stand; none when that could not be read."""
+    """What was found, and where the source topic's partitions stand; None when that could not be read."""
 
     findings: tuple[Finding, ...]
-    standings: tuple[Standing, ...] = ()
+    facts: BrokerFacts | None = None
 
 
 def survey(access: KafkaAccess, partitions: int, side_topics: Sequence[str]) -> KafkaSurvey:
@@ -80,7 +71,7 @@ def survey(access: KafkaAccess, partitions: int, side_topics: Sequence[str]) -> 
     if access.topic not in topics:
         return KafkaSurvey(tuple(findings))
     try:
-        return KafkaSurvey(tuple(findings), _standings(access, sorted(topics[access.topic].partitions)))
+        return KafkaSurvey(tuple(findings), _facts(access, sorted(topics[access.topic].partitions)))
     except KafkaException as trouble:
         findings.append(Finding(f"offsets of group {access.group}", Verdict.WRONG, _why(access, trouble)))
         return KafkaSurvey(tuple(findings))
@@ -151,21 +142,9 @@ def _permission(subject: str, operation: AclOperation, answer: Future[Any]) -> F
     return Finding(line, Verdict.WRONG, f"not permitted; an ACL must allow {wanted.upper()}")
 
 
-def _standings(access: KafkaAccess, partitions: Sequence[int]) -> tuple[Standing, ...]:
+def _facts(access: KafkaAccess, partitions: Sequence[int]) -> BrokerFacts:
     consumer = Consumer({**_quick(access), "group.id": access.group}, logger=SILENT)
     try:
-        asked = [TopicPartition(access.topic, partition) for partition in partitions]
-        standings: list[Standing] = []
-        for answer in consumer.committed(asked, timeout=TIMEOUT):
-            if answer.error is not None:
-                raise KafkaException(answer.error)
-            bounds = consumer.get_watermark_offsets(
-                TopicPartition(access.topic, answer.partition), timeout=TIMEOUT
-            )
-            if bounds is None:
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-            events = answer.offset if answer.offset >= 0 else None
-            standings.append(Standing(answer.partition, events, *bounds))
-        return tuple(standings)
+        return BrokerQuestions(access, consumer, TIMEOUT).ask(partitions)
     finally:
         consumer.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -87,6 +87,12 @@ class Metrics:
             "retries_total", "Passing troubles met with another try, by system.", "system", "reason"
         )
         self._backlog = gauge("backlog_bytes", "Bytes of rows that wait for the warehouse.")
+        self._waiting = gauge(
+            "commit_waiting_seconds", "For how long the oldest closed window has waited for its commit."
+        )
+        self._broken = counter(
+            "broken_promises_total", "Promises whose breach ended the process, by kind.", "promise"
+        )
 
     # -- what was read -----------------------------------------------------------------------------
 
@@ -158,9 +164,10 @@ class Metrics:
             self._rows[partition] = position
             self._show_lag(partition)
 
-    def backlog(self, held: int) -> None:
-        """Bytes that wait for the warehouse."""
+    def backlog(self, held: int, waiting_seconds: float) -> None:
+        """Bytes that wait for the warehouse, and for how long the oldest closed window has waited."""
         self._backlog.set(held)
+        self._waiting.set(waiting_seconds)
 
     # -- partitions --------------------------------------------------------------------------------
 
@@ -198,6 +205,15 @@ class Metrics:
                 lag.labels(partition).set(max(0, end - position))
 
     # -- trouble -----------------------------------------------------------------------------------
+
+    def promises(self, names: Sequence[str]) -> None:
+        """The promises that may break: each is told as 0 from the start."""
+        for name in names:
+            self._broken.labels(name)
+
+    def broken(self, promise: str) -> None:
+        """A promise is broken: the process is about to end."""
+        self._broken.labels(promise).inc()
 
     def paused(self, seconds: float) -> None:
         """The source has been paused for some more seconds."""

@@ -1,29 +1,67 @@
-"""The exactly-once protocol: every decision, no I/O.
+"""The exactly-once protocol, where reading starts: every decision, no I/O. What follows is in `spans`.
 
 Two systems keep our progress, each in the transaction that holds the data:
 
 * **E**, the consumer group's committed offsets, moves with the contact events and dead letters;
 * **W**, the ledger in the warehouse, moves with the rows.
 
-Connectors read facts, ask a function here, and do what it answers. An outcome is a value with a name;
-`Gap`, `Regressed`, `RetentionLoss` and `BeyondEnd` are broken promises that end the process.
+Connectors read facts, ask a function here, and do what it answers. An outcome is a value with a name; where
+one is a broken promise the connector raises it, and the process ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
-
-from connectors.items import Segment
+from typing import ClassVar
 
 
 class BrokenPromise(Exception):
-    """The process must end: going on would lose data or count it twice. A restart is the way to recover."""
+    """The process must end: going on would lose data or count it twice. A restart is the way to recover.
+
+    Each kind ends the process with an exit code of its own, which the README lists.
+    """
+
+    exit_code: ClassVar[int] = 10
 
 
 class DataLoss(BrokenPromise):
     """The topic no longer holds what the pipeline still needs."""
+
+    exit_code = 11
+
+
+class LedgerBroken(BrokenPromise):
+    """The ledger and what this process knows do not fit: a gap, entries that are gone, a stranger's."""
+
+    exit_code = 12
+
+
+class EventsBroken(BrokenPromise):
+    """The side branch lacks offsets that a commit would claim, or cannot take what it is given."""
+
+    exit_code = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a system has come with one partition of one incarnation of a topic."""
+
+    position: int
+    """Next offset."""
+    topic_id: str | None
+    """The incarnation, as the broker numbers them; None: not recorded, or not told."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTail:
+    """The newest ledger entry of a partition: progress W, and the group in whose name it was written."""
+
+    progress: Progress
+    group: str
+    committed_at: datetime
 
 
 class StartPolicy(Enum):
@@ -42,6 +80,17 @@ class AcceptedLoss:
     next: int
 
 
+class Assumed(Enum):
+    """What a start rests on besides progress that was found. Each is worth a line in the log."""
+
+    NOTHING = "both progresses were found"
+    EVENTS_DONE_TO_ROWS = "no group offset, as after a long silence: events are taken as done up to the rows"
+    ROWS_FROM_OLDEST = "no ledger entry, as with a new table: rows begin at the oldest offset held"
+    FROM_OLDEST = "no progress at all: begins at the oldest offset held"
+    FROM_END = "no progress at all, and START=latest: begins at the end"
+    ROWS_UNKNOWN = "the ledger cannot be read yet: events begin alone"
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """Read from `offset`; events below `events_from` and rows below `rows_from` are done already."""
@@ -52,6 +101,7 @@ class Start:
     """None: the warehouse has not told yet; stage nothing until it has."""
     lost: int = 0
     """Offsets between `offset` and the oldest one held, accepted as lost. Reading begins after them."""
+    assumed: Assumed = Assumed.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +128,11 @@ class RetentionLoss:
         )
 
 
+_NEW_TOPIC = (
+    "Use another topic name for the new topic; or another PIPELINE and group, with ACCEPT_PIPELINE naming it"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class BeyondEnd:
     """Progress lies beyond the end of the partition: the topic was truncated or created anew."""
@@ -89,197 +144,118 @@ class BeyondEnd:
         """What an operator has to know."""
         return (
             f"{topic} partition {partition}: progress stands at {self.position} but the topic ends at "
-            f"{self.end}: it was truncated or created anew. Use another topic name for the new topic, or "
-            f"another pipeline name and group"
+            f"{self.end}: it was truncated or created anew. {_NEW_TOPIC}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TopicReplaced:
+    """Progress was made in another incarnation of the topic: its offsets mean nothing in this one."""
+
+    recorded: str
+    found: str
+
+    def told_of(self, topic: str, partition: int) -> str:
+        """What an operator has to know."""
+        return (
+            f"{topic} partition {partition}: progress was made in the topic with id {self.recorded}, and the "
+            f"broker's topic has id {self.found}: it was deleted and created anew. {_NEW_TOPIC}"
         )
 
 
 def decide_start(
     *,
     partition: int,
-    events: int | None,
-    rows: int | None,
+    topic_id: str | None,
+    events: Progress | None,
+    rows: Progress | None,
     rows_known: bool,
+    ledger_empty: bool,
     oldest: int,
     end: int,
     policy: StartPolicy,
     accepted: Sequence[AcceptedLoss] = (),
-) -> Start | Wait | RetentionLoss | BeyondEnd:
+) -> Start | Wait | RetentionLoss | BeyondEnd | TopicReplaced:
     """Where an assigned partition starts: min(E, W), each branch skipping what its progress covers.
 
     `events` and `rows` are E and W, None where the system has no entry. `rows_known` is False while
-    the warehouse cannot be asked: the side branch then starts alone. `oldest` and `end` bound what the
-    topic holds, `[oldest, end)`.
+    the warehouse cannot be asked: the side branch then starts alone. `topic_id` is the incarnation that the
+    broker tells, None when it does not. `oldest` and `end` bound what the topic holds, `[oldest, end)`.
 
-    No E but a W: E = W (group offsets expire). No W but an E: W = oldest. Neither: the policy.
+    No E but a W: E = W (group offsets expire). No W but an E: W = oldest. Neither: the policy, but only while
+    `ledger_empty`: once the pipeline has committed anything, a partition of which nothing is known was added
+    to the topic since, and all of it is new.
 
     Whoever starts a partition without an E must commit `events_from` as E before it reads: else a W that
     moves first would stand for an E that never did.
     """
+    for progress in (events, rows):
+        if progress and None not in (topic_id, progress.topic_id) and progress.topic_id != topic_id:
+            return TopicReplaced(str(progress.topic_id), str(topic_id))
     if events is None and not rows_known:
         return Wait()
     if events is None and rows is None:
-        fresh = oldest if policy is StartPolicy.EARLIEST else end
-        return Start(fresh, fresh, fresh)
-    events_from = events if events is not None else rows
+        if policy is StartPolicy.LATEST and ledger_empty:
+            return Start(end, end, end, assumed=Assumed.FROM_END)
+        return Start(oldest, oldest, oldest, assumed=Assumed.FROM_OLDEST)
+    assumed = Assumed.NOTHING
+    rows_from = rows.position if rows is not None else None
+    if not rows_known:
+        assumed = Assumed.ROWS_UNKNOWN
+    elif rows_from is None:
+        assumed, rows_from = Assumed.ROWS_FROM_OLDEST, oldest
+    if events is None:
+        assumed = Assumed.EVENTS_DONE_TO_ROWS
+    events_from = events.position if events is not None else rows_from
     assert events_from is not None
-    rows_from = (rows if rows is not None else oldest) if rows_known else None
     position = events_from if rows_from is None else min(events_from, rows_from)
     furthest = events_from if rows_from is None else max(events_from, rows_from)
     if furthest > end:
         return BeyondEnd(furthest, end)
     if position >= oldest:
-        return Start(position, events_from, rows_from)
+        return Start(position, events_from, rows_from, assumed=assumed)
     if AcceptedLoss(partition, position, oldest) in accepted:
-        return Start(position, events_from, rows_from, lost=oldest - position)
+        return Start(position, events_from, rows_from, oldest - position, assumed)
     return RetentionLoss(position, oldest)
 
 
-@dataclass(frozen=True, slots=True)
-class Extends:
-    """The span continues the tail: append what lies at or above `at`."""
+def decide_rewind(
+    *,
+    held: Progress,
+    remembered: int,
+    found: Progress | None,
+    topic_id: str | None,
+    rows_from: int | None,
+    lost: int = 0,
+) -> Start | TopicReplaced:
+    """Where a partition goes on whose transaction was aborted, or came to an end that nobody knows.
 
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Opens:
-    """The span begins beyond the tail, or there is no tail: open a new segment at `at`."""
-
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Covered:
-    """Nothing of the span is new."""
-
-
-def place(tail: int | None, first: int, next: int) -> Extends | Opens | Covered:
-    """The segment rule: what of `[first, next)` a window lacks, when its newest segment ends at `tail`."""
-    if tail is not None and first <= tail:
-        return Extends(tail) if next > tail else Covered()
-    return Opens(first) if next > first else Covered()
-
-
-@dataclass(frozen=True, slots=True)
-class Produce:
-    """Produce what came from offsets at or above `at`; the batch's `next` may then be committed."""
-
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """The batch was read under an assignment that has ended: drop it, its owner reads it again."""
-
-
-@dataclass(frozen=True, slots=True)
-class EventGap:
-    """Offsets `[position, first)` never reached the side branch, and a commit would hide that."""
-
-    position: int
-    first: int
-
-
-def decide_events(
-    *, held: int | None, done: int, assignment: int, first: int, next: int
-) -> Produce | Covered | Stale | EventGap:
-    """What of a batch `[first, next)` the side branch still has to produce.
-
-    `held` is the number of the partition's current assignment, None when it is not ours. `done` is E, or
-    the end of what the open transaction already covers.
+    `held` is the position up to which it was read, `remembered` the E that this process saw last. `found` is
+    E as the broker tells it now, and it decides: a transaction whose commit came back as an error may have
+    been committed all the same. Rows that were read stay spooled, so `rows_from` stands.
     """
-    if held != assignment:
-        return Stale()
-    if next <= done:
-        return Covered()
-    if first > done:
-        return EventGap(done, first)
-    return Produce(done)
+    if None not in (topic_id, held.topic_id) and held.topic_id != topic_id:
+        return TopicReplaced(str(held.topic_id), str(topic_id))
+    reached = remembered if found is None else found.position
+    return Start(min(held.position, reached), reached, rows_from, lost)
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
-    """Stage the rows of `segment` at or above `at`."""
+class Hole:
+    """Offsets `[first, next)` that hold no record, before the record with this index."""
 
-    segment: Segment
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """What a commit appends for one partition: `[first, next)`, provided that `expected` still stands."""
-
-    partition: int
-    expected: int | None
-    """max(next offset) that was read under the lock; None: no entry yet."""
     first: int
     next: int
-    lost: int
+    index: int
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """Stage `takes`, in this order, and append `entries`."""
+def find_hole(position: int, offsets: Sequence[int], known: int | None) -> Hole | None:
+    """The first hole worth a second look in what was read from `position` on; not the one at `known`.
 
-    takes: tuple[Take, ...]
-    entries: tuple[LedgerEntry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AlreadyCommitted:
-    """The ledger covers every segment: nothing to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Offsets `[position, first)` were never committed, and this commit would hide that."""
-
-    partition: int
-    position: int
-    first: int
-
-
-@dataclass(frozen=True, slots=True)
-class Regressed:
-    """The ledger stands lower than this process has seen it: entries were removed."""
-
-    partition: int
-    seen: int
-    position: int | None
-
-
-def decide_commit(
-    ledger: Mapping[int, int], seen: Mapping[int, int], segments: Sequence[Segment]
-) -> Commit | AlreadyCommitted | Gap | Regressed:
-    """The ledger rule: what of the waiting segments the warehouse still lacks.
-
-    `ledger` holds max(next offset) per partition as read under the lock, `seen` the highest position this
-    process has read from or written to it. Segments of a partition are taken in the order of their offsets.
+    One offset without a record is the marker of a transaction's end.
     """
-    takes: list[Take] = []
-    entries: list[LedgerEntry] = []
-    by_partition: dict[int, list[Segment]] = {}
-    for segment in segments:
-        by_partition.setdefault(segment.partition, []).append(segment)
-    for partition, waiting in sorted(by_partition.items()):
-        position = ledger.get(partition)
-        known = seen.get(partition)
-        if known is not None and (position is None or position < known):
-            return Regressed(partition, known, position)
-        begin: int | None = None
-        cursor = position
-        lost = 0
-        for segment in sorted(waiting, key=lambda s: (s.first, s.next)):
-            if cursor is not None and segment.next <= cursor:
-                continue
-            if cursor is not None and segment.first > cursor:
-                return Gap(partition, cursor, segment.first)
-            at = segment.first if cursor is None else cursor
-            begin = at if begin is None else begin
-            takes.append(Take(segment, at))
-            lost += segment.lost if at == segment.first else 0
-            cursor = segment.next
-        if begin is not None and cursor is not None and cursor > begin:
-            entries.append(LedgerEntry(partition, position, begin, cursor, lost))
-    return Commit(tuple(takes), tuple(entries)) if entries else AlreadyCommitted()
+    for index, offset in enumerate(offsets):
+        if offset - position > 1 and position != known:
+            return Hole(position, offset, index)
+        position = offset + 1
+    return None

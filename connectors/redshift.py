@@ -15,27 +15,21 @@ from datetime import datetime
 from threading import Condition, Thread
 from typing import Protocol
 
+from connectors.backoff import Backoff
 from connectors.items import ClosedWindow
+from connectors.progress import LedgerTail
 from connectors.redshift_access import Reason, RedshiftAccess, WarehouseRefused, WarehouseTrouble, connect
-from connectors.redshift_commit import Committed, Destination, NothingNew, commit_once, read_positions
+from connectors.redshift_commit import (
+    Committed,
+    Destination,
+    NothingNew,
+    commit_once,
+    positions_of,
+    read_own_ledger,
+)
 from connectors.staging import Staging
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Seconds to wait before another try: doubling, bounded, and spread so that processes do not march."""
-
-    first: float
-    ceiling: float
-    jitter: Callable[[], float]
-    """A number in [0, 1)."""
-
-    def wait(self, attempt: int) -> float:
-        """The wait after the `attempt`-th failure in a row, counted from 1: between half and all of it."""
-        whole = min(self.ceiling, self.first * 2.0 ** min(attempt - 1, 30))
-        return whole * (0.5 + 0.5 * self.jitter())
 
 
 class CommitObserver(Protocol):
@@ -104,7 +98,8 @@ class Committer:
         self._seen: dict[int, int] = {}
         self._changed = Condition()
         self._waiting: list[ClosedWindow] = []
-        self._questions: list[tuple[frozenset[int], Future[Mapping[int, int]]]] = []
+        self._waiting_since: float | None = None
+        self._questions: list[Future[Mapping[int, LedgerTail]]] = []
         self._failure: BaseException | None = None
         self._stopping = False
         self._draining = False
@@ -123,21 +118,28 @@ class Committer:
             if self._failure is not None:
                 raise self._failure
             self._waiting += [window for window in windows if window.segments]
+            if self._waiting and self._waiting_since is None:
+                self._waiting_since = time.monotonic()
             self._changed.notify_all()
 
-    def positions(self, partitions: frozenset[int]) -> Future[Mapping[int, int]]:
-        """Progress W of those partitions that have an entry, as soon as the warehouse can be asked.
+    def waiting_seconds(self) -> float:
+        """For how long the oldest window that waits has waited; 0 when none does."""
+        since = self._waiting_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def read_ledger(self) -> Future[Mapping[int, LedgerTail]]:
+        """Progress W: the newest entry of each partition, as soon as the warehouse can be asked.
 
         The future fails when a promise is broken, and is cancelled when the committer stops.
         """
-        answer: Future[Mapping[int, int]] = Future()
+        answer: Future[Mapping[int, LedgerTail]] = Future()
         with self._changed:
             if self._failure is not None:
                 answer.set_exception(self._failure)
             elif self._stopping:
                 answer.cancel()
             else:
-                self._questions.append((partitions, answer))
+                self._questions.append(answer)
                 self._rouse()
         return answer
 
@@ -161,7 +163,7 @@ class Committer:
         with self._changed:
             self._stopping = True
             self._rouse()
-            for _, answer in self._questions:
+            for answer in self._questions:
                 answer.cancel()
             self._questions.clear()
 
@@ -211,15 +213,15 @@ class Committer:
         if not asked:
             return
         with connect(self._access) as session:
-            positions = read_positions(session, self._destination)
+            tails = read_own_ledger(session, self._destination)
             session.rollback()
-        self._see(positions)
-        self._observer.ledger_read(positions)
+        self._see(positions_of(tails))
+        self._observer.ledger_read(positions_of(tails))
         with self._changed:
             del self._questions[: len(asked)]
-            for partitions, answer in asked:
+            for answer in asked:
                 if answer.set_running_or_notify_cancel():
-                    answer.set_result({p: positions[p] for p in sorted(partitions) if p in positions})
+                    answer.set_result(tails)
 
     def _commit_waiting(self) -> None:
         with self._changed:
@@ -255,6 +257,7 @@ class Committer:
                 segment.spool.discard()
         with self._changed:
             del self._waiting[: len(windows)]
+            self._waiting_since = began if self._waiting else None
             self._changed.notify_all()
 
     def _see(self, positions: Mapping[int, int]) -> None:
@@ -280,7 +283,7 @@ class Committer:
         log.error("commit_impossible", exc_info=failure)
         with self._changed:
             self._failure = failure
-            for _, answer in self._questions:
+            for answer in self._questions:
                 if answer.set_running_or_notify_cancel():
                     answer.set_exception(failure)
             self._questions.clear()

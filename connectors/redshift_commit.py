@@ -12,31 +12,33 @@ from datetime import UTC, datetime
 
 from connectors import redshift_sql as sql
 from connectors.items import ClosedWindow, Fill, Segment, Table
-from connectors.progress import (
+from connectors.progress import BrokenPromise, DataLoss, LedgerBroken, LedgerTail, Progress
+from connectors.redshift_access import Session
+from connectors.spans import (
+    NOTHING_ACCEPTED,
+    Accepted,
     AlreadyCommitted,
-    BrokenPromise,
     Commit,
     Gap,
     LedgerEntry,
     Regressed,
+    RowsReplaced,
     Take,
     decide_commit,
+    decide_owner,
 )
-from connectors.redshift_access import Session
 from connectors.staging import Staging
-
-
-class LedgerBroken(BrokenPromise):
-    """The ledger and what this process knows do not fit together: a gap, or entries that are gone."""
 
 
 class CommitMismatch(BrokenPromise):
     """The warehouse did not take what it was given: rows short, or an entry refused under the lock."""
 
+    exit_code = 14
+
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Whose rows go where: the ledger's positions are those of `pipeline` and `topic`.
+    """Whose rows go where: the ledger's entries are those of `pipeline` and `topic`, written by `group`.
 
     Raises ValueError when a name does not fit its column, in bytes.
     """
@@ -46,11 +48,14 @@ class Destination:
     topic: str
     source: str
     """Written to the column that is filled with the source's name."""
+    group: str
+    accepted: Accepted = NOTHING_ACCEPTED
 
     def __post_init__(self) -> None:
         """Check the lengths now: the warehouse would refuse every commit."""
         columns = {column.name: column for column in sql.LEDGER_COLUMNS}
         fitting = [(columns["pipeline"], self.pipeline), (columns["topic"], self.topic)]
+        fitting.append((columns["consumer_group"], self.group))
         fitting += [(column, self.source) for column in self.table.columns if column.fill is Fill.SOURCE_NAME]
         for column, value in fitting:
             limit = sql.byte_length(column.sql_type)
@@ -77,10 +82,42 @@ class NothingNew:
     positions: Mapping[int, int]
 
 
-def read_positions(session: Session, destination: Destination) -> dict[int, int]:
-    """Progress W: the next offset of every partition that has an entry. Raises WarehouseTrouble."""
-    rows = session.rows(sql.read_positions(destination.table), (destination.pipeline, destination.topic))
-    return {int(partition): int(position) for partition, position in rows}
+def read_tails(session: Session, destination: Destination) -> dict[int, LedgerTail]:
+    """The newest entry of every partition that has one: progress W. Raises WarehouseTrouble."""
+    tails: dict[int, LedgerTail] = {}
+    rows = session.rows(sql.read_tails(destination.table), (destination.pipeline, destination.topic))
+    for partition, topic_id, group, position, committed_at in rows:
+        known = tails.get(int(partition))
+        if known is None or known.progress.position < position:
+            tails[int(partition)] = LedgerTail(Progress(int(position), topic_id), group, committed_at)
+    return tails
+
+
+def read_other_pipelines(session: Session, destination: Destination) -> list[str]:
+    """Other pipelines that have entries for the same topic. Raises WarehouseTrouble."""
+    names = (destination.topic, destination.pipeline)
+    return [name for (name,) in session.rows(sql.read_other_pipelines(destination.table), names)]
+
+
+def read_own_ledger(session: Session, destination: Destination) -> dict[int, LedgerTail]:
+    """The ledger, when it is ours to write: see `read_tails`. Raises WarehouseTrouble, LedgerBroken."""
+    tails = read_tails(session, destination)
+    stranger = decide_owner(
+        tails,
+        [] if tails else read_other_pipelines(session, destination),
+        pipeline=destination.pipeline,
+        group=destination.group,
+        accepted=destination.accepted,
+    )
+    if stranger is not None:
+        told = stranger.told_of(destination.pipeline, destination.group)
+        raise LedgerBroken(f"{sql.ledger_name(destination.table)}: {told}")
+    return tails
+
+
+def positions_of(ledger: Mapping[int, LedgerTail]) -> dict[int, int]:
+    """The next offset of every partition."""
+    return {partition: tail.progress.position for partition, tail in ledger.items()}
 
 
 def commit_once(
@@ -100,7 +137,7 @@ def commit_once(
     """
     table = destination.table
     session.execute(sql.lock_ledger(table))
-    ledger = read_positions(session, destination)
+    ledger = read_own_ledger(session, destination)
     decision = decide_commit(ledger, seen, [segment for window in windows for segment in window.segments])
     match decision:
         case Gap(partition, position, first):
@@ -114,14 +151,16 @@ def commit_once(
                 f"{destination.topic} partition {partition}: {sql.ledger_name(table)} stands at {lower} but "
                 f"stood at {known} before: entries were removed. Restore them before a restart"
             )
+        case RowsReplaced(partition, replaced):
+            raise DataLoss(replaced.told_of(destination.topic, partition))
         case AlreadyCommitted():
             session.rollback()
-            return NothingNew(ledger)
+            return NothingNew(positions_of(ledger))
     rows = _write_rows(session, destination, decision.takes, staging, commit_id, now)
     for entry in decision.entries:
         _append(session, destination, entry, rows.get(entry.partition, 0), commit_id, now, windows, decision)
     session.commit()
-    positions = {**ledger, **{entry.partition: entry.next for entry in decision.entries}}
+    positions = {**positions_of(ledger), **{entry.partition: entry.next for entry in decision.entries}}
     return Committed(commit_id, decision.entries, sum(rows.values()), positions)
 
 
@@ -169,7 +208,11 @@ def _append(
     of_partition = (destination.pipeline, destination.topic, str(entry.partition))
     parameters = [
         commit_id,
-        *of_partition,
+        destination.pipeline,
+        destination.topic,
+        entry.topic_id,
+        destination.group,
+        str(entry.partition),
         str(entry.first),
         str(entry.next),
         str(rows),

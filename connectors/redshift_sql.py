@@ -33,6 +33,8 @@ LEDGER_COLUMNS = (
     Column("process_id", "varchar(32)", True),
     Column("pipeline", "varchar(128)", True),
     Column("topic", "varchar(249)", True),
+    Column("topic_id", "varchar(64)", False),
+    Column("consumer_group", "varchar(256)", True),
     Column("kafka_partition", "integer", True),
     Column("first_offset", "bigint", True),
     Column("next_offset", "bigint", True),
@@ -98,11 +100,22 @@ def lock_ledger(table: Table) -> str:
     return f"LOCK {ledger_name(table)}"
 
 
-def read_positions(table: Table) -> str:
-    """Progress W: (partition, next offset). Parameters: pipeline, topic."""
+def read_tails(table: Table) -> str:
+    """How far each partition came, in which incarnation of the topic and in whose name.
+
+    (partition, topic id, consumer group, next offset, committed at). Parameters: pipeline, topic.
+    """
     return (
-        f"SELECT kafka_partition, max(next_offset) FROM {ledger_name(table)} "
-        "WHERE pipeline = %s AND topic = %s GROUP BY kafka_partition"
+        "SELECT kafka_partition, topic_id, consumer_group, max(next_offset), max(committed_at) "
+        f"FROM {ledger_name(table)} WHERE pipeline = %s AND topic = %s "
+        "GROUP BY kafka_partition, topic_id, consumer_group"
+    )
+
+
+def read_other_pipelines(table: Table) -> str:
+    """Names of other pipelines that have entries for the topic. Parameters: topic, pipeline."""
+    return (
+        f"SELECT DISTINCT pipeline FROM {ledger_name(table)} WHERE topic = %s AND pipeline <> %s ORDER BY 1"
     )
 
 

@@ -39,6 +39,7 @@ examples:
 exit codes:
   0  done, and all is right        1  something is wrong; the output says what
   2  the command line, a setting, the contract or an input file is not fit to work with
+  10 and above: `run` ended because of a broken promise; the log says which, the README lists them
 
 `python -m dataflow` is the same program. Settings come from the environment and from a file .env in the
 working directory; the environment wins. `contract-dataflow run --help` lists them.

@@ -7,18 +7,18 @@ worker; scale by processes, the consumer group spreads the partitions.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import DynamicSource
-from bytewax.operators.windowing import SystemClock, TumblingWindower, fold_window
+from bytewax.operators.windowing import Clock, TumblingWindower, fold_window
 from bytewax.outputs import DynamicSink
 
-from connectors.items import Batch, ClosedWindow, EventBatch, RowBatch
-from connectors.staging import WindowSegments
+from connectors.items import Batch, ClosedWindow, EventBatch, RowBatch, Segment
+from connectors.spool import WindowSegments
 from dataflow.decode import decode
 from dataflow.detect import Detector
 from dataflow.encode import ContactEncoder, DeadLetterEncoder, encode_rows
@@ -78,22 +78,35 @@ class Steps:
             batch.next,
             tuple(messages),
             batch.last,
+            batch.topic_id,
         )
 
     def rows(self, checked: Checked) -> tuple[str, RowBatch] | None:
-        """The main branch: rows that the warehouse lacks, keyed by partition; None when it lacks none."""
+        """The main branch: rows that the warehouse lacks, keyed by partition; None while W is unknown.
+
+        A batch without such rows passes all the same: with it comes the time by which windows close.
+        """
         batch = checked.batch
-        if batch.rows_from is None or batch.next <= max(batch.first, batch.rows_from):
+        if batch.rows_from is None:
             return None
-        first = max(batch.first, batch.rows_from)
+        first = min(max(batch.first, batch.rows_from), batch.next)
         lines = encode_rows(checked.rows, first)
-        return str(batch.partition), RowBatch(batch.partition, first, batch.next, lines, batch.lost)
+        return str(batch.partition), RowBatch(
+            batch.partition, first, batch.next, lines, batch.lost, batch.topic_id
+        )
 
     def closed(self, windowed: Windowed) -> ClosedWindow:
         """A window's number and segments as the committer takes them."""
         number, segments = windowed[1]
+        return self._window(number, segments.segments)
+
+    def early(self, segments: Sequence[Segment], now: datetime) -> ClosedWindow:
+        """What open windows hold at the aware time `now`, for a commit before they close."""
+        return self._window((now - MIDNIGHT) // self.window, segments)
+
+    def _window(self, number: int, segments: Sequence[Segment]) -> ClosedWindow:
         opens = MIDNIGHT + number * self.window
-        return ClosedWindow(opens, opens + self.window, tuple(segments.segments))
+        return ClosedWindow(opens, opens + self.window, tuple(segments))
 
 
 def graph(
@@ -102,6 +115,7 @@ def graph(
     events: DynamicSink[EventBatch],
     warehouse: DynamicSink[ClosedWindow],
     segments: Callable[[], WindowSegments],
+    clock: Clock[RowBatch, None],
     observe: Callable[[Checked], None],
 ) -> Dataflow:
     """Kafka → decode → validate → enrich → detect, then two branches that never meet again."""
@@ -120,7 +134,7 @@ def graph(
     windows = fold_window(
         "window",
         rows,
-        SystemClock(),
+        clock,
         TumblingWindower(length=steps.window, align_to=MIDNIGHT),
         segments,
         WindowSegments.add,

@@ -122,11 +122,14 @@ class Settings:
     window: timedelta
     start: StartPolicy
     accepted_losses: tuple[AcceptedLoss, ...]
+    accepted_group: str | None
+    accepted_pipeline: str | None
     spool_dir: Path | None
     spool_limit: int
     drain_timeout: timedelta
     metrics_host: str
     metrics_port: int
+    exit_linger: timedelta
     log_level: LogLevel
     log_form: LogForm
     effective: tuple[Effective, ...] = field(repr=False)
@@ -322,11 +325,14 @@ def read(sources: Sources, judge: ClientJudge) -> Settings:
         window=get["WINDOW"],
         start=get["START"],
         accepted_losses=get["ACCEPT_LOSS"] or (),
+        accepted_group=get["ACCEPT_GROUP"],
+        accepted_pipeline=get["ACCEPT_PIPELINE"],
         spool_dir=get["SPOOL_DIR"],
         spool_limit=get["SPOOL_LIMIT"],
         drain_timeout=get["DRAIN_TIMEOUT"],
         metrics_host=get["METRICS_HOST"],
         metrics_port=get["METRICS_PORT"],
+        exit_linger=get["EXIT_LINGER"],
         log_level=get["LOG_LEVEL"],
         log_form=get["LOG_FORMAT"],
         effective=tuple(sorted(reader.effective, key=lambda each: each.name)),

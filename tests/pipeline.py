@@ -10,16 +10,18 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = ("-m", "dataflow")
 INHERITED = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV")
 
 
@@ -43,16 +45,20 @@ class Pipeline:
     log: Path
 
     @classmethod
-    def start(cls, environment: Mapping[str, str], log: Path) -> Pipeline:
-        """Start it with exactly this environment (plus what any process needs), logging to a file."""
+    def start(cls, environment: Mapping[str, str], log: Path, program: Sequence[str] = PROGRAM) -> Pipeline:
+        """Start it with exactly this environment (plus what any process needs), logging to a file.
+
+        `program` are the interpreter's arguments before `run`.
+        """
         base = {name: os.environ[name] for name in INHERITED if name in os.environ}
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "dataflow", "run"],
+                [sys.executable, *program, "run"],
                 cwd=log.parent,
                 env={
                     **base,
                     "PYTHONFAULTHANDLER": "1",
+                    "PYTHONPATH": str(ROOT),
                     "METRICS_HOST": "127.0.0.1",
                     "METRICS_PORT": "0",
                     **environment,
@@ -122,6 +128,10 @@ class Pipeline:
             within,
             f"{partitions} partitions held",
         )
+
+    def is_stopped(self) -> bool:
+        """Whether SIGSTOP holds it."""
+        return bool(psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED)
 
     def tail(self, lines: int = 40) -> str:
         """The log's last lines."""

@@ -9,13 +9,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from connectors.metrics import PREFIX, Metrics
+from connectors.progress import BrokenPromise
 from dataflow import decode, validate
+from dataflow.commands.run import HUNG
 from dataflow.settings_table import SETTINGS, Setting
 from tests.pipeline import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "tests/README.md")
 
 
 def settings_table() -> str:
@@ -67,3 +69,24 @@ def test_the_readme_names_every_code_of_a_dead_letter() -> None:
 def test_links_within_the_repository_lead_somewhere(name: str) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text(encoding="utf-8")):
         assert (ROOT / Path(target)).exists(), target
+
+
+def test_the_readme_lists_every_broken_promise_with_its_exit_code() -> None:
+    table = README.partition("<!-- exit codes -->")[2].partition("<!-- /exit codes -->")[0]
+    listed = {name: int(code) for code, name in re.findall(r"^\| (\d+) \| `(\w+)` \|", table, re.MULTILINE)}
+    kinds: list[type[BrokenPromise]] = [BrokenPromise, *BrokenPromise.__subclasses__()]
+    assert listed == {kind.__name__: kind.exit_code for kind in kinds}
+    codes = re.findall(r"^\| (\d+) \|", table, re.MULTILINE)
+    assert len(set(codes)) == len(codes)
+    assert str(HUNG) in codes
+
+
+def test_the_architecture_names_only_tests_that_exist() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")))
+    written = {
+        name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert named
+    assert named <= written

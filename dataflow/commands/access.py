@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from connectors.kafka_access import KafkaAccess
 from connectors.redshift_access import Password, ProvisionedIam, RedshiftAccess, ServerlessIam, SslMode
+from connectors.redshift_commit import Destination
+from connectors.spans import Accepted
 from dataflow import encode
 from dataflow.contract import Contract
 from dataflow.settings import Settings
@@ -44,6 +46,18 @@ def kafka_access(settings: Settings, topics: Topics) -> KafkaAccess:
         protocol=settings.group_protocol.value,
         transaction_timeout=settings.transaction_timeout.total_seconds(),
         properties=settings.client_properties,
+    )
+
+
+def destination(settings: Settings, contract: Contract, topics: Topics) -> Destination:
+    """Whose rows go where."""
+    return Destination(
+        contract.table,
+        settings.pipeline,
+        topics.source,
+        topics.source,
+        settings.group,
+        Accepted(settings.accepted_group, settings.accepted_pipeline),
     )
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TextIO
 
 from connectors import kafka_check, redshift_check
 from connectors.items import Finding, Verdict
-from connectors.kafka_check import Standing
-from connectors.progress import Start, Wait, decide_start
+from connectors.kafka_start import BrokerFacts
+from connectors.progress import Assumed, LedgerTail, Start, Wait, decide_start
 from connectors.redshift_access import WarehouseTrouble, connect
-from connectors.redshift_commit import Destination, read_positions
-from dataflow.commands.access import kafka_access, redshift_access, topics_of
+from connectors.redshift_commit import read_other_pipelines, read_tails
+from connectors.spans import Accepted, decide_owner
+from dataflow.commands.access import Topics, destination, kafka_access, redshift_access, topics_of
 from dataflow.contract import Contract
 from dataflow.settings import Settings
 
@@ -38,36 +40,66 @@ def _findings(settings: Settings, contract: Contract) -> Iterator[Finding]:
     )
     yield from kafka.findings
     yield from redshift_check.survey(redshift_access(settings), contract.table)
-    if kafka.standings:
-        rows = _positions(settings, contract, topics.source)
-        for standing in kafka.standings:
-            yield _start(settings, topics.source, standing, rows)
+    if kafka.facts is None:
+        return
+    view = _ledger(settings, contract, topics)
+    if view is not None:
+        stranger = decide_owner(
+            view.tails,
+            view.others,
+            pipeline=settings.pipeline,
+            group=settings.group,
+            accepted=Accepted(settings.accepted_group, settings.accepted_pipeline),
+        )
+        if stranger is not None:
+            told = stranger.told_of(settings.pipeline, settings.group)
+            yield Finding("ledger's owner", Verdict.WRONG, told)
+    ledger = None if view is None else view.tails
+    for partition in kafka.facts.bounds:
+        yield _start(settings, topics.source, partition, kafka.facts, ledger)
 
 
-def _positions(settings: Settings, contract: Contract, topic: str) -> Mapping[int, int] | None:
-    """Progress W; None when it cannot be read, which a line before has told."""
+@dataclass(frozen=True, slots=True)
+class _LedgerView:
+    tails: Mapping[int, LedgerTail]
+    others: Sequence[str]
+
+
+def _ledger(settings: Settings, contract: Contract, topics: Topics) -> _LedgerView | None:
+    """What the ledger says; None when it cannot be read, which a line before has told."""
+    where = destination(settings, contract, topics)
     try:
         with connect(redshift_access(settings)) as session:
-            positions = read_positions(session, Destination(contract.table, settings.pipeline, topic, topic))
+            view = _LedgerView(read_tails(session, where), read_other_pipelines(session, where))
             session.rollback()
-            return positions
+            return view
     except WarehouseTrouble:
         return None
 
 
-def _start(settings: Settings, topic: str, standing: Standing, rows: Mapping[int, int] | None) -> Finding:
-    subject = f"partition {standing.partition}"
+def _start(
+    settings: Settings,
+    topic: str,
+    partition: int,
+    facts: BrokerFacts,
+    ledger: Mapping[int, LedgerTail] | None,
+) -> Finding:
+    subject = f"partition {partition}"
+    tail = None if ledger is None else ledger.get(partition)
+    oldest, end = facts.bounds[partition]
     decision = decide_start(
-        partition=standing.partition,
-        events=standing.events,
-        rows=None if rows is None else rows.get(standing.partition),
-        rows_known=rows is not None,
-        oldest=standing.oldest,
-        end=standing.end,
+        partition=partition,
+        topic_id=facts.topic_id,
+        events=facts.events.get(partition),
+        rows=None if tail is None else tail.progress,
+        rows_known=ledger is not None,
+        ledger_empty=not ledger,
+        oldest=oldest,
+        end=end,
         policy=settings.start,
         accepted=settings.accepted_losses,
     )
-    holds = f"the topic holds {standing.oldest} to {standing.end}"
+    holds = f"the topic holds {oldest} to {end}"
     if isinstance(decision, Wait):
         return Finding(subject, Verdict.UNKNOWN, f"waits for the ledger; {holds}")
     if isinstance(decision, Start):
@@ -75,5 +107,8 @@ def _start(settings: Settings, topic: str, standing: Standing, rows: Mapping[int
         behind = f"events from {decision.events_from}"
         if decision.rows_from is not None:
             behind += f", rows from {decision.rows_from}"
-        return Finding(subject, Verdict.RIGHT, f"would start at {decision.offset} ({behind}{lost}); {holds}")
-    return Finding(subject, Verdict.WRONG, decision.told_of(topic, standing.partition))
+        assumed = "" if decision.assumed is Assumed.NOTHING else f"; {decision.assumed.value}"
+        return Finding(
+            subject, Verdict.RIGHT, f"would start at {decision.offset} ({behind}{lost}); {holds}{assumed}"
+        )
+    return Finding(subject, Verdict.WRONG, decision.told_of(topic, partition))

@@ -5,31 +5,39 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import random
 import socket
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from tempfile import TemporaryFile
 from threading import Event
 
 from bytewax.errors import BytewaxRuntimeError
 from bytewax.run import cli_main
-from confluent_kafka import KafkaException
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
-from connectors.event_sink import EventSink, connect_producer
+from connectors.backoff import Backoff
+from connectors.event_sink import EventSink, EventTransaction, connect_producer
 from connectors.health import Health, HealthServer
 from connectors.kafka import Membership
 from connectors.kafka_source import KafkaSource
 from connectors.metrics import Metrics
 from connectors.progress import BrokenPromise
-from connectors.redshift import Backoff, Committer
-from connectors.redshift_commit import Destination
+from connectors.redshift import Committer
 from connectors.redshift_sink import RedshiftSink
-from connectors.staging import Backlog, FileSpool, InsertStaging, WindowSegments
-from dataflow.commands.access import Topics, contact_values, kafka_access, redshift_access, topics_of
+from connectors.spool import Backlog, FileSpool, OpenWindows
+from connectors.staging import InsertStaging
+from connectors.steady_clock import SteadyClock, SteadyTime
+from dataflow.commands.access import (
+    Topics,
+    contact_values,
+    destination,
+    kafka_access,
+    redshift_access,
+    topics_of,
+)
 from dataflow.contract import Contract
 from dataflow.detect import DETECTOR_MAJOR_VERSION, Detector, SplitMemory
 from dataflow.encode import ContactEncoder, DeadLetterEncoder
@@ -43,6 +51,11 @@ from dataflow.validate import Validator
 
 log = logging.getLogger(__name__)
 
+UNUSABLE = 2
+HUNG = 18
+"""Exit codes besides those of broken promises."""
+OVERDUE = 60.0
+"""Seconds beyond a window's length after which a closed window that still waits makes us unready."""
 NO_SNAPSHOTS = timedelta(days=1)
 """Bytewax snapshots every stateful step each epoch, even without a recovery store: make epochs rare."""
 
@@ -55,32 +68,51 @@ def utc_now() -> datetime:
 def run(settings: Settings, contract: Contract, stop: Event) -> int:
     """Run until `stop` is set or a promise is broken; the exit code.
 
-    0: stopped and drained. 1: the process had to end; the log says why, and a restart is the way to recover.
+    0: stopped and drained. A broken promise's own code, which the README lists: the log says why, and a
+    restart is the way to recover. 1: anything else. 2: the spool's directory cannot be written.
     """
     disable_created_metrics()  # type: ignore[no-untyped-call]  # has no annotations
+    try:
+        with TemporaryFile(dir=settings.spool_dir) as probe:
+            probe.write(b"rows")
+    except OSError as fault:
+        log.error(
+            "spool_unusable", extra={"code": fault.strerror, "fix": "set SPOOL_DIR to a place to write"}
+        )
+        return UNUSABLE
     metrics = Metrics(
         CollectorRegistry(), version=version("contract-dataflow"), contract_version=contract.version
     )
-    health = Health(time.monotonic, ("kafka", "redshift"))
+    kinds: list[type[BrokenPromise]] = [BrokenPromise, *BrokenPromise.__subclasses__()]
+    metrics.promises([kind.__name__ for kind in kinds])
+    health = Health(time.monotonic, ("kafka", "redshift", "commits"))
     server = HealthServer(settings.metrics_host, settings.metrics_port, metrics.registry, health)
     server.start()
     log.info("serving", extra={"port": server.port, "pid": os.getpid()})
     try:
-        return _run(settings, contract, stop, metrics, health)
+        failure = _run(settings, contract, stop, metrics, health)
+        if not isinstance(failure, BrokenPromise):
+            return 0 if failure is None else 1
+        metrics.broken(type(failure).__name__)
+        server.linger(settings.exit_linger.total_seconds(), stop)
+        return failure.exit_code
     finally:
         server.stop()
 
 
-def _run(settings: Settings, contract: Contract, stop: Event, metrics: Metrics, health: Health) -> int:
+def _run(
+    settings: Settings, contract: Contract, stop: Event, metrics: Metrics, health: Health
+) -> BaseException | None:
+    """Run and drain; what ended it, None for `stop`. It has been logged."""
     topics = topics_of(settings, contract)
     access = kafka_access(settings, topics)
-    backlog = Backlog(settings.spool_limit)
+    backlog = Backlog(settings.spool_limit, lambda code: metrics.retried("spool", code))
     committer = Committer(
         redshift_access(settings),
-        Destination(contract.table, settings.pipeline, access.topic, access.topic),
+        destination(settings, contract, topics),
         InsertStaging(),
         clock=utc_now,
-        backoff=Backoff(0.2, 30.0, random.random),
+        backoff=Backoff(0.2, 30.0),
         observer=_Watch(metrics, health),
     )
     committer.start()
@@ -90,45 +122,59 @@ def _run(settings: Settings, contract: Contract, stop: Event, metrics: Metrics, 
         health.report("kafka", "unreachable")
 
     # Readiness shows the warehouse even while no partition is ours.
-    committer.positions(frozenset())
+    committer.read_ledger()
+    transactional_id = f"{access.group}-{socket.gethostname()}-{uuid.uuid4().hex}"
     try:
-        transactional_id = f"{access.group}-{socket.gethostname()}-{uuid.uuid4().hex}"
         producer = connect_producer(access, transactional_id, stop, metrics, waiting)
-        if producer is None:
-            log.info("stopped", extra={"before": "Kafka was reached"})
-            return 0
-    except KafkaException as refusal:
-        log.error("kafka_refused", extra={"detail": str(refusal.args[0].str())})
-        return 1
+    except BrokenPromise as refusal:
+        log.error("ended", exc_info=refusal)
+        return refusal
+    if producer is None:
+        log.info("stopped", extra={"before": "Kafka was reached"})
+        return None
     membership = Membership(
         access,
         ledger=committer,
-        paused=lambda: backlog.full,
+        paused=backlog.is_full,
         metrics=metrics,
         now=utc_now,
         start=settings.start,
         accepted=settings.accepted_losses,
     )
     leave = _after(2, membership.leave)
+    steps = steps_of(settings, contract, topics)
+    windows = OpenWindows(lambda: FileSpool(backlog, settings.spool_dir))
+    time_of_windows = SteadyTime(utc_now, time.monotonic)
 
     def beat() -> None:
         health.beat()
-        health.report("kafka", "ok" if membership.joined else "joining the group")
-        metrics.backlog(backlog.held)
+        health.report("kafka", _standing_of(membership))
+        waited = committer.waiting_seconds()
+        health.report("commits", "overdue" if waited > settings.window.total_seconds() + OVERDUE else "ok")
+        health.tell(partitions=membership.partitions, waiting_seconds=round(waited, 1))
+        metrics.backlog(backlog.held, waited)
+        if backlog.is_full() and not waited and (held := windows.hand_over()):
+            # It is not the warehouse that is behind: the windows hold more than fits until they close.
+            log.info("windows_committed_early", extra={"bytes": backlog.held})
+            committer.submit([steps.early(held, time_of_windows.now())])
 
     flow = graph(
         KafkaSource(membership, stop, beat),
-        steps_of(settings, contract, topics),
+        steps,
         EventSink(
             membership,
-            producer,
-            metrics,
-            interval=settings.event_commit_interval.total_seconds(),
-            transaction_timeout=access.transaction_timeout,
-            stop=stop,
-            on_wait=waiting,
-            on_hang=_end_at_once,
-            on_closed=leave,
+            EventTransaction(
+                membership,
+                producer,
+                metrics,
+                interval=settings.event_commit_interval.total_seconds(),
+                transaction_timeout=access.transaction_timeout,
+                drain_seconds=settings.drain_timeout.total_seconds(),
+                stop=stop,
+                on_wait=waiting,
+                on_hang=_end_at_once,
+                on_closed=leave,
+            ),
         ),
         RedshiftSink(
             committer,
@@ -136,25 +182,32 @@ def _run(settings: Settings, contract: Contract, stop: Event, metrics: Metrics, 
             ended=lambda: membership.ended,
             on_closed=leave,
         ),
-        lambda: WindowSegments(lambda: FileSpool(backlog, settings.spool_dir)),
+        windows.new,
+        SteadyClock(time_of_windows),
         lambda checked: observe(metrics, checked),
     )
     gc.freeze()
     try:
         cli_main(flow, epoch_interval=NO_SNAPSHOTS)  # type: ignore[no-untyped-call]  # built in Rust
     except BytewaxRuntimeError as wrapped:
-        log.error("ended", exc_info=_root_of(wrapped))
-        return 1
-    if committer.failure() is not None:
-        return 1
-    log.info("stopped")
-    return 0
+        failure = _root_of(wrapped)
+        log.error("ended", exc_info=failure)
+        return failure
+    if committer.failure() is None:
+        log.info("stopped")
+    return committer.failure()
+
+
+def _standing_of(membership: Membership) -> str:
+    if not membership.joined:
+        return "joining the group"
+    return "finding where to start" if membership.waiting else "ok"
 
 
 def _end_at_once() -> None:
     """The main thread is stuck in a call that never ends; the group must get its partitions back."""
     log.error("kafka_call_hung", extra={"fix": "none needed: a restart resumes where the broker left off"})
-    os._exit(1)
+    os._exit(HUNG)
 
 
 class _Watch:

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from connectors.items import ClosedWindow
-from connectors.progress import Take
 from connectors.redshift_access import connect
 from connectors.redshift_commit import Committed, Destination, commit_once
-from connectors.staging import Backlog, FileSpool, InsertStaging, WindowSegments, staged_rows
+from connectors.spans import Accepted, Take
+from connectors.spool import Backlog, FileSpool, WindowSegments
+from connectors.staging import InsertStaging, staged_rows
 from dataflow.contract import load
 from dataflow.decode import decode
 from tests.bench import commit_by_hand
@@ -142,7 +143,8 @@ class _Bench:
 
     def commit(self) -> None:
         """As the committer does. A pipeline of its own each time: the ledger has no entry yet."""
-        destination = Destination(self._table, uuid.uuid4().hex, "messages", "messages")
+        name = uuid.uuid4().hex
+        destination = Destination(self._table, name, "messages", "messages", "bench", Accepted(pipeline=name))
         with connect(self._access) as session:
             outcome = commit_once(
                 session, destination, [self._window], {}, InsertStaging(), uuid.uuid4().hex, NOW

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from connectors.items import Batch, EventBatch
 from connectors.metrics import Metrics
-from connectors.staging import Backlog, FileSpool, WindowSegments
+from connectors.spool import Backlog, FileSpool, WindowSegments
 from tests.bench.figures import Figure, Report, Table
 from tests.bench.job import BACKLOG, DETECT, Job, Meter, as_the_program_collects, one_batch
 from tests.bench.occasion import Occasion, Size

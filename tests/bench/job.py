@@ -24,12 +24,14 @@ from bytewax.run import cli_main
 from confluent_kafka import Consumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from connectors.event_sink import EventSink, connect_producer
+from connectors.event_sink import EventTransaction, connect_producer
+from connectors.holding import LedgerAnswer
 from connectors.items import Batch, ClosedWindow, EventBatch
 from connectors.kafka import MAX_POLL_MESSAGES, Membership
 from connectors.kafka_access import ClientJudge, KafkaAccess
 from connectors.metrics import Metrics
-from connectors.staging import Backlog, FileSpool, WindowSegments
+from connectors.spool import Backlog, FileSpool, WindowSegments
+from connectors.steady_clock import SteadyClock, SteadyTime
 from dataflow.commands.access import Topics, kafka_access, topics_of
 from dataflow.commands.run import NO_SNAPSHOTS, observe, steps_of
 from dataflow.contract import load
@@ -77,9 +79,9 @@ class Meter:
 class NothingCommitted:
     """A ledger without entries, whose owner has no trouble."""
 
-    def positions(self, partitions: frozenset[int]) -> Future[Mapping[int, int]]:
+    def read_ledger(self) -> LedgerAnswer:
         """No partition has an entry."""
-        answer: Future[Mapping[int, int]] = Future()
+        answer: LedgerAnswer = Future()
         answer.set_result({})
         return answer
 
@@ -163,17 +165,19 @@ def whole_job(job: Job, messages: int, directory: Path) -> Spent:
     )
     producer = connect_producer(job.access, f"{job.access.group}-events", stop, metrics, lambda: None)
     assert producer is not None
-    transaction = EventSink(
+    transaction = EventTransaction(
         membership,
         producer,
         metrics,
         interval=1.0,
         transaction_timeout=job.access.transaction_timeout,
+        drain_seconds=job.access.transaction_timeout,
         stop=stop,
         on_wait=lambda: None,
         on_hang=lambda: None,
         on_closed=membership.leave,
-    ).build("events", 0, 1)
+    )
+    membership.transaction = transaction
     backlog = Backlog(BACKLOG)
     windows = {
         str(partition): WindowSegments(lambda: FileSpool(backlog, directory))
@@ -252,6 +256,7 @@ def empty_graph(job: Job, batches: int, directory: Path) -> float:
         _Ignored[EventBatch](),
         _Ignored[ClosedWindow](),
         lambda: WindowSegments(lambda: FileSpool(backlog, directory)),
+        SteadyClock(SteadyTime(lambda: datetime.now(UTC), time.monotonic)),
         lambda checked: observe(metrics, checked),
     )
     began = time.thread_time()

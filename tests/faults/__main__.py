@@ -48,6 +48,8 @@ def _show(report: Report) -> None:
     print(
         f"caught up {report.catch_up_seconds} s after the last fault; drained with {report.drain_exit_codes}"
     )
+    for kind, seconds in sorted(report.recovery_seconds.items()):
+        print(f"every partition read again {seconds} s after {kind}, at most")
     for name, count in asdict(report.verdict).items():
         print(f"  {count:6}  {name.replace('_', ' ')}")
     print("every promise held" if report.kept else "A PROMISE DID NOT HOLD")

@@ -15,6 +15,9 @@ from tests.faults.troubles import Fault, inject, plan
 from tests.faults.verdict import Verdict, judge
 from tests.faults.world import SOURCE, World
 
+RECOVERY = 120.0
+"""Seconds that the pipeline has to read every partition again after a process has ended."""
+TIMED = ("process killed", "process terminated", "all processes killed")
 CATCH_UP = 180.0
 """Seconds that the pipeline has, after the last fault, to reach the end of the topic."""
 BURST = 10
@@ -31,6 +34,8 @@ class Report:
     """How the processes ended, by exit code; negative: by signal."""
     drain_exit_codes: tuple[int, ...]
     catch_up_seconds: float
+    recovery_seconds: Mapping[str, float]
+    """By fault, the longest time from its end until every partition was read again."""
     verdict: Verdict
 
     @property
@@ -46,7 +51,7 @@ class Report:
 def run(seed: int, rounds: int, directory: Path, tell: Callable[[int, Fault], None]) -> Report:
     """Run `rounds` faults. Data and logs go to `directory`; `tell` hears of each fault."""
     pace = Event()
-    exits: Counter[int] = Counter()
+    recovery: dict[str, float] = {}
     faults = plan(seed, rounds)
     with World(directory) as world:
         for _ in range(2):
@@ -55,7 +60,10 @@ def run(seed: int, rounds: int, directory: Path, tell: Callable[[int, Fault], No
             for number, fault in enumerate(faults, start=1):
                 tell(number, fault)
                 inject(fault, world, pace)
-                exits.update(world.restart_the_ended())
+                world.restart_the_ended()
+                if fault.kind in TIMED:
+                    took = round(world.seconds_until_read(RECOVERY), 1)
+                    recovery[fault.kind] = max(took, recovery.get(fault.kind, 0.0))
                 pace.wait(fault.seconds / 2)
         world.heal()
         began = time.monotonic()
@@ -64,10 +72,11 @@ def run(seed: int, rounds: int, directory: Path, tell: Callable[[int, Fault], No
         verdict = judge(traffic.sent, world.arrived())
     return Report(
         seed,
-        Counter(fault.kind for fault in faults),
+        dict(Counter(fault.kind for fault in faults)),
         len(traffic.sent),
-        exits,
+        dict(world.exits),
         tuple(drained),
         round(seconds, 1),
+        recovery,
         verdict,
     )

@@ -6,6 +6,7 @@ import itertools
 import json
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -48,6 +49,8 @@ class World:
         self._numbers = itertools.count()
         self._table: Table | None = None
         self.processes: list[Pipeline] = []
+        self.exits: Counter[int] = Counter()
+        """How processes have ended by themselves or by a fault; negative: by signal."""
 
     def __enter__(self) -> Self:
         with ExitStack() as ends:
@@ -77,19 +80,33 @@ class World:
         """One more process, behind the proxies."""
         database = replace(self.direct.database, port=self.redshift_proxy.port)
         fronted = replace(self.direct, bootstrap=self.kafka_proxy.address, database=database)
-        environment = fronted.environment(**PROGRAM_ENVIRONMENT, **more)
+        environment = fronted.environment(**PROGRAM_ENVIRONMENT | more)
         log = self._directory / f"pipeline-{next(self._numbers)}.log"
         process = Pipeline.start(environment, log)
         self.processes.append(process)
         return process
 
-    def restart_the_ended(self) -> list[int]:
-        """What an orchestrator does: a new process for each that has ended; their exit codes."""
-        ended = [process for process in self.processes if process.process.poll() is not None]
-        for process in ended:
+    def restart_the_ended(self) -> None:
+        """What an orchestrator does: a new process for each that has ended; exit codes go to `exits`."""
+        for process in [each for each in self.processes if each.process.poll() is not None]:
             self.processes.remove(process)
+            self.exits[process.process.returncode] += 1
             self.start()
-        return [process.process.returncode for process in ended]
+
+    def seconds_until_read(self, within: float) -> float:
+        """How long it takes from now until every partition is read by someone, as the processes tell.
+
+        Raises TimeoutError.
+        """
+        began = time.monotonic()
+
+        def all_read() -> bool:
+            self.restart_the_ended()
+            held = sum(process.metric("dataflow_partition_held") for process in self.processes)
+            return held == PARTITIONS
+
+        eventually(all_read, within, "every partition is read")
+        return time.monotonic() - began
 
     def remove(self, process: Pipeline) -> int:
         """Stop one with SIGTERM; its exit code."""
@@ -159,10 +176,3 @@ def _origin_of_event(value: bytes) -> Place:
 
 def _origin_of_letter(headers: Mapping[str, str | bytes | None]) -> Place:
     return Place(*(int(headers[f"__connect.errors.{name}"] or -1) for name in ("partition", "offset")))
-
-
-def recovery_seconds(process: Pipeline, within: float) -> float:
-    """Seconds until a process holds a partition."""
-    began = time.monotonic()
-    process.wait_until_holding(1, within)
-    return time.monotonic() - began

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from connectors.items import Table
 from tests.integration.wiring import Wiring
-from tests.pipeline import Pipeline
+from tests.pipeline import PROGRAM, Pipeline
 
 
 class Pipelines:
@@ -19,16 +20,17 @@ class Pipelines:
         self._log = log
         self._running: list[Pipeline] = []
 
-    def start(self, environment: dict[str, str]) -> Pipeline:
+    def start(self, environment: dict[str, str], program: Sequence[str] = PROGRAM) -> Pipeline:
         """One more process."""
         log = self._log.with_name(f"{self._log.name}.{len(self._running)}")
-        pipeline = Pipeline.start(environment, log)
+        pipeline = Pipeline.start(environment, log, program)
         self._running.append(pipeline)
         return pipeline
 
     def kill_all(self) -> None:
         """The end of the test."""
         for pipeline in self._running:
+            pipeline.process.send_signal(signal.SIGCONT)
             pipeline.kill()
 
 

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from connectors.items import Table
+from connectors.progress import DataLoss
 from tests.integration.conftest import Pipelines
 from tests.integration.wiring import (
     PARTITIONS,
@@ -175,8 +176,11 @@ def test_progress_beyond_the_topics_end_is_refused_loudly_and_writes_nothing(
 ) -> None:
     produce_numbered(wiring, 0, 40)
     commit_group_offsets(wiring, dict.fromkeys(range(PARTITIONS), 5000))
-    pipeline = pipelines.start(wiring.environment())
-    assert pipeline.process.wait(30) == 1
+    pipeline = pipelines.start(wiring.environment(EXIT_LINGER="20s"))
+    eventually(
+        lambda: pipeline.metric("dataflow_broken_promises_total", promise="DataLoss") == 1, 30, "it is told"
+    )
+    assert pipeline.process.wait(30) == DataLoss.exit_code
     (ended,) = (event for event in pipeline.events() if event["event"] == "ended")
     assert ended["level"] == "error"
     assert f"{wiring.source} partition" in ended["exception"]["text"]

@@ -20,6 +20,7 @@ from tests.standins.kafka_real import named_broker
 from tests.standins.redshift_client import RedshiftServer, Transactions, connect
 
 PARTITIONS = 4
+CREATED_AT = "2026-01-01T00:00:00Z"
 HMAC_KEY = "a key that only the tests know of"
 SESSION_TIMEOUT_MS = "6000" if named_broker() else "3000"
 """A broker in its default configuration allows no less than 6 s; ours does."""
@@ -55,6 +56,7 @@ class Wiring:
             "REDSHIFT_SSLMODE": self.database.sslmode,
             "CONTACT_HMAC_KEY": HMAC_KEY,
             "WINDOW": "2s",
+            "EXIT_LINGER": "10ms",
             **more,
         }
 
@@ -67,12 +69,13 @@ class Wiring:
         return table
 
 
-def produce_numbered(wiring: Wiring, first: int, next: int, created_at: str = "2026-01-01T00:00:00Z") -> None:
+def produce_numbered(wiring: Wiring, first: int, next: int, created_at: str = CREATED_AT) -> None:
     """Messages `first` to `next - 1`, each an identity of its own; every tenth gives a phone number away."""
-    produce(wiring, _numbered(first, next, created_at))
+    produce(wiring, numbered(first, next, created_at))
 
 
-def _numbered(first: int, next: int, created_at: str) -> Iterator[tuple[int, bytes]]:
+def numbered(first: int, next: int, created_at: str = CREATED_AT) -> Iterator[tuple[int, bytes]]:
+    """The messages of `produce_numbered`, as (partition, value)."""
     for number in range(first, next):
         gives_away = number % 10 == 0
         body = {

@@ -8,26 +8,19 @@ ledger in the rows' own transaction.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from connectors.items import RowBatch, Segment
-from connectors.progress import (
-    AlreadyCommitted,
-    Commit,
-    Produce,
-    Start,
-    StartPolicy,
-    Wait,
-    decide_commit,
-    decide_events,
-    decide_start,
-)
-from connectors.staging import Backlog, FileSpool, WindowSegments
+from connectors.progress import LedgerTail, Progress, Start, StartPolicy, Wait, decide_rewind, decide_start
+from connectors.spans import AlreadyCommitted, Commit, Produce, decide_commit, decide_events
+from connectors.spool import Backlog, FileSpool, WindowSegments
 
 PROCESSES = 3
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def line(offset: int) -> bytes:
@@ -36,6 +29,14 @@ def line(offset: int) -> bytes:
 
 def offset_of(row: bytes) -> int:
     return int(row[1:-1])
+
+
+def progress(position: int | None) -> Progress | None:
+    return None if position is None else Progress(position, None)
+
+
+def tails(ledger: dict[int, int]) -> dict[int, LedgerTail]:
+    return {partition: LedgerTail(Progress(at, None), "group", NOW) for partition, at in ledger.items()}
 
 
 @dataclass
@@ -76,9 +77,11 @@ class Protocol(RuleBasedStateMachine):
         process = self.processes[index]
         start = decide_start(
             partition=0,
-            events=self.committed_events,
-            rows=self.ledger.get(0) if rows_known else None,
+            topic_id=None,
+            events=progress(self.committed_events),
+            rows=progress(self.ledger.get(0)) if rows_known else None,
             rows_known=rows_known,
+            ledger_empty=not self.ledger,
             oldest=0,
             end=self.end,
             policy=StartPolicy.EARLIEST,
@@ -122,16 +125,24 @@ class Protocol(RuleBasedStateMachine):
             begin = max(first, process.rows_from)
             process.window.add(RowBatch(0, begin, next, tuple(line(o) for o in range(begin, next))))
 
-    @rule(index=st.integers(0, PROCESSES - 1))
-    def commit_events(self, index: int) -> None:
+    @rule(
+        index=st.integers(0, PROCESSES - 1),
+        outcome=st.sampled_from(["answered", "lost before", "lost after"]),
+    )
+    def commit_events(self, index: int, outcome: str) -> None:
         process = self.processes[index]
         if process.open_until is None:
             return
-        if process.generation == self.generation:
-            self.events += process.open_events
-            self.committed_events = process.events_done = process.open_until
-        else:  # the broker refuses a stale generation: the zombie aborts and drops what it held
+        if process.generation != self.generation:
+            # The broker refuses a stale generation: the zombie aborts and drops what it held.
             process.generation = -1
+        elif outcome != "lost before":
+            self.events += process.open_events
+            self.committed_events = process.open_until
+        if outcome == "answered":
+            process.events_done = process.open_until
+        elif process.generation == self.generation:
+            self._rewind(process)
         process.open_events, process.open_until = [], None
 
     @rule(index=st.integers(0, PROCESSES - 1))
@@ -141,8 +152,20 @@ class Protocol(RuleBasedStateMachine):
         if process.generation != self.generation or process.waits:
             return
         process.open_events, process.open_until = [], None
+        self._rewind(process)
+
+    def _rewind(self, process: Process) -> None:
+        start = decide_rewind(
+            held=Progress(process.position, None),
+            remembered=process.events_done,
+            found=progress(self.committed_events),
+            topic_id=None,
+            rows_from=process.rows_from,
+        )
+        assert isinstance(start, Start)
         process.assignment += 1
-        process.position = min(process.position, process.events_done)
+        process.position = start.offset
+        process.events_done = start.events_from
 
     @rule(index=st.integers(0, PROCESSES - 1))
     def close_window(self, index: int) -> None:
@@ -158,7 +181,7 @@ class Protocol(RuleBasedStateMachine):
         process = self.processes[index]
         if not process.waiting:
             return
-        decision = decide_commit(self.ledger, process.seen, process.waiting)
+        decision = decide_commit(tails(self.ledger), process.seen, process.waiting)
         assert isinstance(decision, Commit | AlreadyCommitted)
         if isinstance(decision, Commit) and outcome != "lost before":
             for take in decision.takes:
@@ -181,9 +204,11 @@ class Protocol(RuleBasedStateMachine):
             return
         start = decide_start(
             partition=0,
-            events=self.committed_events if process.waits else process.events_done,
-            rows=self.ledger.get(0),
+            topic_id=None,
+            events=progress(self.committed_events),
+            rows=progress(self.ledger.get(0)),
             rows_known=True,
+            ledger_empty=not self.ledger,
             oldest=0,
             end=self.end,
             policy=StartPolicy.EARLIEST,
@@ -225,7 +250,7 @@ class Protocol(RuleBasedStateMachine):
         self._assign(self.owner, rows_known=True)
         while self.processes[self.owner].position < self.end:
             self.poll(self.owner, 1000)
-        self.commit_events(self.owner)
+        self.commit_events(self.owner, "answered")
         self.close_window(self.owner)
         self.commit_rows(self.owner, "answered")
         assert self.rows == list(range(self.end))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from connectors import redshift_sql as sql
-from connectors.items import ClosedWindow
+from connectors.items import ClosedWindow, Table
+from connectors.progress import LedgerBroken
 from connectors.redshift_access import (
     Reason,
     RedshiftAccess,
@@ -21,14 +23,16 @@ from connectors.redshift_check import apply_ddl
 from connectors.redshift_commit import (
     CommitMismatch,
     Committed,
-    LedgerBroken,
     NothingNew,
     commit_once,
-    read_positions,
+    positions_of,
+    read_tails,
 )
-from connectors.staging import InsertStaging
+from connectors.spans import Take
+from connectors.staging import Cursor, InsertStaging, Staging
 from tests.redshift.warehouse import (
     DESTINATION,
+    INSERTS,
     NOON,
     TABLE,
     Letter,
@@ -47,10 +51,14 @@ ID = "0123456789abcdef0123456789abcdef"
 
 
 def commit(
-    access: RedshiftAccess, *windows: ClosedWindow, seen: dict[int, int] | None = None, commit_id: str = ID
+    access: RedshiftAccess,
+    *windows: ClosedWindow,
+    seen: dict[int, int] | None = None,
+    commit_id: str = ID,
+    staging: Staging = INSERTS,
 ) -> Committed | NothingNew:
     with connect(access) as session:
-        return commit_once(session, DESTINATION, windows, seen or {}, InsertStaging(), commit_id, NOON)
+        return commit_once(session, DESTINATION, windows, seen or {}, staging, commit_id, NOON)
 
 
 def test_rows_and_ledger_entries_appear_together(redshift_database: RedshiftServer) -> None:
@@ -169,7 +177,19 @@ def test_a_ledger_that_went_back_is_refused(redshift_database: RedshiftServer) -
 def test_an_entry_is_refused_when_the_ledger_moved(redshift_database: RedshiftServer) -> None:
     access = with_tables(redshift_database)
     commit(access, window(run_of(0, 2)))
-    values = ["x" * 32, "tests", "letters", "0", "1", "5", "4", "0", *["2024-01-01 00:00:00"] * 3]
+    values = [
+        "x" * 32,
+        "tests",
+        "letters",
+        "id",
+        "postmen",
+        "0",
+        "1",
+        "5",
+        "4",
+        "0",
+        *["2024-01-01 00:00:00"] * 3,
+    ]
     partition = ["tests", "letters", "0"]
     with connect(access) as session:
         assert (
@@ -276,7 +296,7 @@ def test_no_row_stays_of_a_commit_that_was_cut_before_its_end(redshift_database:
         session.cut()
     assert isinstance(commit(access, window(run_of(0, 2))), Committed)
     with connect(access) as session:
-        assert read_positions(session, DESTINATION) == {0: 2}
+        assert positions_of(read_tails(session, DESTINATION)) == {0: 2}
 
 
 def test_applying_the_ddl_twice_changes_nothing(redshift_database: RedshiftServer) -> None:
@@ -286,3 +306,20 @@ def test_applying_the_ddl_twice_changes_nothing(redshift_database: RedshiftServe
     second = [applied.outcome.value for applied in apply_ddl(access, sql.definitions(TABLE))]
     assert (first, second) == (["created"] * 3, ["already there"] * 3)
     assert len(stored(redshift_database)) == 2
+
+
+class Intruding(InsertStaging):
+    """Staging in whose transaction someone appends to the ledger."""
+
+    def stage(self, cursor: Cursor, takes: Sequence[Take], table: Table) -> int:
+        values = ["x" * 32, "tests", "letters", None, "postmen", "0", "0", "2", "2", "0"]
+        values += ["2024-01-01 00:00:00"] * 3
+        cursor.execute(sql.append_entry(TABLE, sql.Expected.NO_ENTRY), [*values, "tests", "letters", "0"])
+        return super().stage(cursor, takes, table)
+
+
+def test_a_ledger_that_moves_under_the_lock_ends_the_commit(redshift_database: RedshiftServer) -> None:
+    access = with_tables(redshift_database)
+    with pytest.raises(CommitMismatch, match="the ledger moved"):
+        commit(access, window(run_of(0, 2)), staging=Intruding())
+    assert stored(redshift_database) == []

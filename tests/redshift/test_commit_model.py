@@ -11,8 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from connectors import redshift_sql as sql
 from connectors.items import Segment
+from connectors.progress import LedgerBroken
 from connectors.redshift_access import RedshiftAccess, WarehouseUnavailable, connect
-from connectors.redshift_commit import Committed, LedgerBroken, NothingNew, commit_once
+from connectors.redshift_commit import Committed, NothingNew, commit_once
 from connectors.staging import InsertStaging
 from tests.redshift.cutting import Break, Wire
 from tests.redshift.warehouse import (

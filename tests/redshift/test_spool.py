@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.items import RowBatch, Segment
-from connectors.progress import Take
-from connectors.staging import Backlog, FileSpool, SpoolLost, WindowSegments, offset_of, staged_rows
+from connectors.spans import Take
+from connectors.spool import Backlog, FileSpool, SpoolLost, WindowSegments, offset_of
+from connectors.staging import staged_rows
 
 
 def lines_of(first: int, next: int) -> tuple[bytes, ...]:
@@ -88,7 +89,7 @@ def test_a_backlog_is_full_at_its_limit_and_until_it_has_shrunk_to_four_fifths()
     states = []
     for change in (99, 1, -10, -10, -1, 20, 1):
         backlog.add(change) if change > 0 else backlog.subtract(-change)
-        states.append((backlog.held, backlog.full))
+        states.append((backlog.held, backlog.is_full()))
     assert states == [
         (99, False), (100, True), (90, True), (80, True), (79, False), (99, False), (100, True),
     ]  # fmt: skip
@@ -111,33 +112,50 @@ def test_a_backlog_counts_right_when_threads_share_it() -> None:
     assert backlog.held == 0
 
 
-def test_a_full_disk_is_an_error_at_once_and_what_was_spooled_stays(tmp_path: Path) -> None:
+def test_what_a_full_disk_refuses_stays_in_memory_and_moves_when_there_is_room(tmp_path: Path) -> None:
     script = f"""
-import resource
+import resource, signal
 from pathlib import Path
-from connectors.staging import Backlog, FileSpool
-resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
-backlog = Backlog(1 << 30)
+from connectors.spool import Backlog, FileSpool
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+told = []
 for memory in (0, 1000, 4000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, most))
+    backlog = Backlog(1 << 30, told.append)
     spool = FileSpool(backlog, Path({str(tmp_path)!r}), memory)
     kept = 0
-    while True:
-        try:
-            spool.append([b"x" * 499, b"y" * 499])
-            kept += 2
-        except OSError:
-            break
-    assert kept in (8, 10), kept
-    assert len(list(spool.lines())) == kept
-    assert spool.size == kept * 500 == backlog.held, (spool.size, backlog.held)
+    while not backlog.is_full():
+        spool.append([b"x" * 499, b"y" * 499])
+        kept += 2
+    assert kept in (10, 12), kept
+    spool.append([b"z" * 499])
+    assert len(list(spool.lines())) == kept + 1
+    assert spool.size == (kept + 1) * 500 == backlog.held, (spool.size, backlog.held)
+    assert backlog.is_full()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert not backlog.is_full()
+    spool.append([b"after" * 99])
+    assert len(list(spool.lines())) == kept + 2
     spool.discard()
-assert backlog.held == 0
+    assert backlog.held == 0
+assert told == ["EFBIG"] * 3, told
 """
     root = Path(__file__).parents[2]
     ran = subprocess.run(
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr
+
+
+def test_a_spool_that_is_given_up_no_longer_waits_for_the_disk(tmp_path: Path) -> None:
+    backlog = Backlog(1 << 30)
+    spool = FileSpool(backlog, tmp_path / "not there", memory=10)
+    spool.append([b"more than memory takes"])
+    assert backlog.is_full()
+    spool.discard()
+    assert not backlog.is_full()
 
 
 def test_rows_that_cannot_be_read_back_break_a_promise() -> None:

@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors import redshift_sql as sql
+from connectors.backoff import Backoff
 from connectors.items import ClosedWindow, Column, Fill, Segment, Spool, Table
-from connectors.redshift import Backoff, Committer
+from connectors.redshift import Committer
 from connectors.redshift_access import Password, RedshiftAccess, SslMode
 from connectors.redshift_check import apply_ddl
 from connectors.redshift_commit import Destination
-from connectors.staging import Backlog, FileSpool, InsertStaging
+from connectors.spool import Backlog, FileSpool
+from connectors.staging import InsertStaging, Staging
 from tests.standins.redshift_client import RedshiftServer, connect
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -38,7 +40,8 @@ TABLE = Table(
     distribution_key="sender",
     sort_key="written",
 )
-DESTINATION = Destination(TABLE, "tests", "letters", "letters")
+INSERTS = InsertStaging()
+DESTINATION = Destination(TABLE, "tests", "letters", "letters", "postmen")
 
 
 def access_to(server: RedshiftServer) -> RedshiftAccess:
@@ -129,13 +132,19 @@ class Heard:
 
 
 def committer_to(
-    access: RedshiftAccess, heard: Heard, *, first_wait: float = 0.05, ceiling: float = 0.2
+    access: RedshiftAccess,
+    heard: Heard,
+    *,
+    first_wait: float = 0.05,
+    ceiling: float = 0.2,
+    destination: Destination = DESTINATION,
+    staging: Staging = INSERTS,
 ) -> Committer:
     clock: Callable[[], datetime] = lambda: NOON  # noqa: E731
     return Committer(
         access,
-        DESTINATION,
-        InsertStaging(),
+        destination,
+        staging,
         clock=clock,
         backoff=Backoff(first_wait, ceiling, lambda: 0.0),
         observer=heard,

@@ -39,11 +39,17 @@ class TroubleProxy:
         self._delay = 0.0
         self._fatal: re.Pattern[bytes] | None = None
         self._lost_answers = 0
+        self._clients: set[asyncio.StreamWriter] = set()
 
     @property
     def address(self) -> str:
         """`host:port` for clients."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected, as far as they know."""
+        return len(self._clients)
 
     @property
     def lost_answers(self) -> int:
@@ -137,6 +143,7 @@ class TroubleProxy:
 
     async def _serve(self, client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
         self._open.add(client_out)
+        self._clients.add(client_out)
         try:
             server_in, server_out = await asyncio.open_connection(*self._upstream)
         except OSError:
@@ -182,6 +189,7 @@ class TroubleProxy:
         if connection not in self._open:
             return
         self._open.remove(connection)
+        self._clients.discard(connection)
         if not connection.transport.is_closing():
             # Closing then sends a reset, as a peer that is gone does, whatever lies unread.
             raw = connection.get_extra_info("socket")

@@ -1,0 +1,161 @@
+"""The side branch's transaction by itself, with a real group and a real broker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from threading import Event
+
+import pytest
+from confluent_kafka import KafkaException
+from prometheus_client import CollectorRegistry
+
+from connectors.event_sink import EventSink, EventTransaction, connect_producer
+from connectors.holding import LedgerAnswer
+from connectors.items import EventBatch, OutgoingMessage
+from connectors.kafka import Membership
+from connectors.kafka_access import KafkaAccess
+from connectors.metrics import Metrics
+from connectors.progress import EventsBroken
+from tests.integration.wiring import Wiring, group_offsets, produce_numbered, read_committed
+from tests.pipeline import eventually
+from tests.standins.kafka_reader import read_to_end
+
+HUGE = 2_000_000
+"""Bytes of a message that no client sends."""
+
+
+class EmptyLedger:
+    """A warehouse that holds nothing yet."""
+
+    def read_ledger(self) -> LedgerAnswer:
+        answer: LedgerAnswer = Future()
+        answer.set_result({})
+        return answer
+
+    def failure(self) -> BaseException | None:
+        return None
+
+
+@dataclass(frozen=True)
+class Side:
+    """A member of the group and its transaction."""
+
+    membership: Membership
+    transaction: EventTransaction
+
+    def poll_until_held(self) -> None:
+        """Turn the loop until partition 0 is read."""
+
+        def is_held() -> bool:
+            self.membership.poll(0.1)
+            return self.membership.holding(0) is not None
+
+        eventually(is_held, 30, "partition 0 is held")
+
+    def batch(self, first: int, next: int, *messages: OutgoingMessage) -> EventBatch:
+        holding = self.membership.holding(0)
+        assert holding is not None
+        return EventBatch(self.membership.topic, 0, holding.assignment, first, next, messages)
+
+
+@contextmanager
+def joined(wiring: Wiring) -> Iterator[Side]:
+    access = KafkaAccess(
+        wiring.bootstrap, wiring.source, wiring.group, properties={"session.timeout.ms": "6000"}
+    )
+    metrics = Metrics(CollectorRegistry(), version="0", contract_version="0")
+    membership = Membership(
+        access,
+        ledger=EmptyLedger(),
+        paused=lambda: False,
+        metrics=metrics,
+        now=lambda: datetime.now(UTC),
+    )
+    producer = connect_producer(access, f"{wiring.group}-side", Event(), metrics, lambda: None)
+    assert producer is not None
+    transaction = EventTransaction(
+        membership,
+        producer,
+        metrics,
+        interval=3600.0,
+        transaction_timeout=15.0,
+        drain_seconds=5.0,
+        stop=Event(),
+        on_wait=lambda: None,
+        on_hang=lambda: pytest.fail("a call hung"),
+        on_closed=lambda: None,
+    )
+    EventSink(membership, transaction)
+    membership.subscribe()
+    side = Side(membership, transaction)
+    side.poll_until_held()
+    try:
+        yield side
+    finally:
+        membership.leave()
+
+
+def message(wiring: Wiring, offset: int, size: int = 1) -> OutgoingMessage:
+    return OutgoingMessage(wiring.contacts, b"key", b"x" * size, (), offset)
+
+
+def test_a_partition_s_beginning_is_committed_before_anything_of_it_is_read(wiring: Wiring) -> None:
+    with joined(wiring):
+        assert set(group_offsets(wiring).values()) == {0}
+
+
+def test_messages_and_offsets_appear_together(wiring: Wiring) -> None:
+    produce_numbered(wiring, 0, 40)
+    with joined(wiring) as side:
+        side.transaction.write_batch([side.batch(0, 5, message(wiring, 0), message(wiring, 3))])
+        assert not read_to_end(wiring.bootstrap, wiring.contacts)
+        assert group_offsets(wiring)[0] == 0
+        side.transaction.settle()
+        assert len(read_committed(wiring, wiring.contacts)) == 2
+        assert group_offsets(wiring)[0] == 5
+
+
+def test_closing_after_a_failure_commits_nothing_of_a_batch_that_was_half_produced(wiring: Wiring) -> None:
+    produce_numbered(wiring, 0, 40)
+    with joined(wiring) as side:
+        side.transaction.write_batch([side.batch(0, 5, message(wiring, 0))])
+        with pytest.raises(KafkaException):
+            side.transaction.write_batch([side.batch(5, 9, message(wiring, 5), message(wiring, 6, HUGE))])
+        side.transaction.close()
+        assert not read_committed(wiring, wiring.contacts)
+        assert group_offsets(wiring)[0] == 0
+
+
+def test_a_batch_that_does_not_continue_what_was_taken_breaks_a_promise(wiring: Wiring) -> None:
+    with joined(wiring) as side, pytest.raises(EventsBroken, match="offsets 0 to 4 never reached the sink"):
+        side.transaction.write_batch([side.batch(5, 9)])
+
+
+def test_a_batch_of_an_earlier_assignment_is_dropped(wiring: Wiring) -> None:
+    with joined(wiring) as side:
+        stale = replace(side.batch(0, 5, message(wiring, 0)), assignment=0)
+        side.transaction.write_batch([stale])
+        side.transaction.settle()
+        assert not read_committed(wiring, wiring.contacts)
+        assert group_offsets(wiring)[0] == 0
+
+
+def test_after_an_abort_the_partition_is_read_again_under_another_assignment(wiring: Wiring) -> None:
+    produce_numbered(wiring, 0, 40)
+    with joined(wiring) as side:
+        before = side.membership.holding(0)
+        side.transaction.write_batch([side.batch(0, 5, message(wiring, 0))])
+        side.transaction.abandon()
+        assert side.membership.holding(0) is None
+        eventually(
+            lambda: side.membership.poll(0.1) is not None and side.membership.holding(0), 30, "held again"
+        )
+        after = side.membership.holding(0)
+        assert before is not None
+        assert after is not None
+        assert after.assignment > before.assignment
+        assert after.events == 0

@@ -1,0 +1,113 @@
+"""The whole program, killed or asked to stop at every point of the protocol."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from connectors.event_sink import Fenced
+from connectors.items import Table
+from tests.faults.struck import Point
+from tests.integration.conftest import Pipelines
+from tests.integration.test_exactly_once import assert_exactly_once
+from tests.integration.wiring import Wiring, expected_rows, open_transactions, produce_numbered, stored_rows
+from tests.pipeline import Pipeline, eventually
+
+BEFORE, AFTER = 400, 700
+ANYWHERE = [point for point in Point if point is not Point.IN_DRAIN]
+
+
+def environment(wiring: Wiring) -> dict[str, str]:
+    return wiring.environment(WINDOW="1s", TRANSACTION_TIMEOUT="3s", EVENT_COMMIT_INTERVAL="300ms")
+
+
+def program_struck(point: Point, how: signal.Signals) -> tuple[str, ...]:
+    return "-m", "tests.faults.struck", point.value, how.name, "1"
+
+
+def start_struck(pipelines: Pipelines, wiring: Wiring, point: Point, how: signal.Signals) -> Pipeline:
+    return pipelines.start(environment(wiring), program_struck(point, how))
+
+
+def finish(wiring: Wiring, table: Table, pipelines: Pipelines) -> None:
+    """Another process does the rest, and every message is accounted for."""
+    produce_numbered(wiring, BEFORE, AFTER)
+    heir = pipelines.start(environment(wiring))
+    total = expected_rows(AFTER).total()
+    eventually(lambda: stored_rows(wiring, table).total() >= total, 60, "all rows are committed")
+    assert heir.terminate(within=10) == 0, heir.tail()
+    assert_exactly_once(wiring, table, AFTER)
+
+
+@pytest.mark.parametrize("point", list(Point), ids=lambda point: point.value)
+def test_kill_9_at_every_point_loses_and_repeats_nothing(
+    wiring: Wiring, table: Table, pipelines: Pipelines, point: Point
+) -> None:
+    produce_numbered(wiring, 0, BEFORE)
+    struck = start_struck(pipelines, wiring, point, signal.SIGKILL)
+    if point is Point.IN_DRAIN:
+        struck.wait_until_read(BEFORE)
+        struck.process.send_signal(signal.SIGTERM)
+    assert struck.process.wait(40) == -signal.SIGKILL, struck.tail()
+    finish(wiring, table, pipelines)
+
+
+@pytest.mark.parametrize("point", ANYWHERE, ids=lambda point: point.value)
+def test_sigterm_at_every_point_drains_with_exit_code_0_and_repeats_nothing(
+    wiring: Wiring, table: Table, pipelines: Pipelines, point: Point
+) -> None:
+    produce_numbered(wiring, 0, BEFORE)
+    struck = start_struck(pipelines, wiring, point, signal.SIGTERM)
+    assert struck.process.wait(40) == 0, struck.tail()
+    assert any(event["event"] == "drained" for event in struck.events())
+    finish(wiring, table, pipelines)
+
+
+def test_a_second_sigterm_in_the_drain_changes_nothing(
+    wiring: Wiring, table: Table, pipelines: Pipelines
+) -> None:
+    produce_numbered(wiring, 0, BEFORE)
+    struck = start_struck(pipelines, wiring, Point.IN_DRAIN, signal.SIGTERM)
+    struck.wait_until_read(BEFORE)
+    assert struck.terminate(within=10) == 0, struck.tail()
+    finish(wiring, table, pipelines)
+
+
+def test_a_zombie_with_an_open_window_and_an_open_transaction_disturbs_nothing(
+    wiring: Wiring, table: Table, pipelines: Pipelines
+) -> None:
+    produce_numbered(wiring, 0, BEFORE)
+    zombie = start_struck(pipelines, wiring, Point.AFTER_PRODUCE, signal.SIGSTOP)
+    eventually(lambda: zombie.is_stopped(), 40, "it is frozen in its transaction")
+    heir = pipelines.start(environment(wiring))
+    eventually(
+        lambda: stored_rows(wiring, table).total() >= expected_rows(BEFORE).total(), 60, "the heir commits"
+    )
+    zombie.process.send_signal(signal.SIGCONT)
+    produce_numbered(wiring, BEFORE, AFTER)
+    total = expected_rows(AFTER).total()
+    eventually(lambda: stored_rows(wiring, table).total() >= total, 60, "all rows are committed")
+    heir.terminate()
+    zombie.terminate()
+    assert_exactly_once(wiring, table, AFTER)
+
+
+def test_a_transaction_that_times_out_while_its_process_sleeps_is_repeated_by_the_next(
+    wiring: Wiring, table: Table, pipelines: Pipelines
+) -> None:
+    """The session outlasts the transaction: the group still counts on the sleeper when the broker aborts."""
+    produce_numbered(wiring, 0, BEFORE)
+    patient = environment(wiring) | {
+        "TRANSACTION_TIMEOUT": "1s",
+        "KAFKA_CONFIG_SESSION_TIMEOUT_MS": "30000",
+    }
+    sleeper = pipelines.start(patient, program_struck(Point.BEFORE_OFFSETS, signal.SIGSTOP))
+    eventually(lambda: sleeper.is_stopped(), 40, "it is frozen in its transaction")
+    side_topics = (wiring.contacts, wiring.dead_letters)
+    eventually(
+        lambda: not any(open_transactions(wiring, topic) for topic in side_topics), 40, "it is timed out"
+    )
+    sleeper.process.send_signal(signal.SIGCONT)
+    assert sleeper.process.wait(40) == Fenced.exit_code, sleeper.tail()
+    finish(wiring, table, pipelines)

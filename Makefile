@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 ARGS ?=
+# Most tests wait for processes to start and sessions to end: more workers than cores.
+WORKERS ?= 3
 
 .PHONY: help setup demo test check fmt bench soak mutants constraints clean
 
@@ -33,7 +35,7 @@ demo: setup
 	@$(BIN)/python -m tests.demo $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk=1 $(ARGS)
 
 check: setup
 	$(BIN)/ruff format --check .

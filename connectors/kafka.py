@@ -83,6 +83,7 @@ class Membership:
         self._pausing_since: float | None = None
         self._ticked_at = 0.0
         self._ended = False
+        self._told = False
         self._failure: BaseException | None = None
         self.transaction: OpenTransaction | None = None
         """Set by the side branch's sink."""
@@ -99,8 +100,8 @@ class Membership:
 
     @property
     def joined(self) -> bool:
-        """True while the consumer is a member of the group, with or without partitions."""
-        return bool(self._consumer.memberid())
+        """True while the group has said which partitions are ours, none of them maybe."""
+        return self._told and bool(self._consumer.memberid())
 
     @property
     def partitions(self) -> Sequence[int]:
@@ -186,6 +187,7 @@ class Membership:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         numbers = [item.partition for item in partitions]
         log.info("partitions_assigned", extra={"partitions": sorted(numbers)})
+        self._told = True
         if not numbers:
             consumer.incremental_assign([])
             return
@@ -204,6 +206,7 @@ class Membership:
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         log.warning("partitions_lost", extra={"partitions": sorted(item.partition for item in partitions)})
+        self._told = False
         for item in partitions:
             self._holdings.pop(item.partition, None)
         self._end_transaction(lambda transaction: transaction.abandon())

@@ -20,6 +20,21 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.fixtures_kafka"]
 
+LONGEST_FIRST = ("tests/faults", "tests/integration", "tests/demo", "tests/cli")
+"""Where tests wait for real processes: started first, they fill the time in which others compute."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first: several workers then end at about the same time."""
+
+    def rank(item: pytest.Item) -> int:
+        return next(
+            (place for place, folder in enumerate(LONGEST_FIRST) if item.nodeid.startswith(folder)),
+            len(LONGEST_FIRST),
+        )
+
+    items.sort(key=rank)
+
 
 @pytest.fixture(scope="session")
 def redshift_server() -> Iterator[RedshiftServer]:

@@ -54,8 +54,9 @@ def test_the_program_knows_nothing_of_its_tests(path: Path) -> None:
     assert not {name for name in imports(path) if name.split(".")[0] == "tests"}
 
 
-def test_the_protocol_imports_only_its_values() -> None:
-    found = imports(ROOT / "connectors" / "progress.py")
-    assert {name for name in found if name.split(".")[0] in {"connectors", "dataflow"}} == {
-        "connectors.items"
-    }
+@pytest.mark.parametrize("name", ["progress", "spans"])
+def test_the_protocol_imports_only_its_values(name: str) -> None:
+    found = imports(ROOT / "connectors" / f"{name}.py")
+    ours = {each for each in found if each.split(".")[0] in {"connectors", "dataflow"}}
+    assert ours <= {"connectors.items", "connectors.progress"}
+    assert not {each for each in found if each.split(".")[0] in CLIENTS}

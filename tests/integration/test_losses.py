@@ -93,7 +93,7 @@ def test_retention_that_overtakes_a_process_while_the_warehouse_is_away_ends_it(
     with TroubleProxy((wiring.database.host, wiring.database.port)) as proxy:
         away = replace(wiring, database=replace(wiring.database, host="127.0.0.1", port=proxy.port))
         pipeline = pipelines.start(away.environment(WINDOW="1s", SPOOL_LIMIT="10KiB"))
-        pipeline.wait_until_ready()
+        pipeline.wait_until_holding(PARTITIONS)
         proxy.refuse()
         produce_numbered(wiring, 0, 8000)
         eventually(lambda: pipeline.metric("dataflow_paused_seconds_total") > 0, 60, "it is paused")

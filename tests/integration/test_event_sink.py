@@ -137,11 +137,11 @@ def test_a_batch_that_does_not_continue_what_was_taken_breaks_a_promise(wiring: 
 
 def test_a_batch_of_an_earlier_assignment_is_dropped(wiring: Wiring) -> None:
     with joined(wiring) as side:
-        stale = replace(side.batch(0, 5, message(wiring, 0)), assignment=0)
-        side.transaction.write_batch([stale])
+        current = side.batch(0, 5, message(wiring, 0))
+        side.transaction.write_batch([replace(current, assignment=0), current])
         side.transaction.settle()
-        assert not read_committed(wiring, wiring.contacts)
-        assert group_offsets(wiring)[0] == 0
+        assert len(read_committed(wiring, wiring.contacts)) == 1
+        assert group_offsets(wiring)[0] == 5
 
 
 def test_after_an_abort_the_partition_is_read_again_under_another_assignment(wiring: Wiring) -> None:

@@ -246,6 +246,10 @@ def test_a_gap_between_two_waiting_segments_is_a_gap() -> None:
 
 def test_a_segment_wholly_below_the_ledger_is_already_committed() -> None:
     assert decide_commit(ledger(p0=20), {}, [segment(10, 20)]) == AlreadyCommitted()
+    committed, waiting = segment(10, 20), segment(20, 30)
+    decision = decide_commit(ledger(p0=25), {}, [committed, waiting])
+    assert isinstance(decision, Commit)
+    assert [(take.segment, take.at) for take in decision.takes] == [(waiting, 25)]
 
 
 def test_overlap_with_the_ledger_is_trimmed() -> None:

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from connectors.backoff import Backoff
 from connectors.items import ClosedWindow
+from connectors.portions import MOST, after_failure, after_success, portion
 from connectors.progress import LedgerTail
 from connectors.redshift_access import Reason, RedshiftAccess, WarehouseRefused, WarehouseTrouble, connect
 from connectors.redshift_commit import (
@@ -69,7 +70,7 @@ _FIXES = {
 
 
 class Committer:
-    """The one thread that talks to the warehouse: reads the ledger, commits all windows that wait as one.
+    """The one thread that talks to the warehouse: reads the ledger, commits what waits, as one if it can.
 
     What does not succeed is tried again until it does, with waits that grow; refusals too (a missing table,
     a permission), because they lose nothing and end when someone mends them. A broken promise stops the
@@ -99,6 +100,7 @@ class Committer:
         self._changed = Condition()
         self._waiting: list[ClosedWindow] = []
         self._waiting_since: float | None = None
+        self._budget = MOST
         self._questions: list[Future[Mapping[int, LedgerTail]]] = []
         self._failure: BaseException | None = None
         self._stopping = False
@@ -225,15 +227,22 @@ class Committer:
 
     def _commit_waiting(self) -> None:
         with self._changed:
-            windows = tuple(self._waiting)
-        if not windows or self._stopping:
+            waiting = tuple(self._waiting)
+        if not waiting or self._stopping:
             return
         now = self._clock()
         began = time.monotonic()
-        with connect(self._access) as session:
-            outcome = commit_once(
-                session, self._destination, windows, self._seen, self._staging, self._new_id(), now
-            )
+        chosen = portion(waiting, self._budget)
+        size, windows = chosen.size, chosen.now
+        try:
+            with connect(self._access) as session:
+                outcome = commit_once(
+                    session, self._destination, windows, self._seen, self._staging, self._new_id(), now
+                )
+        except WarehouseTrouble:
+            self._budget = after_failure(size)
+            raise
+        self._budget = after_success(self._budget)
         seconds = time.monotonic() - began
         self._see(outcome.positions)
         match outcome:
@@ -256,7 +265,7 @@ class Committer:
             for segment in window.segments:
                 segment.spool.discard()
         with self._changed:
-            del self._waiting[: len(windows)]
+            self._waiting[: len(waiting)] = chosen.later
             self._waiting_since = began if self._waiting else None
             self._changed.notify_all()
 

@@ -24,6 +24,8 @@ from connectors.spans import Covered, Extends, Opens, place
 
 log = logging.getLogger(__name__)
 
+SEGMENT_BYTES = 4 << 20
+"""A segment that has reached this is continued by another, so that a commit can be had in portions."""
 MEMORY_PER_SPOOL = 1 << 20
 """Bytes a spool keeps in memory before it moves to disk."""
 REFILL = 0.8
@@ -228,7 +230,7 @@ class WindowSegments:
         match place(tail.next if tail is not None else None, batch.first, batch.next):
             case Covered():
                 pass
-            case Extends(at) if tail is not None:
+            case Extends(at) if tail is not None and tail.spool.size < SEGMENT_BYTES:
                 lines = _from_offset(batch.lines, at)
                 tail.spool.append(lines)
                 self._segments[-1] = replace(
@@ -237,19 +239,13 @@ class WindowSegments:
                     rows=tail.rows + len(lines),
                     lost=tail.lost + (batch.lost if at == batch.first else 0),
                 )
-            case Opens() | Extends():
+            case Opens(at) | Extends(at):
+                lines = _from_offset(batch.lines, at)
+                lost = batch.lost if at == batch.first else 0
                 spool = self._spools()
-                spool.append(batch.lines)
+                spool.append(lines)
                 self._segments.append(
-                    Segment(
-                        batch.partition,
-                        batch.first,
-                        batch.next,
-                        len(batch.lines),
-                        spool,
-                        batch.lost,
-                        batch.topic_id,
-                    )
+                    Segment(batch.partition, at, batch.next, len(lines), spool, lost, batch.topic_id)
                 )
         return self
 

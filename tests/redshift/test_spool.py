@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from connectors.items import RowBatch, Segment
 from connectors.spans import Take
-from connectors.spool import Backlog, FileSpool, SpoolLost, WindowSegments, offset_of
+from connectors.spool import SEGMENT_BYTES, Backlog, FileSpool, SpoolLost, WindowSegments, offset_of
 from connectors.staging import staged_rows
 
 
@@ -116,7 +116,7 @@ def test_what_a_full_disk_refuses_stays_in_memory_and_moves_when_there_is_room(t
     script = f"""
 import resource, signal
 from pathlib import Path
-from connectors.spool import Backlog, FileSpool
+from connectors.spool import SEGMENT_BYTES, Backlog, FileSpool
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
@@ -176,6 +176,16 @@ def test_a_batch_that_overlaps_is_trimmed() -> None:
 
 def test_a_batch_beyond_the_end_opens_a_segment() -> None:
     assert shape(gathered(batch(0, 2), batch(5, 6), batch(6, 7))) == [(0, 2, 2, [0, 1]), (5, 7, 2, [5, 6])]
+
+
+def test_a_segment_that_has_grown_is_continued_by_another() -> None:
+    window = WindowSegments(lambda: FileSpool(Backlog(1 << 30)))
+    long = b'[0,"' + b"x" * SEGMENT_BYTES + b'"]'
+    window.add(RowBatch(0, 0, 1, (long,)))
+    window.add(RowBatch(0, 0, 3, (long, b'[1,"row"]', b'[2,"row"]')))
+    first, second = window.segments
+    assert (first.first, first.next, second.first, second.next) == (0, 1, 1, 3)
+    assert list(second.spool.lines()) == [b'[1,"row"]', b'[2,"row"]']
 
 
 def test_a_span_without_rows_is_kept() -> None:

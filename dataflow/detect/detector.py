@@ -119,9 +119,13 @@ class _Reading:
             t = tokens(self.respelt.text)
             named = mentions(t) if t.all_roles & PLATFORM else []
         for address in addresses(self.respelt, t):
+            if isinstance(address, Veto):
+                self.vetoes.append((address, self.respelt))
+                standing.append((address.start, address.end))
+                continue
             contact = _address(self.respelt, address)
             if contact and self._add(contact):
-                standing.append((address.start, address.end))
+                standing.append(address.cover)
         for handle in handles(self.respelt, t, named, standing):
             if isinstance(handle, Veto):
                 self.vetoes.append((handle, self.respelt))

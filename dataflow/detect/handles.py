@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dataflow.detect.evidence import ENDS, GAPS, Place, Text, gives, some, third_party
+from dataflow.detect.evidence import ENDS, GAPS, Place, Text, gives, some, something_else
 from dataflow.detect.lexicon import (
     ANYWHERE,
     COPULA,
@@ -27,13 +27,15 @@ from dataflow.detect.lexicon import (
 )
 from dataflow.detect.mentions import Mention, announcements
 from dataflow.detect.normalise import Normal
-from dataflow.detect.shapes import DOTTED, STRONG
+from dataflow.detect.ownership import Owner, owner, possessed
+from dataflow.detect.shapes import DOTTED, STRONG, inflected, put_together
 from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
 _BRACKET = frozenset("(-,|/:=@)[")
 _JOINED = frozenset(("_", ".", "__", ".."))
 _ENOUGH = 3
+_POINTED = 2
 _WORDLIKE = 2
 """Points of a name of letters only, in whose parts words are known."""
 _FARTHEST = 9
@@ -52,6 +54,10 @@ class Handle(NamedTuple):
     start: int
     end: int
     rule: str
+
+
+def _theirs(t: Tokens, place: Place) -> bool:
+    return owner(t, place.first, place.last, signed=place.signed) is Owner.THEIRS
 
 
 def _forward(text: Text, mention: Mention) -> Place | None:
@@ -113,9 +119,12 @@ def _bound(t: Tokens, mention: Mention, place: Place, points: int, joint: int, a
         said_of = t.roles[place.last] & COPULA and not gives(t, mention.first)
         if place.points < _WORDLIKE or (place.points == _WORDLIKE and said_of):
             return None
+    name = t.text[place.start : place.end]
+    if joint < _POINTED and place.points < STRONG and inflected(name, t) and not (joint and put_together(name)):
+        return None
     if asked and not place.signed and place.points < STRONG:
         return None
-    if place.signed and third_party(t, mention.first, True):
+    if possessed(t, mention.first) or (place.signed and _theirs(t, place)):
         return None
     return place._replace(points=points + place.points)
 
@@ -156,7 +165,9 @@ def _backward(text: Text, mention: Mention) -> Place | None:
         return None
     if loose and not joined and place.points < (2 if text.latin <= _NOTHING_ELSE else STRONG):
         return None
-    return None if third_party(t, i, place.signed) and not gives(t, i) else place._replace(points=points)
+    if something_else(text, place) or _theirs(t, place):
+        return None
+    return place._replace(points=points)
 
 
 def _marked(text: Text, found: Sequence[Mention]) -> tuple[Place, Mention] | None:
@@ -175,6 +186,8 @@ def _marked(text: Text, found: Sequence[Mention]) -> tuple[Place, Mention] | Non
         place = text.place(i) if looks >= 0 else None
         if place is None:
             continue
+        if something_else(text, place):
+            continue
         last = place.last == len(t.words)
         before = i and (
             t.roles[i - 1] & LABEL
@@ -185,25 +198,29 @@ def _marked(text: Text, found: Sequence[Mention]) -> tuple[Place, Mention] | Non
         if (
             (place.signed or before)
             and place.points >= (STRONG if place.signed else 2)
-            and not (place.signed and third_party(t, i, True))
+            and not (place.signed and _theirs(t, place))
         ):
             return place, min(found, key=lambda m: abs(m.first - i))
         if place.points >= STRONG and not place.signed:
             strong.append(place)
-    if len(strong) == 1 and not third_party(t, strong[0].first, False):
-        nearest = min(found, key=lambda m: abs(m.first - strong[0].first))
-        if nearest.sure or t.all_roles & GIVE or text.latin <= _FEW_WORDS:
-            return strong[0], nearest
+    if len(strong) != 1:
+        return None
+    (place,) = strong
+    whose = owner(t, place.first, place.last, signed=False)
+    if whose is Owner.OURS or (
+        whose is Owner.UNSAID and (text.latin <= _FEW_WORDS or text.apart(place.first, place.last))
+    ):
+        return place, min(found, key=lambda m: abs(m.first - place.first))
     return None
 
 
 def _bare(text: Text) -> Place | None:
     """A lone "@name" in a message that says little else."""
     marked = [i for i in range(len(text.t.words)) if text.signed(i) and i not in text.taken]
-    if len(marked) != 1 or third_party(text.t, marked[0], True):
+    if len(marked) != 1:
         return None
     place = text.place(marked[0])
-    if place is None:
+    if place is None or _theirs(text.t, place):
         return None
     return place if place.points >= STRONG + 2 or (place.points >= 3 and text.latin <= 3) else None
 

@@ -31,8 +31,10 @@ ORDINARY, NAME = 1 << 0, 1 << 1
 SURE, MAYBE, PHRASE = 1 << 2, 1 << 3, 1 << 4
 """Names a platform, surely or perhaps; begins a name of several words."""
 LABEL, COPULA, FILLER, GIVE, ON = 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9
-OTHERS, OWN = 1 << 10, 1 << 11
 """Roles in giving a handle: see data/handle_context.toml."""
+OTHERS, THEIRS, CREDIT, PUBLIC = 1 << 10, 1 << 12, 1 << 33, 1 << 34
+OWN, AM, ME, ANNOUNCE = 1 << 11, 1 << 35, 1 << 36, 1 << 37
+"""What says whose account it is: see data/handle_context.toml."""
 DIGITS, MIXED, NUMERAL, FUSED, MANY = 1 << 13, 1 << 14, 1 << 15, 1 << 16, 1 << 17
 """All digits; letters and digits; a digit word; several without spaces; begins one of several words."""
 SIGN, JOINER, SUFFIX = 1 << 18, 1 << 19, 1 << 20
@@ -80,7 +82,13 @@ _HANDLE_ROLES = {
     "give": GIVE,
     "on": ON,
     "others": OTHERS,
+    "theirs": THEIRS,
+    "credit": CREDIT,
+    "public": PUBLIC,
     "own": OWN,
+    "am": AM,
+    "me": ME,
+    "announce": ANNOUNCE,
 }
 _PHONE_ROLES = {"contact": CONTACT, "other": OTHER, "reverse": REVERSE, "local": LOCAL}
 

@@ -10,9 +10,11 @@ from typing import NamedTuple
 from dataflow.detect.context import near, spoken_of_a_service
 from dataflow.detect.digits import Atom, Run, runs
 from dataflow.detect.lexicon import (
+    ANNOUNCE,
     DIGITS,
     LOCAL,
     MANY,
+    ME,
     MIXED,
     NUMBERLIKE,
     NUMERAL,
@@ -50,7 +52,7 @@ def _own(run: Run, t: Tokens) -> bool:
     if spoken_of_a_service(t):
         return False
     others = [*t.words[: run.first], *t.words[run.last :]]
-    return bool(t.all_roles & OWN) or all(
+    return bool(t.all_roles & (OWN | ME | ANNOUNCE)) or all(
         not w.isalpha() or len(w) < _WORD or w.startswith("ext") for w in others
     )
 

@@ -35,11 +35,16 @@ class Platforms:
     in_script: dict[str, str] = field(default_factory=dict)
     """Names in scripts that write without spaces, or glue endings on: found inside a word."""
     with_numbers: frozenset[str] = frozenset()
+    public: frozenset[str] = frozenset()
+    """Where most accounts that people name are not their own."""
 
 
 def _compile() -> Platforms:
     lexicon = table("platforms.toml")
-    found = Platforms(with_numbers=frozenset(p for p, entries in lexicon.items() if entries.get("number")))
+    found = Platforms(
+        with_numbers=frozenset(p for p, entries in lexicon.items() if entries.get("number")),
+        public=frozenset(p for p, entries in lexicon.items() if entries.get("public")),
+    )
     ordinary = words("words_en.txt") | {
         word for text in table("words_chat.toml").values() for word in text.split()
     }

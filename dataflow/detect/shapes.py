@@ -16,6 +16,7 @@ from dataflow.detect.lexicon import (
     PUBLIC_ACCOUNTS,
     ROLES,
     compound,
+    languages,
 )
 from dataflow.detect.misspell import misspellings
 from dataflow.detect.tokens import Tokens
@@ -33,6 +34,8 @@ _UNITS = "|".join(sorted(_PHRASES["units"], key=len, reverse=True))
 _UNIT_LIKE = re.compile(
     rf"[0-9]+(?:\.[0-9]+)?(?:{_UNITS})|[a-z]{{1,2}}[0-9]{{1,2}}|[0-9]{{1,3}}[a-z]|[a-z]?[0-9.]+|(?:19|20)[0-9]{{2}}s?|[0-9]+x[0-9]+"
 )
+_INFLECTIONS = {language: tuple(text.split()) for language, text in _PHRASES["inflections"].items()}
+_SHORTEST_INFLECTED = 5
 _SHORT_FORMS = frozenset(_PHRASES["short_forms"])
 _WITH_HYPHENS = frozenset(("snapchat", "wechat", "skype", "twitch", "linkedin", "reddit", "vk"))
 _WORDY = ORDINARY | LABEL | COPULA | FILLER | GIVE
@@ -97,14 +100,25 @@ def _letters(word: str, bonus: int) -> int:
         return 2 + bonus
     if _slip(word):
         return NEVER
-    if _partly_known(word):
+    if _partly_known(word, NAME) or (len(word) >= _SHORTEST_PARTLY and _partly_known(word, ORDINARY)):
         return 2 + bonus
     return (1 if len(word) >= 5 else 0) + bonus
 
 
-def _partly_known(word: str) -> bool:
-    """Whether a name, or in a long word a word, and three letters or more make up the word."""
-    known = NAME | ORDINARY if len(word) >= _SHORTEST_PARTLY else NAME
+def put_together(word: str) -> bool:
+    """Whether a word of letters is made of words, or of a name and more, as names that people choose are."""
+    return compound(word) or _partly_known(word, NAME)
+
+
+def inflected(word: str, t: Tokens) -> bool:
+    """Whether an unknown word is an inflected one of the text's language."""
+    language = languages(t.words)[0]
+    endings = _INFLECTIONS.get(language)
+    return endings is not None and word.isalpha() and len(word) >= _SHORTEST_INFLECTED and word.endswith(endings)
+
+
+def _partly_known(word: str, known: int) -> bool:
+    """Whether one of `known` and three letters or more make up the word."""
     return any(ROLES_OF.get(word[:k], 0) & known for k in range(_SHORTEST_NAME, len(word) - 2)) or any(
         ROLES_OF.get(word[k:], 0) & known for k in range(3, len(word) - _SHORTEST_NAME + 1)
     )

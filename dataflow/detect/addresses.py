@@ -130,10 +130,15 @@ def addresses(normal: Normal, t: Tokens) -> Iterator[Address | Veto]:
 
 def _links(text: str, t: Tokens) -> Iterator[Address | Veto]:
     """Links to profiles and to numbers, and those to anything else."""
+    past = 0
     for match in _LINK.finditer(text):
         start, end = match.span()
+        if start < past:
+            continue
+        past = end
         if match[0].find(" ") < 0:
-            end = _PATH.match(text, end).end()  # type: ignore[union-attr]  # it matches the empty string
+            path = _PATH.match(text, end)
+            past = end = path.end() if path else end
         found = _link(match, (start, end))
         if found is None:
             if match[2] in _ENDINGS:

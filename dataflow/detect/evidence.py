@@ -16,6 +16,8 @@ _POINTING = frozenset(':=→➡👉>⇒☞👇⬇"«»“⏩↪➜▶🔜')
 _LOOSE = frozenset("-~|*()•/_[]`<{}#^,")
 ENDS = frozenset(".!?;")
 """Signs that end a sentence."""
+_WITHIN = frozenset(" ,'\"-/&@:_()=#*`")
+"""Signs inside a sentence."""
 _FEWEST_APART = 4
 _NEAR = 5
 _FEWEST_FIGURES = 2
@@ -54,6 +56,8 @@ class Gap(NamedTuple):
     """It ends a sentence."""
     signed: bool
     """ "@" stands at its end."""
+    breaks: bool
+    """It may begin another thought: the end of a sentence or line, an emoji."""
 
 
 class _Gaps(dict[str, Gap]):
@@ -62,7 +66,7 @@ class _Gaps(dict[str, Gap]):
     def __missing__(self, gap: str) -> Gap:
         joint = 2 if gap == "/" or not _POINTING.isdisjoint(gap) else 1 if not _LOOSE.isdisjoint(gap) else 0
         ends = not ENDS.isdisjoint(gap)
-        found = Gap(joint, ends, gap.endswith("@"))
+        found = Gap(joint, ends, gap.endswith("@"), not _WITHIN.issuperset(gap))
         if len(self) < 5000 and len(gap) <= 8:
             self[gap] = found
         return found

@@ -48,7 +48,7 @@ def owner(t: Tokens, first: int, last: int, *, signed: bool) -> Owner:
     same = clause = True
     for i in range(first - 1, max(-1, first - 1 - _BEFORE), -1):
         gap = t.gaps[i + 1]
-        same = same and not GAPS[gap].ends and "\n" not in gap
+        same = same and not GAPS[gap].breaks
         clause = clause and same and "," not in gap
         if t.roles[i] & _TELLS or t.words[i] in _TELLING:
             if _ours(t, i, first):
@@ -57,7 +57,7 @@ def owner(t: Tokens, first: int, last: int, *, signed: bool) -> Owner:
                 return Owner.THEIRS
     for i in range(last, min(len(t.words), last + _AFTER)):
         gap = t.gaps[i]
-        if GAPS[gap].ends or "\n" in gap:
+        if GAPS[gap].breaks:
             break
         clause = (clause or i == last) and "," not in gap
         if _ours_after(t, i):
@@ -128,7 +128,7 @@ def spoken_of(t: Tokens, last: int) -> bool:
     """Whether a sentence goes on after a link that ends before token `last`, and gives nothing."""
     said = 0
     for i in range(last, min(len(t.words), last + _AFTER)):
-        if GAPS[t.gaps[i]].ends or "\n" in t.gaps[i]:
+        if GAPS[t.gaps[i]].breaks:
             break
         if t.roles[i] & (OWN | ME | GIVE | ANNOUNCE):
             return False

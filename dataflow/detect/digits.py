@@ -244,6 +244,16 @@ class _Assembler:
         self._last_end = self._t.ends[i]
         return True
 
+    def joins(self, i: int) -> bool:
+        """Whether token i, an "and" that may also be a numeral, stands between figures."""
+        t = self._t
+        return (
+            bool(self._current)
+            and self._current[-1].how == "digits"
+            and i + 1 < len(t.words)
+            and bool(t.roles[i + 1] & DIGITS)
+        )
+
     def sign(self, i: int) -> None:
         """Take a word that is no numeral but changes one, or stands between two."""
         word = self._t.words[i]
@@ -351,6 +361,9 @@ def runs(t: Tokens, masked: list[tuple[int, int, str]]) -> list[Run]:
                 atom = Atom(numeral.digits, start, t.ends[last], "words", room=numeral.room)
                 assembler.digits([atom], i, last)
                 continue
+        if roles & JOINER and assembler.joins(i):
+            assembler.sign(i)
+            continue
         atoms = _atoms(t.words[i], start, end, roles)
         if atoms:
             assembler.digits(atoms, i, i)

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from dataflow.detect.evidence import ENDS, GAPS, Place, Text, gives, some, something_else
 from dataflow.detect.lexicon import (
+    AM,
+    ANNOUNCE,
     ANYWHERE,
     COPULA,
     FILLER,
@@ -19,22 +21,27 @@ from dataflow.detect.lexicon import (
     LABEL,
     LATIN,
     MAYBE,
+    ME,
     NAME,
     ON,
     ORDINARY,
+    OWN,
     PHRASE,
+    SINGLE,
     SURE,
 )
 from dataflow.detect.mentions import Mention, announcements
 from dataflow.detect.normalise import Normal
 from dataflow.detect.ownership import Owner, owner, possessed
-from dataflow.detect.shapes import DOTTED, STRONG, inflected, put_together
+from dataflow.detect.shapes import DOTTED, STRONG, inflected, numbered, put_together
 from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
 _BRACKET = frozenset("(-,|/:=@)[")
 _JOINED = frozenset(("_", ".", "__", ".."))
 _ENOUGH = 3
+_SPEAKS = LABEL | COPULA | FILLER | GIVE | ANNOUNCE | AM | ME | OWN | ON
+_PROSE = ORDINARY | SINGLE
 _POINTED = 2
 _WORDLIKE = 2
 """Points of a name of letters only, in whose parts words are known."""
@@ -58,6 +65,12 @@ class Handle(NamedTuple):
 
 def _theirs(t: Tokens, place: Place) -> bool:
     return owner(t, place.first, place.last, signed=place.signed) is Owner.THEIRS
+
+
+def _in_prose(t: Tokens, place: Place) -> bool:
+    """Whether a word that gives nothing stands right before a name."""
+    i = place.first
+    return i > 0 and t.gaps[i] == " " and not t.roles[i - 1] & _SPEAKS and bool(t.roles[i - 1] & _PROSE)
 
 
 def _forward(text: Text, mention: Mention) -> Place | None:
@@ -161,6 +174,9 @@ def _backward(text: Text, mention: Mention) -> Place | None:
         points += 2
     elif text.latin <= _FEW_WORDS:
         points += 1
+    name = t.text[place.start : place.end]
+    if not given and _in_prose(t, place) and (place.points < STRONG or numbered(name)):
+        return None
     if place.points < (1 if given and joined else 2) or points < _ENOUGH:
         return None
     if loose and not joined and place.points < (2 if text.latin <= _NOTHING_ELSE else STRONG):
@@ -201,7 +217,7 @@ def _marked(text: Text, found: Sequence[Mention]) -> tuple[Place, Mention] | Non
             and not (place.signed and _theirs(t, place))
         ):
             return place, min(found, key=lambda m: abs(m.first - i))
-        if place.points >= STRONG and not place.signed:
+        if place.points >= STRONG and not place.signed and not (_in_prose(t, place) and numbered(t.words[i])):
             strong.append(place)
     if len(strong) != 1:
         return None

@@ -184,7 +184,7 @@ def _judge(word: str) -> int:
         return ORDINARY | LATIN
     if _inflected(word):
         return ORDINARY | LATIN
-    return LATIN
+    return LATIN | _compounded(word)
 
 
 _SUFFIXES = (
@@ -239,7 +239,17 @@ _PREFIXES = (
     "ultra",
     "mega",
 )
-_SHORTEST_STEM = 4
+_SHORTEST_STEM, _SHORTEST_PART = 4, 4
+
+
+def _compounded(word: str) -> int:
+    """`OTHER` for a word put together of a word and one that says that a number is no phone's."""
+    for k in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
+        first, second = _LISTED.get(word[:k], 0), _LISTED.get(word[k:], 0)
+        either = first | second
+        if either & OTHER and not either & CONTACT and first & (ORDINARY | OTHER) and second & (ORDINARY | OTHER):
+            return OTHER
+    return 0
 
 
 def _inflected(word: str) -> bool:
@@ -275,7 +285,8 @@ class _Roles(dict[str, int]):
         return roles
 
 
-ROLES: Mapping[str, int] = _Roles(_roles())
+_LISTED = _roles()
+ROLES: Mapping[str, int] = _Roles(_LISTED)
 
 
 def _by_language() -> dict[str, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from itertools import islice, pairwise
 from typing import NamedTuple
 
 from dataflow.detect.context import near, spoken_of_a_service
+from dataflow.detect.data import table
 from dataflow.detect.digits import Atom, Run, runs
 from dataflow.detect.lexicon import (
     ANNOUNCE,
@@ -35,6 +36,7 @@ _LONGEST_INTERRUPTION = 28
 _MOST_PIECES, _MOST_SPANS = 12, 60
 _NANP = frozenset(("US", "CA"))
 _GROUPINGS = ([3, 3, 4], [1, 3, 3, 4])
+_COUNTS = frozenset(table("phone_context.toml")["counts"].split())
 _SHORT_TEXT, _ALONE, _WORD = 6, 3, 4
 
 
@@ -166,6 +168,8 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
             return veto("short, and nothing says that it is for calling")
         if known.toll_free and not _own(run, t):
             return veto("a service's number")
+        if not (said or alone) and known.trunk and digits[0] != "0" and len(digits) <= known.national:
+            return veto("without its trunk prefix, and nothing says that it is for calling")
         return Phone(known.value, start, end, rule)
     if known and reader.region in _NANP and _grouped(run, t.text):
         return Phone(known.value, start, end, "phone_possible")
@@ -247,6 +251,8 @@ def _local(run: Run, t: Tokens, reader: Reader) -> Phone | None:
     """A number without its area code, where the text says that it is one: its seven digits, no E.164."""
     digits = run.digits
     if reader.region not in _NANP or len(digits) != 7 or digits[0] in "01" or len(run.atoms) > 7:
+        return None
+    if run.first and len(run.atoms) == 1 and t.words[run.first - 1] in _COUNTS:
         return None
     if _counting(run.atoms) or len(set(digits)) < 3 or near(t, run.first, run.last) != "contact":
         return None

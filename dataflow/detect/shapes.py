@@ -105,6 +105,12 @@ def _letters(word: str, bonus: int) -> int:
     return (1 if len(word) >= 5 else 0) + bonus
 
 
+def numbered(word: str) -> bool:
+    """Whether it is an ordinary word with a figure, as things have ("python3")."""
+    letters = word.rstrip("0123456789")
+    return len(word) - len(letters) in (1, 2) and bool(ROLES_OF.get(letters, 0) & ORDINARY)
+
+
 def put_together(word: str) -> bool:
     """Whether a word of letters is made of words, or of a name and more, as names that people choose are."""
     return compound(word) or _partly_known(word, NAME)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import AT, NAME, ORDINARY, PUBLIC_ACCOUNTS, ROLES
+from dataflow.detect.lexicon import AT, NAME, ORDINARY, PUBLIC_ACCOUNTS, ROLES_LISTED
 from dataflow.detect.normalise import Normal, fold
 from dataflow.detect.ownership import Owner, owner, spoken_of
 from dataflow.detect.platforms import PLATFORMS
@@ -23,7 +23,7 @@ _ENDING = "|".join(sorted(_PHRASES["endings_of_domains"], key=len, reverse=True)
 _AT = "|".join({fold(w) for text in _SPELLING["at"].values() for w in text.split()})
 _DOT = "|".join({fold(w) for text in _SPELLING["dot"].values() for w in text.split()})
 _ENDINGS = frozenset(_PHRASES["endings_of_domains"])
-_FEW_OTHERS = 4
+_FEW_OTHERS, _SHORTEST_NAME = 4, 2
 _NAME = r"[a-z0-9_$#~@+-][a-z0-9_.$#~@+-]{0,63}"
 
 _LINK = re.compile(
@@ -36,7 +36,7 @@ _EMAIL = re.compile(
     rf"([a-z0-9-]{{1,40}}(?:(?:\.[a-z0-9-]{{2,40}}){{0,2}}\.[a-z]{{2,12}}|\s\.\s?(?:{_ENDING})))(?![a-z0-9-])"
 )
 _EMAIL_WORDS = re.compile(
-    rf"(?<![a-z0-9._%+-])([a-z0-9][a-z0-9._%+-]{{1,63}})(?:\s?@\s?|\s?[-(\[<]?\b(?:{_AT})\b[-)\]>]?\s?)"
+    rf"(?<![a-z0-9._%+-])([a-z0-9][a-z0-9._%+-]{{0,62}}[a-z0-9_])(?:\s?@\s?|\s?[-(\[<]?\b(?:{_AT})\b[-)\]>]?\s?)"
     rf"((?:{_MAIL})(?:(?:\s?\.\s?|\s)(?:{_ENDING})\b(?:\.[a-z]{{2}}\b)?)?|[a-z0-9-]{{2,30}}\.(?:{_ENDING})\b(?:\.[a-z]{{2}}\b)?)"
     r"(?![a-z0-9@-]|\.[a-z])"
 )
@@ -94,7 +94,7 @@ def _link(match: re.Match[str], cover: tuple[int, int]) -> Address | None:
 
 def _prose(name: str) -> bool:
     """Whether the part before "at" is only a word of the sentence ("look at gmail")."""
-    roles = ROLES[name]
+    roles = ROLES_LISTED.get(name, 0)
     return bool(roles & ORDINARY) and not roles & NAME
 
 
@@ -114,12 +114,12 @@ def addresses(normal: Normal, t: Tokens) -> Iterator[Address | Veto]:
             yield Address(None, match[1], *match.span(1), "link_number", match.span(), digits=True)
     if "@" in text:
         for match in _EMAIL.finditer(text):
-            domain = "".join(match[2].split())
-            yield Address("email", f"{match[1]}@{domain}", *match.span(), "email", match.span())
+            address = _cleaned(match[1], "".join(match[2].split()))
+            yield Address("email", address, *match.span(), "email", match.span())
     if ("@" in text or t.all_roles & AT) and _MAY_BE_MAIL.search(text):
         for match in _EMAIL_WORDS.finditer(text):
             if not _prose(match[1]):
-                address = f"{match[1]}@{_domain(match[2])}"
+                address = _cleaned(match[1], _domain(match[2]))
                 yield Address("email", address, *match.span(), "email_words", match.span())
     if "#" in text:
         for match in _DISCORD.finditer(text):
@@ -166,3 +166,26 @@ def _domain(said: str) -> str:
     """A domain as it is written; a mail service's name alone is at .com."""
     domain = ".".join(said.replace(".", " ").split())
     return domain if "." in domain else f"{domain}.com"
+
+
+_INSERT = "|".join(
+    sorted((re.escape(each).replace("\\ ", "[-_.]?") for each in _PHRASES["inserts"]), key=len, reverse=True)
+)
+_BEFORE_NAME, _AFTER_NAME = re.compile(rf"(?:{_INSERT})[-_.]?"), re.compile(rf"[-_.]?(?:{_INSERT})$")
+
+
+def _cleaned(name: str, domain: str) -> str:
+    """An address without what was put into it to be taken out again."""
+    return f"{_without(name)}@{'.'.join(filter(None, map(_without_all, domain.split('.'))))}"
+
+
+def _without(word: str) -> str:
+    """A word without an insert at one of its ends, unless it is too short then."""
+    match = _BEFORE_NAME.match(word)
+    bare = word[match.end() :] if match else _AFTER_NAME.sub("", word)
+    return bare if len(bare) >= _SHORTEST_NAME else word
+
+
+def _without_all(label: str) -> str:
+    """A part of a domain without an insert; empty when it is one."""
+    return "" if re.fullmatch(_INSERT, label) else _without(label)

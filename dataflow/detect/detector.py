@@ -124,7 +124,8 @@ class _Reading:
                 standing.append((address.start, address.end))
                 continue
             contact = _address(self.respelt, address)
-            if contact and self._add(contact):
+            if contact:
+                self._add(contact)
                 standing.append(address.cover)
         for handle in handles(self.respelt, t, named, standing):
             if isinstance(handle, Veto):

@@ -250,6 +250,7 @@ class _Assembler:
         return (
             bool(self._current)
             and self._current[-1].how == "digits"
+            and len(self._current[-1].digits) > 1
             and i + 1 < len(t.words)
             and bool(t.roles[i + 1] & DIGITS)
         )

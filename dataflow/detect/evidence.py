@@ -30,8 +30,6 @@ def some(name: str) -> frozenset[str]:
     return frozenset(map(fold, words.split()))
 
 
-
-
 _ARTICLES = some("articles")
 _NAMING = PLATFORM | LABEL | PUBLIC
 
@@ -104,7 +102,9 @@ class Text:
         """Whether the name is written as codes are: capitals and several figures, in a text of small letters."""
         said = self.normal.original[slice(*self.normal.span(place.start, place.end))]
         return (
-            said.isupper() and sum(map(str.isdigit, said)) >= _FEWEST_FIGURES and not self.normal.original.isupper()
+            said.isupper()
+            and sum(map(str.isdigit, said)) >= _FEWEST_FIGURES
+            and not self.normal.original.isupper()
         )
 
     def _spelt_out(self, start: int, end: int) -> bool:

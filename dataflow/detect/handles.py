@@ -133,7 +133,12 @@ def _bound(t: Tokens, mention: Mention, place: Place, points: int, joint: int, a
         if place.points < _WORDLIKE or (place.points == _WORDLIKE and said_of):
             return None
     name = t.text[place.start : place.end]
-    if joint < _POINTED and place.points < STRONG and inflected(name, t) and not (joint and put_together(name)):
+    if (
+        joint < _POINTED
+        and place.points < STRONG
+        and inflected(name, t)
+        and not (joint and put_together(name))
+    ):
         return None
     if asked and not place.signed and place.points < STRONG:
         return None

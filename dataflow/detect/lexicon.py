@@ -245,9 +245,14 @@ _SHORTEST_STEM, _SHORTEST_PART = 4, 4
 def _compounded(word: str) -> int:
     """`OTHER` for a word put together of a word and one that says that a number is no phone's."""
     for k in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
-        first, second = _LISTED.get(word[:k], 0), _LISTED.get(word[k:], 0)
+        first, second = ROLES_LISTED.get(word[:k], 0), ROLES_LISTED.get(word[k:], 0)
         either = first | second
-        if either & OTHER and not either & CONTACT and first & (ORDINARY | OTHER) and second & (ORDINARY | OTHER):
+        if (
+            either & OTHER
+            and not either & CONTACT
+            and first & (ORDINARY | OTHER)
+            and second & (ORDINARY | OTHER)
+        ):
             return OTHER
     return 0
 
@@ -285,8 +290,9 @@ class _Roles(dict[str, int]):
         return roles
 
 
-_LISTED = _roles()
-ROLES: Mapping[str, int] = _Roles(_LISTED)
+ROLES_LISTED: Mapping[str, int] = _roles()
+"""Roles of listed words only."""
+ROLES: Mapping[str, int] = _Roles(ROLES_LISTED)
 
 
 def _by_language() -> dict[str, tuple[str, ...]]:

@@ -82,7 +82,9 @@ def _iban(t: Tokens, i: int) -> int:
             return t.ends[k - 1] if size == length or (fours and size >= _FEWEST_IN_FOURS) else 0
         size += len(t.words[k])
         fours = fours and len(t.words[k]) <= _FOUR
-    return t.ends[min(i + _MOST_GROUPS, len(t.words)) - 1] if size == length or size >= _FEWEST_IN_FOURS else 0
+    return (
+        t.ends[min(i + _MOST_GROUPS, len(t.words)) - 1] if size == length or size >= _FEWEST_IN_FOURS else 0
+    )
 
 
 def masked(t: Tokens) -> list[tuple[int, int, str]]:

@@ -96,7 +96,15 @@ def _compile() -> Platforms:
 
 
 PLATFORMS = _compile()
-_IN_SCRIPT = re.compile("|".join(sorted(map(re.escape, PLATFORMS.in_script), key=len, reverse=True)))
+_SPACED = re.compile(r"[\u0370-\u052f\u0590-\u06ff]")
+_BY_LENGTH = sorted(PLATFORMS.in_script, key=len, reverse=True)
+_ALONE = "|".join(re.escape(name) for name in _BY_LENGTH if not _SPACED.match(name))
+_INFLECTED = "|".join(re.escape(name) for name in _BY_LENGTH if _SPACED.match(name) and len(name) > 2)
+_WHOLE = "|".join(re.escape(name) for name in _BY_LENGTH if _SPACED.match(name) and len(name) <= 2)
+_IN_SCRIPT = re.compile(
+    rf"({_ALONE})|(?<!\w)(?:[\u0590-\u06ff]{{1,3}})?({_INFLECTED})\w{{0,4}}(?!\w)|(?<!\w)({_WHOLE})(?!\w)"
+)
+"""Names in other scripts: anywhere in a word where no spaces are written, else with an ending, short ones alone."""
 
 
 def named(word: str) -> str | None:
@@ -108,7 +116,7 @@ def named(word: str) -> str | None:
     if not word.isascii():
         inside = _IN_SCRIPT.search(word)
         if inside:
-            return lexicon.in_script[inside[0]]
+            return lexicon.in_script[inside[inside.lastindex or 0]]
         plain = lookalike(word)
         return (lexicon.names.get(plain) or lexicon.words.get(plain)) if plain else None
     if word.isalpha() or len(word) < _SHORTEST_LEET:

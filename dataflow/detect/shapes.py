@@ -15,6 +15,7 @@ from dataflow.detect.lexicon import (
     ORDINARY,
     PUBLIC_ACCOUNTS,
     ROLES,
+    ROLES_LISTED,
     compound,
     languages,
 )
@@ -108,7 +109,7 @@ def _letters(word: str, bonus: int) -> int:
 def numbered(word: str) -> bool:
     """Whether it is an ordinary word with a figure, as things have ("python3")."""
     letters = word.rstrip("0123456789")
-    return len(word) - len(letters) in (1, 2) and bool(ROLES_OF.get(letters, 0) & ORDINARY)
+    return len(word) - len(letters) in (1, 2) and bool(ROLES_LISTED.get(letters, 0) & ORDINARY)
 
 
 def put_together(word: str) -> bool:
@@ -120,22 +121,20 @@ def inflected(word: str, t: Tokens) -> bool:
     """Whether an unknown word is an inflected one of the text's language."""
     language = languages(t.words)[0]
     endings = _INFLECTIONS.get(language)
-    return endings is not None and word.isalpha() and len(word) >= _SHORTEST_INFLECTED and word.endswith(endings)
+    return (
+        endings is not None and word.isalpha() and len(word) >= _SHORTEST_INFLECTED and word.endswith(endings)
+    )
 
 
 def _partly_known(word: str, known: int) -> bool:
     """Whether one of `known` and three letters or more make up the word."""
-    return any(ROLES_OF.get(word[:k], 0) & known for k in range(_SHORTEST_NAME, len(word) - 2)) or any(
-        ROLES_OF.get(word[k:], 0) & known for k in range(3, len(word) - _SHORTEST_NAME + 1)
+    return any(ROLES_LISTED.get(word[:k], 0) & known for k in range(_SHORTEST_NAME, len(word) - 2)) or any(
+        ROLES_LISTED.get(word[k:], 0) & known for k in range(3, len(word) - _SHORTEST_NAME + 1)
     )
 
 
 def _slip(word: str) -> bool:
     """Whether a word is one slip of the pen away from an ordinary one."""
     return 5 <= len(word) <= 12 and any(
-        ROLES_OF.get(slip, 0) & ORDINARY for slip in misspellings(word) if len(slip) >= 4
+        ROLES_LISTED.get(slip, 0) & ORDINARY for slip in misspellings(word) if len(slip) >= 4
     )
-
-
-ROLES_OF = dict(ROLES)
-"""Roles of listed words only."""

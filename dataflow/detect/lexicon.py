@@ -171,8 +171,8 @@ def _judge(word: str) -> int:
         return _foreign(word)
     if not word.isalpha():
         roles = MIXED | LATIN
-        if named(word):
-            roles |= SURE
+        if (name := named(word)) is not None:
+            roles |= SURE if name[1] else MAYBE
         if leet_numeral(word):
             roles |= NUMERAL
         return roles
@@ -180,9 +180,12 @@ def _judge(word: str) -> int:
         parts = fused(word)
         if parts and len(parts) > 1:
             return FUSED | LATIN
-    if len(word) > 3 and any(short in ENGLISH or short in _CHAT["en"] for short in squeezed(word)):
-        return ORDINARY | LATIN
     if _inflected(word):
+        return ORDINARY | LATIN
+    name = named(word)
+    if name:
+        return LATIN | (SURE if name[1] else MAYBE)
+    if len(word) > 3 and any(short in ENGLISH or short in _CHAT["en"] for short in squeezed(word)):
         return ORDINARY | LATIN
     return LATIN | _compounded(word)
 

@@ -144,7 +144,17 @@ def _half_written(numerals: Mapping[str, Numeral]) -> Iterator[tuple[str, Numera
 
 
 NUMERALS = _with_misspellings(LISTED)
-for _word, _numeral in _half_written(_language("en", _LEXICON["en"])):
+MISSPELT_DIGITS = {
+    slip: NUMERALS[slip]
+    for language in sorted(_MAIN)
+    for word, numeral in _language(language, _LEXICON[language]).items()
+    if len(numeral.digits) == 1 and word.isascii()
+    for slip in misspellings(word)
+    if slip in NUMERALS and slip not in LISTED
+}
+"""Slips of the pen in the ten digits of the main languages."""
+HALF_WRITTEN = dict(_half_written(_language("en", _LEXICON["en"])))
+for _word, _numeral in HALF_WRITTEN.items():
     NUMERALS.setdefault(_word, _numeral)
 for _word, _numeral in PLURALS.items():
     NUMERALS.setdefault(_word, _numeral)

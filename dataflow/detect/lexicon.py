@@ -73,7 +73,7 @@ PUBLIC_ACCOUNTS = words("public_accounts.txt")
 ANYWHERE_PHRASES = [tuple(fold(p).split()) for p in table("phrases.toml")["anywhere"]]
 
 _KEPT = 50_000
-_LONGEST_KEPT = 20
+_LONGEST_KEPT, _LONGEST_JUDGED = 20, 40
 _SHORTEST_CUT = 5
 _HANDLE_ROLES = {
     "label": LABEL,
@@ -180,6 +180,8 @@ def _judge(word: str) -> int:
         parts = fused(word)
         if parts and len(parts) > 1:
             return FUSED | LATIN
+    if len(word) > _LONGEST_JUDGED:
+        return LATIN
     if _inflected(word):
         return ORDINARY | LATIN
     name = named(word)

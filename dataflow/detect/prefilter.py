@@ -30,7 +30,7 @@ _ENOUGH, _SURELY = 5, 100
 _LOOK, _LINK, _CHUNK = -100, 1, 2
 """Not weights, but that a second look is needed."""
 _SHORTEST_RAW, _SHORTEST_SQUEEZED, _SHORTEST_LOOKED, _SHORTEST_NEAR, _FRAGMENT = 4, 7, 4, 8, 4
-_LONGEST_DOMAIN = 24
+_LONGEST_DOMAIN, _LONGEST_WORD = 24, 32
 _DOTS = frozenset(b".,")
 _KEPT, _LONGEST_KEPT = 20_000, 20
 _LETTERS_AS_DIGITS = {"o": "0", "i": "1", "l": "1", "e": "3", "a": "4", "s": "5", "t": "7", "b": "8"}
@@ -188,8 +188,10 @@ def suspects(texts: Sequence[str | None]) -> list[int]:
 
 
 def _word(text: bytes, at: int) -> bytes:
-    """The word, between spaces, that `at` lies in or begins before."""
-    return text[text.rfind(b" ", 0, at) + 1 : text.find(b" ", at)]
+    """The word, between spaces, that `at` lies in or begins before; what is longer than any name is cut."""
+    first = text.rfind(b" ", max(0, at - _LONGEST_WORD), at) + 1 or max(0, at - _LONGEST_WORD)
+    last = text.find(b" ", at, at + _LONGEST_WORD)
+    return text[first : last if last >= 0 else at + _LONGEST_WORD]
 
 
 def _names(blank: bytes, start: int) -> bool:

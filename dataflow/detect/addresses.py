@@ -141,7 +141,7 @@ def _links(text: str, t: Tokens) -> Iterator[Address | Veto]:
             past = end = path.end() if path else end
         found = _link(match, (start, end))
         if found is None:
-            if match[2] in _ENDINGS:
+            if match[2] in _ENDINGS and " " not in match[0]:
                 yield Veto("a link to no profile", start, end)
         elif found.digits or not _of_others(t, start, end, found.platform):
             yield found

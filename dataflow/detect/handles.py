@@ -141,7 +141,9 @@ def _bound(t: Tokens, mention: Mention, place: Place, points: int, joint: int, a
     ):
         return None
     if asked and not place.signed and place.points < STRONG:
-        return None
+        ends = place.last == len(t.words)
+        if not (ends and t.all_roles & GIVE and name.isalpha() and put_together(name)):
+            return None
     if possessed(t, mention.first) or (place.signed and _theirs(t, place)):
         return None
     return place._replace(points=points + place.points)
@@ -204,7 +206,7 @@ def _marked(text: Text, found: Sequence[Mention]) -> tuple[Place, Mention] | Non
         if t.roles[i] & ORDINARY and t.gaps[i + 1][:1] not in ("_", ".") and not text.signed(i):
             continue
         looks -= 1
-        place = text.place(i) if looks >= 0 else None
+        place = text.place(i, found[0].platform) if looks >= 0 else None
         if place is None:
             continue
         if something_else(text, place):

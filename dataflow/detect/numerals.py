@@ -192,6 +192,6 @@ def fused(word: str) -> list[tuple[int, int, str]] | None:
 
 def leet_numeral(token: str) -> Numeral | None:
     """A numeral with some letters written as digits ("s3ven"), or None."""
-    if not 2 < len(token) <= _LONGEST_LEET:
+    if not 2 < len(token) <= _LONGEST_LEET or sum(map(str.isalpha, token)) < 2:
         return None
     return NUMERALS.get(unleet(token)) or NUMERALS.get(unleet(token.replace("1", "l")))

@@ -29,8 +29,8 @@ from dataflow.detect.tokens import Tokens
 
 _BEFORE, _AFTER, _NEAR, _HELD = 12, 8, 4, 3
 _FEWEST_SAID = 3
-_FAVOURITES, _COMMANDS, _SUBJECTS, _DEMONSTRATIVES = map(
-    some, ("favourites", "commands", "subjects", "demonstratives")
+_FAVOURITES, _COMMANDS, _SUBJECTS, _DEMONSTRATIVES, _DOINGS = map(
+    some, ("favourites", "commands", "subjects", "demonstratives", "doings")
 )
 _HAS = PLATFORM | LABEL | PUBLIC
 
@@ -68,7 +68,7 @@ def owner(t: Tokens, first: int, last: int, *, signed: bool) -> Owner:
 
 
 _TELLS = OTHERS | THEIRS | CREDIT | PUBLIC | OWN | AM | ME | ANNOUNCE
-_TELLING = _FAVOURITES | _DEMONSTRATIVES | {"s"}
+_TELLING = _FAVOURITES | _DEMONSTRATIVES | _DOINGS | {"s"}
 
 
 def _ours(t: Tokens, i: int, first: int) -> bool:
@@ -83,6 +83,8 @@ def _ours(t: Tokens, i: int, first: int) -> bool:
         or (i + 1 < first and t.roles[i + 1] & (GIVE | ANNOUNCE))
     ):
         return True
+    if t.words[i] in _DOINGS:
+        return i > 0 and t.words[i - 1] == "i"
     return bool(roles & ANNOUNCE) and (i == 0 or t.words[i - 1] not in _SUBJECTS)
 
 

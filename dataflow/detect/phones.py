@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dataflow.detect.context import near, spoken_of_a_service
 from dataflow.detect.data import table
-from dataflow.detect.digits import Atom, Run, runs
+from dataflow.detect.digits import Atom, Run, apart, runs
 from dataflow.detect.lexicon import (
     ANNOUNCE,
     DIGITS,
@@ -33,7 +33,7 @@ _CURRENCY = re.compile(r"[$€£¥₹₽₺₱][ (]{0,2}$")
 _LISTING = re.compile(r"[,;&a-z]")
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
-_MOST_PIECES, _MOST_SPANS = 12, 60
+_MOST_PIECES, _MOST_SPANS, _MOST_READINGS = 12, 60, 6
 _NANP = frozenset(("US", "CA"))
 _GROUPINGS = ([3, 3, 4], [1, 3, 3, 4])
 _COUNTS = frozenset(table("phone_context.toml")["counts"].split())
@@ -280,7 +280,7 @@ def phones(t: Tokens, region: str) -> list[Phone | Veto]:
     if not t.all_roles & NUMBERLIKE or _evidence(t) < _FEWEST:
         return []
     spans = runs(t, masked(t) if t.all_roles & (DIGITS | MIXED) else [])
-    if not spans or sum([len(run.digits) for run in spans]) < _FEWEST:
+    if not spans or sum([len((run.full or run).digits) for run in spans]) < _FEWEST:
         return []
     reader = Reader(region, t.words)
     found: list[Phone | Veto] = []
@@ -315,12 +315,23 @@ def _read(run: Run, t: Tokens, reader: Reader) -> Sequence[Phone | Veto]:
     if isinstance(verdict, Veto) and run.full:
         full = _decide(run.full, t, reader)
         verdict = verdict if isinstance(full, Veto) else full
+    if run.fills and (isinstance(verdict, Veto) or verdict.rule == "phone_possible"):
+        verdict = next(_otherwise(run, t, reader), verdict)
     if not isinstance(verdict, Veto):
         return [verdict]
     local = _local(run, t, reader)
     if local:
         return [local]
     return (not _games(run) and _from_pieces(run, t, reader)) or [verdict]
+
+
+def _otherwise(run: Run, t: Tokens, reader: Reader) -> Iterator[Phone]:
+    """What the run is when a number word stands alone that was read as a part of the one before ("forty two")."""
+    for token in run.fills[:_MOST_READINGS]:
+        other = apart(t, run, token)
+        phone = _decide(other, t, reader) if other else None
+        if isinstance(phone, Phone) and phone.rule != "phone_possible":
+            yield phone
 
 
 def _from_pieces(run: Run, t: Tokens, reader: Reader) -> list[Phone]:

@@ -38,7 +38,8 @@ _UNIT_LIKE = re.compile(
 _INFLECTIONS = {language: tuple(text.split()) for language, text in _PHRASES["inflections"].items()}
 _SHORTEST_INFLECTED = 5
 _SHORT_FORMS = frozenset(_PHRASES["short_forms"])
-_WITH_HYPHENS = frozenset(("snapchat", "wechat", "skype", "twitch", "linkedin", "reddit", "vk"))
+_WITH_HYPHENS = frozenset(("venmo", "snapchat", "wechat", "skype", "twitch", "linkedin", "reddit", "vk"))
+_INITIALS = frozenset("bcdfghjklmpqtvwx")
 _WORDY = ORDINARY | LABEL | COPULA | FILLER | GIVE
 
 
@@ -51,7 +52,7 @@ def chunk(t: Tokens, i: int, platform: str | None = None) -> tuple[int, int]:
     end = min(match.end() if match else t.ends[i], start + 2 * LONGEST)
     if platform in _WITH_HYPHENS:
         tail = _HYPHENED.match(t.text, end, end + LONGEST)
-        told = platform == "linkedin" or (
+        told = platform == "linkedin" or t.text[start - 1 : start] == "@" or (
             tail and any(c.isdigit() or c == "_" for c in t.text[start : tail.end()])
         )
         if tail and told:
@@ -81,10 +82,12 @@ def shape(word: str, signed: bool) -> int:
     if all(ROLES[p] & ORDINARY and not ROLES[p] & NAME for p in parts):
         if signed:
             return 1 + bonus
-        if len(parts) > 3 or min(map(len, parts)) < _SHORTEST:
+        if len(parts) > 3 or min(map(len, parts)) < 2:
             return NEVER
         if not any(part in COMMON for part in parts):
             return 2
+        if not all(part in COMMON for part in parts):
+            return 0
         return (
             DOTTED if min(map(len, parts)) >= (_SHORTEST_DOTTED if len(parts) == 2 else _SHORTEST) else NEVER
         )
@@ -134,7 +137,9 @@ def _partly_known(word: str, known: int) -> bool:
 
 
 def _slip(word: str) -> bool:
-    """Whether a word is one slip of the pen away from an ordinary one."""
+    """Whether a word is one slip of the pen away from an ordinary one, and no word with an initial after it."""
+    if word[-1] in _INITIALS and word[-1] != word[-2] and len(word) > 5 and ROLES_LISTED.get(word[:-1], 0) & ORDINARY:
+        return False
     return 5 <= len(word) <= 12 and any(
         ROLES_LISTED.get(slip, 0) & ORDINARY for slip in misspellings(word) if len(slip) >= 4
     )

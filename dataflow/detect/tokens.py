@@ -36,6 +36,8 @@ class Tokens(NamedTuple):
     roles: Sequence[int]
     all_roles: int
     """What any of them may mean."""
+    said: str = ""
+    """The text before its letters were made small, where it is as long."""
 
 
 def _read(word: str) -> str:
@@ -46,12 +48,12 @@ def _read(word: str) -> str:
     return plain if plain and len(plain) >= _SHORTEST and plain in LISTED else word
 
 
-def tokens(text: str) -> Tokens:
-    """The words of a normalised text. Linear time."""
+def tokens(text: str, said: str = "") -> Tokens:
+    """The words of a normalised text, which was `said`. Linear time."""
     parts = (_ASCII if text.isascii() else _ANY).split(text)
     edges = list(accumulate(map(len, parts)))
     words = parts[1::2]
     if not text.isascii():
         words = [*map(_read, words)]
     roles = [*map(ROLES.__getitem__, words)]
-    return Tokens(text, words, parts[::2], edges[:-1:2], edges[1::2], roles, reduce(or_, roles, 0))
+    return Tokens(text, words, parts[::2], edges[:-1:2], edges[1::2], roles, reduce(or_, roles, 0), said)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from dataflow.detect.data import table
 from dataflow.detect.lexicon import AT, NAME, ORDINARY, PUBLIC_ACCOUNTS, ROLES_LISTED
 from dataflow.detect.normalise import Normal, fold
-from dataflow.detect.ownership import Owner, owner, spoken_of
+from dataflow.detect.ownership import Owner, gives_nothing, owner
 from dataflow.detect.platforms import PLATFORMS
 from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
@@ -155,7 +155,7 @@ def _of_others(t: Tokens, start: int, end: int, platform: str | None) -> bool:
     whose = owner(t, first, last, signed=False)
     if whose is Owner.UNSAID:
         others = len(t.words) - (last - first)
-        return spoken_of(t, last) or (platform in PLATFORMS.public and others > _FEW_OTHERS)
+        return gives_nothing(t, first, last) or (platform in PLATFORMS.public and others > _FEW_OTHERS)
     return whose is Owner.THEIRS
 
 

@@ -211,10 +211,7 @@ def _platform_of(t: Tokens, start: int, end: int, named: Sequence[Mention]) -> s
             if mention.first - last < _WORDS_AFTER and t.starts[mention.first] - end <= _REACH_AFTER:
                 after = mention.platform
         elif mention.last <= first:
-            if (
-                first - mention.last < _WORDS_BEFORE
-                and start - t.ends[mention.last - 1] <= _REACH_BEFORE
-            ):
+            if first - mention.last < _WORDS_BEFORE and start - t.ends[mention.last - 1] <= _REACH_BEFORE:
                 return mention.platform
             break
     return after

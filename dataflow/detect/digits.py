@@ -366,7 +366,9 @@ def apart(t: Tokens, run: Run, token: int) -> Run | None:
 def runs(t: Tokens, masked: list[tuple[int, int, str]]) -> list[Run]:
     """Every run of digits, outside the `masked` spans. Linear time."""
     assembler = _Assembler(t)
-    _assemble(assembler, t, [i for i, roles in enumerate(t.roles) if roles & _PART or not roles & ORDINARY], masked)
+    _assemble(
+        assembler, t, [i for i, roles in enumerate(t.roles) if roles & _PART or not roles & ORDINARY], masked
+    )
     return assembler.found
 
 
@@ -424,7 +426,9 @@ def _with_capitals(atom: Atom, t: Tokens) -> Atom:
     said = t.said[atom.start : atom.end]
     if len(said) != len(atom.digits):
         return atom
-    return atom._replace(digits="".join("6" if c == "G" else d for c, d in zip(said, atom.digits, strict=True)))
+    return atom._replace(
+        digits="".join("6" if c == "G" else d for c, d in zip(said, atom.digits, strict=True))
+    )
 
 
 def _atoms(word: str, start: int, end: int, roles: int) -> list[Atom]:

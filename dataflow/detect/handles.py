@@ -29,10 +29,11 @@ from dataflow.detect.lexicon import (
     PHRASE,
     SINGLE,
     SURE,
+    languages,
 )
 from dataflow.detect.mentions import Mention, announcements
 from dataflow.detect.normalise import Normal
-from dataflow.detect.ownership import Owner, owner, possessed
+from dataflow.detect.ownership import Owner, gives_nothing, owner, possessed
 from dataflow.detect.shapes import DOTTED, STRONG, inflected, numbered, put_together
 from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
@@ -117,36 +118,48 @@ def _forward(text: Text, mention: Mention) -> Place | None:
             i += 1
             continue
         place = text.place(i, mention.platform)
-        return place and _bound(t, mention, place, base + joint, joint, asked)
+        return place and _bound(text, mention, place, base + joint, joint, asked)
     return None
 
 
-def _bound(t: Tokens, mention: Mention, place: Place, points: int, joint: int, asked: bool) -> Place | None:
+def _bound(text: Text, mention: Mention, place: Place, points: int, joint: int, asked: bool) -> Place | None:
     """The name with all its points when they are enough. `asked`: a sentence ended before it."""
+    t = text.t
     leads = mention.first == 0 or GAPS[t.gaps[mention.first]].ends or "\n" in t.gaps[mention.first]
     lead = leads and not mention.sure and place.points >= _WORDLIKE
-    if place.points + points + lead < _ENOUGH or (place.points == DOTTED and joint < 2):
+    if place.points + points + lead < _ENOUGH or (place.points == DOTTED and joint < _POINTED):
         return None
-    if not joint and t.gaps[place.last] == " " and place.last < len(t.words):
-        # "snapchat dysmorphia is real": more is said of the word, and nobody gave anything.
-        said_of = t.roles[place.last] & COPULA and not gives(t, mention.first)
-        if place.points < _WORDLIKE or (place.points == _WORDLIKE and said_of):
-            return None
-    name = t.text[place.start : place.end]
-    if (
-        joint < _POINTED
-        and place.points < STRONG
-        and inflected(name, t)
-        and not (joint and put_together(name))
-    ):
+    if place.points < STRONG and _may_be_prose(text, mention, place, joint):
         return None
     if asked and not place.signed and place.points < STRONG:
         ends = place.last == len(t.words)
-        if not (ends and t.all_roles & GIVE and name.isalpha() and put_together(name)):
+        name = t.text[place.start : place.end]
+        if not (ends and t.all_roles & GIVE and put_together(name)):
             return None
     if possessed(t, mention.first) or (place.signed and _theirs(t, place)):
         return None
+    if place.signed and not leads and t.gaps[mention.first] == " " and text.latin > _FEW_WORDS:
+        if gives_nothing(t, mention.first, place.last):
+            return None
     return place._replace(points=points + place.points)
+
+
+def _may_be_prose(text: Text, mention: Mention, place: Place, joint: int) -> bool:
+    """Whether a name that might be a word goes on with the sentence ("snapchat dysmorphia is real")."""
+    t = text.t
+    name = t.text[place.start : place.end]
+    english = languages(t.words)[0] == "en"
+    goes_on = place.last < len(t.words) and t.gaps[place.last] == " "
+    made = put_together(name, NAME | ORDINARY if english or not goes_on else NAME)
+    if joint < _POINTED and inflected(name, t) and not (joint and put_together(name)):
+        return True
+    given = gives(t, mention.first) or any(
+        roles & (OWN | ME | AM | GIVE) for roles in t.roles[mention.last : place.first]
+    )
+    if goes_on and (not joint or t.gaps[place.first] == ", "):
+        return bool(t.roles[place.last] & COPULA and not given) or not made
+    others = text.latin - (mention.last - mention.first) - (place.last - place.first)
+    return not (joint or made or given or others <= 0)
 
 
 def _backward(text: Text, mention: Mention) -> Place | None:
@@ -190,6 +203,9 @@ def _backward(text: Text, mention: Mention) -> Place | None:
         return None
     if something_else(text, place) or _theirs(t, place):
         return None
+    if place.signed and text.latin > _FEW_WORDS and not text.apart(place.first, mention.last):
+        if gives_nothing(t, place.first, mention.last):
+            return None
     return place._replace(points=points)
 
 
@@ -222,6 +238,13 @@ def _marked(text: Text, found: Sequence[Mention]) -> tuple[Place, Mention] | Non
             (place.signed or before)
             and place.points >= (STRONG if place.signed else 2)
             and not (place.signed and _theirs(t, place))
+            and (
+                place.points >= STRONG
+                or (
+                    put_together(name := t.text[place.start : place.end], NAME | ORDINARY)
+                    and not inflected(name, t)
+                )
+            )
         ):
             return place, min(found, key=lambda m: abs(m.first - i))
         if place.points >= STRONG and not place.signed and not (_in_prose(t, place) and numbered(t.words[i])):

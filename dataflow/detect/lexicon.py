@@ -245,10 +245,13 @@ _PREFIXES = (
     "mega",
 )
 _SHORTEST_STEM, _SHORTEST_PART = 4, 4
+_COMPOUNDS = tuple(table("phone_context.toml")["compounds"].split())
 
 
 def _compounded(word: str) -> int:
     """`OTHER` for a word put together of a word and one that says that a number is no phone's."""
+    if word.endswith(_COMPOUNDS):
+        return OTHER
     for k in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
         first, second = ROLES_LISTED.get(word[:k], 0), ROLES_LISTED.get(word[k:], 0)
         either = first | second

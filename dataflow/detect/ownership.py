@@ -15,9 +15,9 @@ from dataflow.detect.lexicon import (
     ANNOUNCE,
     COPULA,
     CREDIT,
+    FILLER,
     GIVE,
     LABEL,
-    LATIN,
     ME,
     OTHERS,
     OWN,
@@ -28,7 +28,7 @@ from dataflow.detect.lexicon import (
 from dataflow.detect.tokens import Tokens
 
 _BEFORE, _AFTER, _NEAR, _HELD = 12, 8, 4, 3
-_FEWEST_SAID = 3
+_FEW_OTHERS = 3
 _FAVOURITES, _COMMANDS, _SUBJECTS, _DEMONSTRATIVES, _DOINGS = map(
     some, ("favourites", "commands", "subjects", "demonstratives", "doings")
 )
@@ -45,6 +45,9 @@ class Owner(Enum):
 
 def owner(t: Tokens, first: int, last: int, *, signed: bool) -> Owner:
     """Whose the account is whose name, or link, stands at tokens `[first, last)`. `signed`: with "@"."""
+    for i in range(last, min(len(t.words), last + _AFTER)):
+        if t.gaps[i] and t.roles[i] & ME and t.roles[i - 1] & COPULA and i > last:
+            return Owner.OURS
     same = clause = True
     for i in range(first - 1, max(-1, first - 1 - _BEFORE), -1):
         gap = t.gaps[i + 1]
@@ -67,6 +70,7 @@ def owner(t: Tokens, first: int, last: int, *, signed: bool) -> Owner:
     return Owner.UNSAID
 
 
+_JOINS = PLATFORM | LABEL | COPULA | FILLER | OWN | ME
 _TELLS = OTHERS | THEIRS | CREDIT | PUBLIC | OWN | AM | ME | ANNOUNCE
 _TELLING = _FAVOURITES | _DEMONSTRATIVES | _DOINGS | {"s"}
 
@@ -97,11 +101,12 @@ def _theirs(t: Tokens, i: int, first: int, *, clause: bool, signed: bool) -> boo
         return True
     if clause and roles & OTHERS and (word not in _COMMANDS or (i and t.words[i - 1] in _SUBJECTS)):
         return True
-    if clause and roles & PUBLIC and not _has(t, i - _HELD, i, OWN):
+    if (clause or i == first - 1) and roles & PUBLIC and not _has(t, i - _HELD, i, OWN):
         return True
     if word in _DEMONSTRATIVES:
-        return _has(t, i + 1, min(first, i + 1 + _HELD), LABEL | PUBLIC)
-    return possessed(t, i + 1)
+        thing = i + 2 == first and not t.roles[i + 1] & _JOINS
+        return thing or _has(t, i + 1, min(first, i + 1 + _HELD), LABEL | PUBLIC)
+    return possessed(t, i + 1) or bool(roles & THEIRS and i and t.roles[i - 1] & _HAS)
 
 
 def possessed(t: Tokens, i: int) -> bool:
@@ -126,13 +131,7 @@ def _has(t: Tokens, first: int, last: int, roles: int) -> bool:
     return any(each & roles for each in t.roles[max(0, first) : last])
 
 
-def spoken_of(t: Tokens, last: int) -> bool:
-    """Whether a sentence goes on after a link that ends before token `last`, and gives nothing."""
-    said = 0
-    for i in range(last, min(len(t.words), last + _AFTER)):
-        if GAPS[t.gaps[i]].breaks:
-            break
-        if t.roles[i] & (OWN | ME | GIVE | ANNOUNCE):
-            return False
-        said += bool(t.roles[i] & LATIN)
-    return said >= _FEWEST_SAID
+def gives_nothing(t: Tokens, first: int, last: int) -> bool:
+    """Whether tokens `[first, last)` stand in a sentence in which nobody gives, or is spoken of as oneself."""
+    others = len(t.words) - (last - first)
+    return others > _FEW_OTHERS and not t.all_roles & (OWN | ME | AM | GIVE | ANNOUNCE)

@@ -117,10 +117,12 @@ _IN_SCRIPT = re.compile(
 """Names in other scripts: anywhere in a word where no spaces are written, else with an ending, short ones alone."""
 _ENDINGS = frozenset(map(fold, _PHRASES["endings"]))
 _LONGEST_ENDING = max(map(len, _ENDINGS))
-_TITLES = {
-    first: [name for name in table("platforms.toml") if name[0] == first and name in PLATFORMS.names]
-    for first in {name[0] for name in PLATFORMS.names}
-}
+_VOWELS = "aeiou"
+_TITLES: dict[str, list[str]] = {}
+"""Names by what may stand for their first letter."""
+for _name in (name for name in table("platforms.toml") if name in PLATFORMS.names):
+    for _first in _VOWELS if _name[0] in _VOWELS else _name[0]:
+        _TITLES.setdefault(_first, []).append(_name)
 
 
 def named(word: str) -> tuple[str, bool] | None:
@@ -177,7 +179,7 @@ def _inflected(word: str) -> tuple[str, bool] | None:
 def _near(word: str) -> tuple[str, bool] | None:
     """A platform's own name with a slip or two."""
     if len(word) >= _SHORTEST_NEAR:
-        for name in _TITLES.get(word[0], ()):
+        for name in _TITLES[word[0]] if word[0] in _TITLES else ():
             if len(name) >= _SHORTEST_NEAR and near(word, name):
                 return PLATFORMS.names[name], True
     return None

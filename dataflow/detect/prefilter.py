@@ -95,7 +95,9 @@ def _triggers() -> dict[str, int]:
     for name in [*PLATFORMS.listed, *PLATFORMS.words]:
         if len(name) >= _SHORTEST_LOOKED:
             weights.setdefault(f" {name}", _LOOK)
-    for name in (name for name in table("platforms.toml") if name in PLATFORMS.names and len(name) >= _SHORTEST_NEAR):
+    for name in (
+        name for name in table("platforms.toml") if name in PLATFORMS.names and len(name) >= _SHORTEST_NEAR
+    ):
         for k in range(len(name) - _FRAGMENT + 1):
             if name[k : k + _FRAGMENT] not in ENGLISH:
                 weights.setdefault(name[k : k + _FRAGMENT], _LOOK)
@@ -130,12 +132,21 @@ def _signs() -> dict[str, int]:
     """What to look for in the text as it is: signs that may make a contact, and whether they need a look."""
     found = {f"{sign}{gap}{char}": _LINK for sign in "/" for gap in ("", " ") for char in f"{_CHOSEN}@~$+#"}
     found |= {f"{sign}{letter}": _CHUNK for sign in "!$|" for letter in _LETTERS}
-    found |= {f"{letter}{sign}{figure}": _CHUNK for sign in "!$|" for letter in _LETTERS for figure in _FIGURES}
+    found |= {
+        f"{letter}{sign}{figure}": _CHUNK for sign in "!$|" for letter in _LETTERS for figure in _FIGURES
+    }
     found |= {f"_{char}": _SURELY for char in f"{_LETTERS}{_FIGURES}"}
     found |= {f"@{gap}{char}": _SURELY for gap in ("", " ") for char in f"{_CHOSEN}:"}
     found |= {f"#{gap}{figure}": _SURELY for gap in ("", " ") for figure in _FIGURES}
     marks = (":", " :", " =", " -", "=", "-")
-    said = ["live:", "tel:", "sms:", "number=", "phone=", *(f" {w}{mark}" for w in PLATFORMS.pointed for mark in marks)]
+    said = [
+        "live:",
+        "tel:",
+        "sms:",
+        "number=",
+        "phone=",
+        *(f" {w}{mark}" for w in PLATFORMS.pointed for mark in marks),
+    ]
     said += [f".{ending}" for ending in ("com", "net", "org", "io", "me", "gg", "ee", "edu", "co.")]
     for name in ("dot", "at", "underscore"):
         spelt = {fold(w) for text in _SPELLING[name].values() for w in text.split()} | {".", "@", "_"}

@@ -36,7 +36,7 @@ _UNIT_LIKE = re.compile(
     rf"[0-9]+(?:\.[0-9]+)?(?:{_UNITS})|[a-z]{{1,2}}[0-9]{{1,2}}|[0-9]{{1,3}}[a-z]|[a-z]?[0-9.]+|(?:19|20)[0-9]{{2}}s?|[0-9]+x[0-9]+"
 )
 _INFLECTIONS = {language: tuple(text.split()) for language, text in _PHRASES["inflections"].items()}
-_SHORTEST_INFLECTED = 5
+_SHORTEST_INFLECTED, _SHORTEST_PUT = 5, 7
 _SHORT_FORMS = frozenset(_PHRASES["short_forms"])
 _WITH_HYPHENS = frozenset(("venmo", "snapchat", "wechat", "skype", "twitch", "linkedin", "reddit", "vk"))
 _INITIALS = frozenset("bcdfghjklmpqtvwx")
@@ -52,8 +52,10 @@ def chunk(t: Tokens, i: int, platform: str | None = None) -> tuple[int, int]:
     end = min(match.end() if match else t.ends[i], start + 2 * LONGEST)
     if platform in _WITH_HYPHENS:
         tail = _HYPHENED.match(t.text, end, end + LONGEST)
-        told = platform == "linkedin" or t.text[start - 1 : start] == "@" or (
-            tail and any(c.isdigit() or c == "_" for c in t.text[start : tail.end()])
+        told = (
+            platform == "linkedin"
+            or t.text[start - 1 : start] == "@"
+            or (tail and any(c.isdigit() or c == "_" for c in t.text[start : tail.end()]))
         )
         if tail and told:
             end = tail.end()
@@ -115,9 +117,9 @@ def numbered(word: str) -> bool:
     return len(word) - len(letters) in (1, 2) and bool(ROLES_LISTED.get(letters, 0) & ORDINARY)
 
 
-def put_together(word: str) -> bool:
-    """Whether a word of letters is made of words, or of a name and more, as names that people choose are."""
-    return compound(word) or _partly_known(word, NAME)
+def put_together(word: str, known: int = NAME) -> bool:
+    """Whether a word is made of words, or of one of `known` and more, as names that people choose are."""
+    return not word.isalpha() or (len(word) > _SHORTEST_PUT and (compound(word) or _partly_known(word, known)))
 
 
 def inflected(word: str, t: Tokens) -> bool:
@@ -132,13 +134,19 @@ def inflected(word: str, t: Tokens) -> bool:
 def _partly_known(word: str, known: int) -> bool:
     """Whether one of `known` and three letters or more make up the word."""
     return any(ROLES_LISTED.get(word[:k], 0) & known for k in range(_SHORTEST_NAME, len(word) - 2)) or any(
-        ROLES_LISTED.get(word[k:], 0) & known for k in range(3, len(word) - _SHORTEST_NAME + 1)
+        ROLES_LISTED.get(word[k:], 0) & known & (ORDINARY if k + _SHORTEST_NAME == len(word) else known)
+        for k in range(3, len(word) - _SHORTEST_NAME + 1)
     )
 
 
 def _slip(word: str) -> bool:
     """Whether a word is one slip of the pen away from an ordinary one, and no word with an initial after it."""
-    if word[-1] in _INITIALS and word[-1] != word[-2] and len(word) > 5 and ROLES_LISTED.get(word[:-1], 0) & ORDINARY:
+    if (
+        word[-1] in _INITIALS
+        and word[-1] != word[-2]
+        and len(word) > 5
+        and ROLES_LISTED.get(word[:-1], 0) & ORDINARY
+    ):
         return False
     return 5 <= len(word) <= 12 and any(
         ROLES_LISTED.get(slip, 0) & ORDINARY for slip in misspellings(word) if len(slip) >= 4

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import AT, NAME, ORDINARY, ROLES
+from dataflow.detect.lexicon import AT, NAME, ORDINARY, PUBLIC_ACCOUNTS, ROLES_LISTED
 from dataflow.detect.normalise import Normal, fold
+from dataflow.detect.ownership import Owner, gives_nothing, owner
 from dataflow.detect.platforms import PLATFORMS
 from dataflow.detect.tokens import Tokens
+from dataflow.detect.verdicts import Veto
 
 _PHRASES = table("phrases.toml")
 _SPELLING = table("handle_context.toml")
@@ -19,18 +22,21 @@ _MAIL = "|".join(sorted(map(re.escape, _PHRASES["mail"]), key=len, reverse=True)
 _ENDING = "|".join(sorted(_PHRASES["endings_of_domains"], key=len, reverse=True))
 _AT = "|".join({fold(w) for text in _SPELLING["at"].values() for w in text.split()})
 _DOT = "|".join({fold(w) for text in _SPELLING["dot"].values() for w in text.split()})
+_ENDINGS = frozenset(_PHRASES["endings_of_domains"])
+_FEW_OTHERS, _SHORTEST_NAME = 4, 2
 _NAME = r"[a-z0-9_$#~@+-][a-z0-9_.$#~@+-]{0,63}"
 
 _LINK = re.compile(
     r"(?<![a-z0-9@.-])((?:[a-z0-9-]{1,40}\.){0,2}[a-z0-9-]{1,40}?)(?:\s?[. ]\s?|,)([a-z]{2,9})\s?/\s?"
     rf"({_NAME})?(?:/({_NAME}))?(?:/({_NAME}))?(?:\?(?:id|phone|number|username|u)=({_NAME}))?"
 )
+_PATH = re.compile(r"[^\s,;)\]\"']*")
 _EMAIL = re.compile(
     rf"(?<![a-z0-9._%+-])([a-z0-9][a-z0-9._%+-]{{0,63}})(?:@(?=[a-z0-9-])|\s?@\s?(?=(?:{_MAIL})\b))"
     rf"([a-z0-9-]{{1,40}}(?:(?:\.[a-z0-9-]{{2,40}}){{0,2}}\.[a-z]{{2,12}}|\s\.\s?(?:{_ENDING})))(?![a-z0-9-])"
 )
 _EMAIL_WORDS = re.compile(
-    rf"(?<![a-z0-9._%+-])([a-z0-9][a-z0-9._%+-]{{1,63}})(?:\s?@\s?|\s?[-(\[<]?\b(?:{_AT})\b[-)\]>]?\s?)"
+    rf"(?<![a-z0-9._%+-])([a-z0-9][a-z0-9._%+-]{{0,62}}[a-z0-9_])(?:\s?@\s?|\s?[-(\[<]?\b(?:{_AT})\b[-)\]>]?\s?)"
     rf"((?:{_MAIL})(?:(?:\s?\.\s?|\s)(?:{_ENDING})\b(?:\.[a-z]{{2}}\b)?)?|[a-z0-9-]{{2,30}}\.(?:{_ENDING})\b(?:\.[a-z]{{2}}\b)?)"
     r"(?![a-z0-9@-]|\.[a-z])"
 )
@@ -51,10 +57,12 @@ class Address(NamedTuple):
     start: int
     end: int
     rule: str
+    cover: tuple[int, int]
+    """All that the contact is written with: the whole of a link."""
     digits: bool = False
 
 
-def _link(match: re.Match[str]) -> Address | None:
+def _link(match: re.Match[str], cover: tuple[int, int]) -> Address | None:
     host = f"{match[1].removeprefix('www.').removeprefix('m.')}.{match[2]}"
     if match[6]:
         platform = PLATFORMS.domains.get(host) or PLATFORMS.domains.get(f"{host}/{match[3]}")
@@ -78,48 +86,77 @@ def _link(match: re.Match[str]) -> Address | None:
     if len(name) < 2:
         return None
     if platform in PLATFORMS.with_numbers and name.isdigit() and len(name) >= 7:
-        return Address(platform, name, at, at + len(name), "link_number", digits=True)
-    if name in _PATH_VETO or (not any(c.isalpha() for c in name) and not match[6]):
+        return Address(platform, name, at, at + len(name), "link_number", cover, digits=True)
+    if name in _PATH_VETO or name in PUBLIC_ACCOUNTS or (not any(c.isalpha() for c in name) and not match[6]):
         return None
-    return Address(platform, name, at, at + len(name), "link")
+    return Address(platform, name, at, at + len(name), "link", cover)
 
 
 def _prose(name: str) -> bool:
     """Whether the part before "at" is only a word of the sentence ("look at gmail")."""
-    roles = ROLES[name]
+    roles = ROLES_LISTED.get(name, 0)
     return bool(roles & ORDINARY) and not roles & NAME
 
 
-def addresses(normal: Normal, t: Tokens) -> Iterator[Address]:
-    """Every such contact of the respelt text; where spans overlap, the earlier is the better. Linear time."""
+def addresses(normal: Normal, t: Tokens) -> Iterator[Address | Veto]:
+    """Every such contact of the respelt text, and links that are none; where spans overlap, the earlier is the
+    better. Linear time.
+    """
     text = normal.text
     if "/" in text:
-        for match in _LINK.finditer(text):
-            found = _link(match)
-            if found:
-                yield found
+        yield from _links(text, t)
         for match in _REDDIT.finditer(text):
-            yield Address("reddit", match[1], match.start(1), match.end(1), "reddit_name")
+            yield Address("reddit", match[1], *match.span(1), "reddit_name", match.span())
     if ":" in text:
         for match in _SKYPE.finditer(text):
-            yield Address("skype", match[1], match.start(1), match.end(1), "skype_name")
+            yield Address("skype", match[1], *match.span(1), "skype_name", match.span())
         for match in _CALLED.finditer(text):
-            yield Address(None, match[1], match.start(1), match.end(1), "link_number", digits=True)
+            yield Address(None, match[1], *match.span(1), "link_number", match.span(), digits=True)
     if "@" in text:
         for match in _EMAIL.finditer(text):
-            domain = "".join(match[2].split())
-            yield Address("email", f"{match[1]}@{domain}", match.start(), match.end(), "email")
+            address = _cleaned(match[1], "".join(match[2].split()))
+            yield Address("email", address, *match.span(), "email", match.span())
     if ("@" in text or t.all_roles & AT) and _MAY_BE_MAIL.search(text):
         for match in _EMAIL_WORDS.finditer(text):
             if not _prose(match[1]):
-                yield Address(
-                    "email", f"{match[1]}@{_domain(match[2])}", match.start(), match.end(), "email_words"
-                )
+                address = _cleaned(match[1], _domain(match[2]))
+                yield Address("email", address, *match.span(), "email_words", match.span())
     if "#" in text:
         for match in _DISCORD.finditer(text):
             if match[1] not in _TAGGED_WORDS and not match[1].isdigit():
                 value = f"{match[1]}#{match[2]}"
-                yield Address("discord", value, match.start(1), match.end(), "discord_tag")
+                yield Address("discord", value, match.start(1), match.end(), "discord_tag", match.span())
+
+
+def _links(text: str, t: Tokens) -> Iterator[Address | Veto]:
+    """Links to profiles and to numbers, and those to anything else."""
+    past = 0
+    for match in _LINK.finditer(text):
+        start, end = match.span()
+        if start < past:
+            continue
+        past = end
+        if match[0].find(" ") < 0:
+            path = _PATH.match(text, end)
+            past = end = path.end() if path else end
+        found = _link(match, (start, end))
+        if found is None:
+            if match[2] in _ENDINGS and " " not in match[0]:
+                yield Veto("a link to no profile", start, end)
+        elif found.digits or not _of_others(t, start, end, found.platform):
+            yield found
+        else:
+            yield Veto("a link to an account that is only spoken of", start, end)
+
+
+def _of_others(t: Tokens, start: int, end: int, platform: str | None) -> bool:
+    """Whether the text around a link says, or its platform lets expect, that the account is not the writer's."""
+    first, last = bisect_left(t.ends, start + 1), bisect_left(t.starts, end)
+    whose = owner(t, first, last, signed=False)
+    if whose is Owner.UNSAID:
+        others = len(t.words) - (last - first)
+        return gives_nothing(t, first, last) or (platform in PLATFORMS.public and others > _FEW_OTHERS)
+    return whose is Owner.THEIRS
 
 
 _MAY_BE_MAIL = re.compile(rf"(?:{_AT}|@)[-)\]>]?\s?(?:(?:{_MAIL})\b|[a-z0-9-]{{2,30}}\.(?:{_ENDING})\b)")
@@ -129,3 +166,26 @@ def _domain(said: str) -> str:
     """A domain as it is written; a mail service's name alone is at .com."""
     domain = ".".join(said.replace(".", " ").split())
     return domain if "." in domain else f"{domain}.com"
+
+
+_INSERT = "|".join(
+    sorted((re.escape(each).replace("\\ ", "[-_.]?") for each in _PHRASES["inserts"]), key=len, reverse=True)
+)
+_BEFORE_NAME, _AFTER_NAME = re.compile(rf"(?:{_INSERT})[-_.]?"), re.compile(rf"[-_.]?(?:{_INSERT})$")
+
+
+def _cleaned(name: str, domain: str) -> str:
+    """An address without what was put into it to be taken out again."""
+    return f"{_without(name)}@{'.'.join(filter(None, map(_without_all, domain.split('.'))))}"
+
+
+def _without(word: str) -> str:
+    """A word without an insert at one of its ends, unless it is too short then."""
+    match = _BEFORE_NAME.match(word)
+    bare = word[match.end() :] if match else _AFTER_NAME.sub("", word)
+    return bare if len(bare) >= _SHORTEST_NAME else word
+
+
+def _without_all(label: str) -> str:
+    """A part of a domain without an insert; empty when it is one."""
+    return "" if re.fullmatch(_INSERT, label) else _without(label)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import rphonenumbers
 
@@ -17,7 +17,7 @@ from dataflow.detect.lexicon import ENGLISH_REGIONS, PLATFORM
 from dataflow.detect.mentions import Mention, mentions
 from dataflow.detect.normalise import Normal, normalise
 from dataflow.detect.numbering import international, warm
-from dataflow.detect.phones import Phone, phones
+from dataflow.detect.phones import phones
 from dataflow.detect.platforms import PLATFORMS
 from dataflow.detect.prefilter import suspects
 from dataflow.detect.respell import respell
@@ -108,7 +108,7 @@ class _Reading:
     """One text, read: what each grammar found, and what it did not take."""
 
     def __init__(self, normal: Normal, region: str) -> None:
-        t = tokens(normal.text)
+        t = tokens(normal.text, normal.original if normal.origin is None else "")
         self.found: list[Contact] = []
         self.vetoes: list[tuple[Veto, Normal]] = []
         self.respelt = respell(normal, t)
@@ -118,10 +118,16 @@ class _Reading:
             standing = []
             t = tokens(self.respelt.text)
             named = mentions(t) if t.all_roles & PLATFORM else []
+            self._name_platforms(t, named)
         for address in addresses(self.respelt, t):
-            contact = _address(self.respelt, address)
-            if contact and self._add(contact):
+            if isinstance(address, Veto):
+                self.vetoes.append((address, self.respelt))
                 standing.append((address.start, address.end))
+                continue
+            contact = _address(self.respelt, address)
+            if contact:
+                self._add(contact)
+                standing.append(address.cover)
         for handle in handles(self.respelt, t, named, standing):
             if isinstance(handle, Veto):
                 self.vetoes.append((handle, self.respelt))
@@ -147,10 +153,21 @@ class _Reading:
                 self.vetoes.append((number, normal))
                 continue
             start, end = normal.span(*_with_signs(normal.text, number.start, number.end))
-            platform = _platform_of(t, number, named)
+            platform = _platform_of(t, number.start, number.end, named)
             if self._add(Contact("phone", platform, number.value, start, end, number.rule)):
                 standing.append((number.start, number.end))
         return standing
+
+    def _name_platforms(self, t: Tokens, named: Sequence[Mention]) -> None:
+        """Give numbers found before the respelling the platform that only shows after it."""
+        named = [mention for mention in named if mention.platform in PLATFORMS.with_numbers]
+        origin = self.respelt.origin
+        if not named or origin is None:
+            return
+        for k, found in enumerate(self.found):
+            if found.platform is None:
+                start, end = bisect_left(origin, found.start), bisect_left(origin, found.end)
+                self.found[k] = replace(found, platform=_platform_of(t, start, end, named))
 
     def _add(self, contact: Contact) -> bool:
         if len(self.found) >= _MOST_CONTACTS:
@@ -185,19 +202,16 @@ def _mailbox(name: str, t: Tokens) -> str:
     return f"{name}@{service}.com"
 
 
-def _platform_of(t: Tokens, phone: Phone, named: Sequence[Mention]) -> str | None:
-    """The platform that the words around a number say it is on."""
-    first, last = bisect_left(t.ends, phone.start + 1), bisect_left(t.starts, phone.end)
+def _platform_of(t: Tokens, start: int, end: int, named: Sequence[Mention]) -> str | None:
+    """The platform that the words around a number at `[start, end)` say it is on."""
+    first, last = bisect_left(t.ends, start + 1), bisect_left(t.starts, end)
     after = None
     for mention in reversed(named):
         if mention.first >= last:
-            if mention.first - last < _WORDS_AFTER and t.starts[mention.first] - phone.end <= _REACH_AFTER:
+            if mention.first - last < _WORDS_AFTER and t.starts[mention.first] - end <= _REACH_AFTER:
                 after = mention.platform
         elif mention.last <= first:
-            if (
-                first - mention.last < _WORDS_BEFORE
-                and phone.start - t.ends[mention.last - 1] <= _REACH_BEFORE
-            ):
+            if first - mention.last < _WORDS_BEFORE and start - t.ends[mention.last - 1] <= _REACH_BEFORE:
                 return mention.platform
             break
     return after

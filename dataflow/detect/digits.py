@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from dataflow.detect.lexicon import (
@@ -50,6 +50,7 @@ _TIMES = {"twice": 2, "thrice": 3}
 _ZEROS = {"hundred": "00", "thousand": "000"}
 _WIDEST_GAP = 8
 _FEWEST_GLUED = 3
+_HUNDREDS = 3
 _MOST_BETWEEN = 2
 _FEWEST_ATOMS, _FEWEST_DIFFERENT = 10, 4
 _MOST_ATOMS = 48
@@ -78,6 +79,8 @@ class Run(NamedTuple):
     last: int
     plus: bool = False
     full: Run | None = None
+    fills: tuple[int, ...] = ()
+    """Tokens that were read as filling the number before them, and may be numbers of their own."""
 
     @property
     def digits(self) -> str:
@@ -177,8 +180,12 @@ def _trimmed(atoms: Sequence[Atom]) -> tuple[int, int]:
 class _Assembler:
     """Takes the tokens of a text in order; strings together what spells digits."""
 
-    def __init__(self, t: Tokens) -> None:
+    def __init__(self, t: Tokens, apart: int = -1) -> None:
+        """`apart`: a token that is not to fill the number before it."""
         self._t = t
+        self._apart = apart
+        self._fills: list[int] = []
+        self._before_fill: Atom | None = None
         self._current: list[Atom] = []
         self._tokens: list[int] = []
         self._plus = False
@@ -198,8 +205,9 @@ class _Assembler:
             if first < last and len(atoms) <= _MOST_ATOMS:
                 tokens = self._tokens
                 full = None
+                fills = tuple(self._fills)
                 if last - first < len(atoms):
-                    full = Run(tuple(atoms), tokens[0], tokens[-1] + 1, self._plus)
+                    full = Run(tuple(atoms), tokens[0], tokens[-1] + 1, self._plus, None, fills)
                 self.found.append(
                     Run(
                         tuple(atoms[first:last]),
@@ -207,10 +215,12 @@ class _Assembler:
                         tokens[last - 1] + 1,
                         self._plus and not first,
                         full,
+                        fills,
                     )
                 )
             self._current = []
             self._tokens = []
+            self._fills = []
             self._spelt = False
         self._plus = False
         self._times = 1
@@ -237,12 +247,28 @@ class _Assembler:
         """Whether a run has begun."""
         return bool(self._current)
 
+    def fills(self, word: str) -> bool:
+        """Whether a word may be a part of the number before it ("otuz iki", then "yuz")."""
+        numeral = NUMERALS.get(word)
+        return bool(self._current) and numeral is not None and len(numeral.digits) <= self._current[-1].room
+
     def overflows(self, i: int) -> bool:
         """Whether the run is too long to be a number already, so that token i only makes it longer."""
         if len(self._current) <= _MOST_ATOMS or self._t.starts[i] - self._last_end > _WIDEST_GAP:
             return False
         self._last_end = self._t.ends[i]
         return True
+
+    def joins(self, i: int) -> bool:
+        """Whether token i, an "and" that may also be a numeral, stands between figures."""
+        t = self._t
+        if not self._current or i + 1 == len(t.words):
+            return False
+        last = self._current[-1]
+        if last.how == "digits":
+            return len(last.digits) > 1 and bool(t.roles[i + 1] & DIGITS)
+        following = NUMERALS.get(t.words[i + 1])
+        return following is not None and len(following.digits) <= last.room
 
     def sign(self, i: int) -> None:
         """Take a word that is no numeral but changes one, or stands between two."""
@@ -254,6 +280,14 @@ class _Assembler:
         elif sign in _ZEROS and current and current[-1].how == "words":
             last = current[-1]
             zeros = _ZEROS[sign]
+            whole = self._before_fill
+            if whole and len(whole.digits) > len(zeros) and last.start == whole.start:
+                # "seven hundred nine hundred": the nine begins another number.
+                at = self._fills.pop()
+                unit = Atom(last.digits[-1], self._t.starts[at], last.end, "words")
+                current[-1:] = [whole, unit]
+                self._tokens.append(at)
+                last = unit
             current[-1] = Atom(last.digits + zeros, last.start, self._t.ends[i], "words", room=len(zeros))
         elif sign == "plus":
             self.close()
@@ -288,13 +322,16 @@ class _Assembler:
         first = atoms[0]
         current = self._current
         self._between = 0
+        self._before_fill = None
         if self._times > 1:
             atoms[0] = first._replace(digits=first.digits[0] * self._times + first.digits[1:], weak=False)
             self._times = 1
         elif current:
             before = current[-1]
             fills = first.how == "words" or (len(first.digits) == before.room == 1 and gap == " ")
-            if fills and 0 < len(first.digits.lstrip("0")) <= before.room:
+            if fills and 0 < len(first.digits.lstrip("0")) <= before.room and i != self._apart:
+                self._fills.append(i)
+                self._before_fill = before
                 kept = before.digits[: -len(first.digits)]
                 atoms[0] = Atom(kept + first.digits, before.start, first.end, "words", room=first.room)
                 current.pop()
@@ -318,14 +355,32 @@ class _Assembler:
         return self._t.text[last.end : last.end + 1] == "+" and len(last.digits) <= 4
 
 
+def apart(t: Tokens, run: Run, token: int) -> Run | None:
+    """The run again, `token` a number of its own; None when it falls to pieces."""
+    assembler = _Assembler(t, token)
+    _assemble(assembler, t, range(run.first, run.last), [])
+    found = assembler.found
+    return found[0] if len(found) == 1 and found[0].first == run.first else None
+
+
 def runs(t: Tokens, masked: list[tuple[int, int, str]]) -> list[Run]:
     """Every run of digits, outside the `masked` spans. Linear time."""
     assembler = _Assembler(t)
+    _assemble(
+        assembler, t, [i for i, roles in enumerate(t.roles) if roles & _PART or not roles & ORDINARY], masked
+    )
+    return assembler.found
+
+
+def _assemble(
+    assembler: _Assembler, t: Tokens, chosen: Iterable[int], masked: Sequence[tuple[int, int, str]]
+) -> None:
+    """Give an assembler the chosen tokens of a text, and end the last run."""
     mask = iter(masked)
     hidden = next(mask, None)
     figures = t.all_roles & (DIGITS | MIXED)
     passed = 0
-    for i in [i for i, roles in enumerate(t.roles) if roles & _PART or not roles & ORDINARY]:
+    for i in chosen:
         if i < passed:
             continue
         roles = t.roles[i]
@@ -345,13 +400,18 @@ def runs(t: Tokens, masked: list[tuple[int, int, str]]) -> list[Run]:
             continue
         if roles & MANY:
             phrase = _phrase(t, i)
-            if phrase:
+            if phrase and not (len(phrase[1].digits) == _HUNDREDS and assembler.fills(t.words[i])):
                 passed, numeral = phrase
                 last = passed - 1
                 atom = Atom(numeral.digits, start, t.ends[last], "words", room=numeral.room)
                 assembler.digits([atom], i, last)
                 continue
+        if roles & JOINER and assembler.joins(i):
+            assembler.sign(i)
+            continue
         atoms = _atoms(t.words[i], start, end, roles)
+        if atoms and atoms[0].how == "leet" and "g" in t.words[i]:
+            atoms = [_with_capitals(atom, t) for atom in atoms]
         if atoms:
             assembler.digits(atoms, i, i)
         elif roles & (SIGN | JOINER | SUFFIX):
@@ -359,7 +419,16 @@ def runs(t: Tokens, masked: list[tuple[int, int, str]]) -> list[Run]:
         else:
             assembler.close()
     assembler.close()
-    return assembler.found
+
+
+def _with_capitals(atom: Atom, t: Tokens) -> Atom:
+    """A "G" is like a 6, a "g" like a 9."""
+    said = t.said[atom.start : atom.end]
+    if len(said) != len(atom.digits):
+        return atom
+    return atom._replace(
+        digits="".join("6" if c == "G" else d for c, d in zip(said, atom.digits, strict=True))
+    )
 
 
 def _atoms(word: str, start: int, end: int, roles: int) -> list[Atom]:

@@ -1,4 +1,4 @@
-"""What speaks for and against a chosen name: where it stands, what stands before it, who is spoken of."""
+"""What speaks for and against a chosen name: where it stands, and what stands before it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import GIVE, LATIN, OTHERS, OWN
+from dataflow.detect.lexicon import GIVE, LABEL, LATIN, OTHER, PLATFORM, PUBLIC
 from dataflow.detect.normalise import Normal, fold
 from dataflow.detect.shapes import NEVER, STRONG, chunk, shape
 from dataflow.detect.tokens import Tokens
@@ -16,8 +16,12 @@ _POINTING = frozenset(':=→➡👉>⇒☞👇⬇"«»“⏩↪➜▶🔜')
 _LOOSE = frozenset("-~|*()•/_[]`<{}#^,")
 ENDS = frozenset(".!?;")
 """Signs that end a sentence."""
+_WITHIN = frozenset(" ,'\"-/&@:_()=#*`")
+"""Signs inside a sentence."""
 _FEWEST_APART = 4
 _NEAR = 5
+_FEWEST_FIGURES = 2
+_FARTHEST = 7
 
 
 def some(name: str) -> frozenset[str]:
@@ -26,7 +30,8 @@ def some(name: str) -> frozenset[str]:
     return frozenset(map(fold, words.split()))
 
 
-_FAVOURITES, _CREDITS, _COMMANDS, _SUBJECTS = map(some, ("favourites", "credits", "commands", "subjects"))
+_ARTICLES = some("articles")
+_NAMING = PLATFORM | LABEL | PUBLIC
 
 
 class Place(NamedTuple):
@@ -49,6 +54,8 @@ class Gap(NamedTuple):
     """It ends a sentence."""
     signed: bool
     """ "@" stands at its end."""
+    breaks: bool
+    """It may begin another thought: the end of a sentence or line, an emoji."""
 
 
 class _Gaps(dict[str, Gap]):
@@ -57,7 +64,7 @@ class _Gaps(dict[str, Gap]):
     def __missing__(self, gap: str) -> Gap:
         joint = 2 if gap == "/" or not _POINTING.isdisjoint(gap) else 1 if not _LOOSE.isdisjoint(gap) else 0
         ends = not ENDS.isdisjoint(gap)
-        found = Gap(joint, ends, gap.endswith("@"))
+        found = Gap(joint, ends, gap.endswith("@"), not _WITHIN.issuperset(gap))
         if len(self) < 5000 and len(gap) <= 8:
             self[gap] = found
         return found
@@ -84,6 +91,21 @@ class Text:
     def signed(self, i: int) -> bool:
         """Whether "@" stands right before token i."""
         return GAPS[self.t.gaps[i]].signed
+
+    def apart(self, first: int, last: int) -> bool:
+        """Whether signs or the text's edges set tokens `[first, last)` apart from the words around."""
+        gaps = self.t.gaps
+        before, after = first == 0 or not gaps[first].isspace(), last == len(gaps) - 1
+        return before and (after or not gaps[last].isspace())
+
+    def capitals(self, place: Place) -> bool:
+        """Whether the name is written as codes are: capitals and several figures, in a text of small letters."""
+        said = self.normal.original[slice(*self.normal.span(place.start, place.end))]
+        return (
+            said.isupper()
+            and sum(map(str.isdigit, said)) >= _FEWEST_FIGURES
+            and not self.normal.original.isupper()
+        )
 
     def _spelt_out(self, start: int, end: int) -> bool:
         """Whether the name's letters stood apart, which no word's do."""
@@ -123,19 +145,20 @@ def gives(t: Tokens, first: int) -> int:
     return 0
 
 
-def third_party(t: Tokens, at: int, signed: bool) -> bool:
-    """Whether the words before token `at` speak of somebody else's account ("i follow @…")."""
-    others = False
-    if not _FAVOURITES.isdisjoint(t.words[max(0, at - _NEAR) : at]):
+def something_else(text: Text, place: Place) -> bool:
+    """Whether the words before a name say that it is no name: a code, a product, "a" thing."""
+    t = text.t
+    if place.signed or not place.first:
+        return False
+    if t.words[place.first - 1] in _ARTICLES or text.capitals(place):
         return True
-    for i in range(max(0, at - _NEAR), at):
-        roles = t.roles[i]
-        if roles & OWN:
+    for i in range(place.first - 1, max(-1, place.first - 1 - _FARTHEST), -1):
+        gap = t.gaps[i + 1]
+        if GAPS[gap].ends or "," in gap or "\n" in gap:
             return False
-        if roles & OTHERS:
-            others = others or (
-                signed
-                if t.words[i] in _CREDITS
-                else t.words[i] not in _COMMANDS or (i > 0 and t.words[i - 1] in _SUBJECTS)
-            )
-    return others
+        roles = t.roles[i]
+        if roles & _NAMING:
+            return bool(i and t.roles[i - 1] & OTHER and not t.roles[i - 1] & _NAMING)
+        if roles & OTHER:
+            return True
+    return False

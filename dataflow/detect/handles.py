@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dataflow.detect.evidence import ENDS, GAPS, Place, Text, gives, some, third_party
+from dataflow.detect.evidence import ENDS, GAPS, Place, Text, gives, some, something_else
 from dataflow.detect.lexicon import (
+    AM,
+    ANNOUNCE,
     ANYWHERE,
     COPULA,
     FILLER,
@@ -19,21 +21,29 @@ from dataflow.detect.lexicon import (
     LABEL,
     LATIN,
     MAYBE,
+    ME,
     NAME,
     ON,
     ORDINARY,
+    OWN,
     PHRASE,
+    SINGLE,
     SURE,
+    languages,
 )
 from dataflow.detect.mentions import Mention, announcements
 from dataflow.detect.normalise import Normal
-from dataflow.detect.shapes import DOTTED, STRONG
+from dataflow.detect.ownership import Owner, gives_nothing, owner, possessed
+from dataflow.detect.shapes import DOTTED, STRONG, inflected, numbered, put_together
 from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
 _BRACKET = frozenset("(-,|/:=@)[")
 _JOINED = frozenset(("_", ".", "__", ".."))
 _ENOUGH = 3
+_SPEAKS = LABEL | COPULA | FILLER | GIVE | ANNOUNCE | AM | ME | OWN | ON
+_PROSE = ORDINARY | SINGLE
+_POINTED = 2
 _WORDLIKE = 2
 """Points of a name of letters only, in whose parts words are known."""
 _FARTHEST = 9
@@ -52,6 +62,16 @@ class Handle(NamedTuple):
     start: int
     end: int
     rule: str
+
+
+def _theirs(t: Tokens, place: Place) -> bool:
+    return owner(t, place.first, place.last, signed=place.signed) is Owner.THEIRS
+
+
+def _in_prose(t: Tokens, place: Place) -> bool:
+    """Whether a word that gives nothing stands right before a name."""
+    i = place.first
+    return i > 0 and t.gaps[i] == " " and not t.roles[i - 1] & _SPEAKS and bool(t.roles[i - 1] & _PROSE)
 
 
 def _forward(text: Text, mention: Mention) -> Place | None:
@@ -98,26 +118,48 @@ def _forward(text: Text, mention: Mention) -> Place | None:
             i += 1
             continue
         place = text.place(i, mention.platform)
-        return place and _bound(t, mention, place, base + joint, joint, asked)
+        return place and _bound(text, mention, place, base + joint, joint, asked)
     return None
 
 
-def _bound(t: Tokens, mention: Mention, place: Place, points: int, joint: int, asked: bool) -> Place | None:
+def _bound(text: Text, mention: Mention, place: Place, points: int, joint: int, asked: bool) -> Place | None:
     """The name with all its points when they are enough. `asked`: a sentence ended before it."""
+    t = text.t
     leads = mention.first == 0 or GAPS[t.gaps[mention.first]].ends or "\n" in t.gaps[mention.first]
     lead = leads and not mention.sure and place.points >= _WORDLIKE
-    if place.points + points + lead < _ENOUGH or (place.points == DOTTED and joint < 2):
+    if place.points + points + lead < _ENOUGH or (place.points == DOTTED and joint < _POINTED):
         return None
-    if not joint and t.gaps[place.last] == " " and place.last < len(t.words):
-        # "snapchat dysmorphia is real": more is said of the word, and nobody gave anything.
-        said_of = t.roles[place.last] & COPULA and not gives(t, mention.first)
-        if place.points < _WORDLIKE or (place.points == _WORDLIKE and said_of):
-            return None
+    if place.points < STRONG and _may_be_prose(text, mention, place, joint):
+        return None
     if asked and not place.signed and place.points < STRONG:
+        ends = place.last == len(t.words)
+        name = t.text[place.start : place.end]
+        if not (ends and t.all_roles & GIVE and put_together(name)):
+            return None
+    if possessed(t, mention.first) or (place.signed and _theirs(t, place)):
         return None
-    if place.signed and third_party(t, mention.first, True):
-        return None
+    if place.signed and not leads and t.gaps[mention.first] == " " and text.latin > _FEW_WORDS:
+        if gives_nothing(t, mention.first, place.last):
+            return None
     return place._replace(points=points + place.points)
+
+
+def _may_be_prose(text: Text, mention: Mention, place: Place, joint: int) -> bool:
+    """Whether a name that might be a word goes on with the sentence ("snapchat dysmorphia is real")."""
+    t = text.t
+    name = t.text[place.start : place.end]
+    english = languages(t.words)[0] == "en"
+    goes_on = place.last < len(t.words) and t.gaps[place.last] == " "
+    made = put_together(name, NAME | ORDINARY if english or not goes_on else NAME)
+    if joint < _POINTED and inflected(name, t) and not (joint and put_together(name)):
+        return True
+    given = gives(t, mention.first) or any(
+        roles & (OWN | ME | AM | GIVE) for roles in t.roles[mention.last : place.first]
+    )
+    if goes_on and (not joint or t.gaps[place.first] == ", "):
+        return bool(t.roles[place.last] & COPULA and not given) or not made
+    others = text.latin - (mention.last - mention.first) - (place.last - place.first)
+    return not (joint or made or given or others <= 0)
 
 
 def _backward(text: Text, mention: Mention) -> Place | None:
@@ -152,11 +194,19 @@ def _backward(text: Text, mention: Mention) -> Place | None:
         points += 2
     elif text.latin <= _FEW_WORDS:
         points += 1
+    name = t.text[place.start : place.end]
+    if not given and _in_prose(t, place) and (place.points < STRONG or numbered(name)):
+        return None
     if place.points < (1 if given and joined else 2) or points < _ENOUGH:
         return None
     if loose and not joined and place.points < (2 if text.latin <= _NOTHING_ELSE else STRONG):
         return None
-    return None if third_party(t, i, place.signed) and not gives(t, i) else place._replace(points=points)
+    if something_else(text, place) or _theirs(t, place):
+        return None
+    if place.signed and text.latin > _FEW_WORDS and not text.apart(place.first, mention.last):
+        if gives_nothing(t, place.first, mention.last):
+            return None
+    return place._replace(points=points)
 
 
 def _marked(text: Text, found: Sequence[Mention]) -> tuple[Place, Mention] | None:
@@ -172,8 +222,10 @@ def _marked(text: Text, found: Sequence[Mention]) -> tuple[Place, Mention] | Non
         if t.roles[i] & ORDINARY and t.gaps[i + 1][:1] not in ("_", ".") and not text.signed(i):
             continue
         looks -= 1
-        place = text.place(i) if looks >= 0 else None
+        place = text.place(i, found[0].platform) if looks >= 0 else None
         if place is None:
+            continue
+        if something_else(text, place):
             continue
         last = place.last == len(t.words)
         before = i and (
@@ -185,25 +237,36 @@ def _marked(text: Text, found: Sequence[Mention]) -> tuple[Place, Mention] | Non
         if (
             (place.signed or before)
             and place.points >= (STRONG if place.signed else 2)
-            and not (place.signed and third_party(t, i, True))
+            and not (place.signed and _theirs(t, place))
+            and (
+                place.points >= STRONG
+                or (
+                    put_together(name := t.text[place.start : place.end], NAME | ORDINARY)
+                    and not inflected(name, t)
+                )
+            )
         ):
             return place, min(found, key=lambda m: abs(m.first - i))
-        if place.points >= STRONG and not place.signed:
+        if place.points >= STRONG and not place.signed and not (_in_prose(t, place) and numbered(t.words[i])):
             strong.append(place)
-    if len(strong) == 1 and not third_party(t, strong[0].first, False):
-        nearest = min(found, key=lambda m: abs(m.first - strong[0].first))
-        if nearest.sure or t.all_roles & GIVE or text.latin <= _FEW_WORDS:
-            return strong[0], nearest
+    if len(strong) != 1:
+        return None
+    (place,) = strong
+    whose = owner(t, place.first, place.last, signed=False)
+    if whose is Owner.OURS or (
+        whose is Owner.UNSAID and (text.latin <= _FEW_WORDS or text.apart(place.first, place.last))
+    ):
+        return place, min(found, key=lambda m: abs(m.first - place.first))
     return None
 
 
 def _bare(text: Text) -> Place | None:
     """A lone "@name" in a message that says little else."""
     marked = [i for i in range(len(text.t.words)) if text.signed(i) and i not in text.taken]
-    if len(marked) != 1 or third_party(text.t, marked[0], True):
+    if len(marked) != 1:
         return None
     place = text.place(marked[0])
-    if place is None:
+    if place is None or _theirs(text.t, place):
         return None
     return place if place.points >= STRONG + 2 or (place.points >= 3 and text.latin <= 3) else None
 

@@ -31,8 +31,10 @@ ORDINARY, NAME = 1 << 0, 1 << 1
 SURE, MAYBE, PHRASE = 1 << 2, 1 << 3, 1 << 4
 """Names a platform, surely or perhaps; begins a name of several words."""
 LABEL, COPULA, FILLER, GIVE, ON = 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9
-OTHERS, OWN = 1 << 10, 1 << 11
 """Roles in giving a handle: see data/handle_context.toml."""
+OTHERS, THEIRS, CREDIT, PUBLIC = 1 << 10, 1 << 12, 1 << 33, 1 << 34
+OWN, AM, ME, ANNOUNCE = 1 << 11, 1 << 35, 1 << 36, 1 << 37
+"""What says whose account it is: see data/handle_context.toml."""
 DIGITS, MIXED, NUMERAL, FUSED, MANY = 1 << 13, 1 << 14, 1 << 15, 1 << 16, 1 << 17
 """All digits; letters and digits; a digit word; several without spaces; begins one of several words."""
 SIGN, JOINER, SUFFIX = 1 << 18, 1 << 19, 1 << 20
@@ -71,7 +73,7 @@ PUBLIC_ACCOUNTS = words("public_accounts.txt")
 ANYWHERE_PHRASES = [tuple(fold(p).split()) for p in table("phrases.toml")["anywhere"]]
 
 _KEPT = 50_000
-_LONGEST_KEPT = 20
+_LONGEST_KEPT, _LONGEST_JUDGED = 20, 40
 _SHORTEST_CUT = 5
 _HANDLE_ROLES = {
     "label": LABEL,
@@ -80,7 +82,13 @@ _HANDLE_ROLES = {
     "give": GIVE,
     "on": ON,
     "others": OTHERS,
+    "theirs": THEIRS,
+    "credit": CREDIT,
+    "public": PUBLIC,
     "own": OWN,
+    "am": AM,
+    "me": ME,
+    "announce": ANNOUNCE,
 }
 _PHONE_ROLES = {"contact": CONTACT, "other": OTHER, "reverse": REVERSE, "local": LOCAL}
 
@@ -163,8 +171,8 @@ def _judge(word: str) -> int:
         return _foreign(word)
     if not word.isalpha():
         roles = MIXED | LATIN
-        if named(word):
-            roles |= SURE
+        if (name := named(word)) is not None:
+            roles |= SURE if name[1] else MAYBE
         if leet_numeral(word):
             roles |= NUMERAL
         return roles
@@ -172,11 +180,16 @@ def _judge(word: str) -> int:
         parts = fused(word)
         if parts and len(parts) > 1:
             return FUSED | LATIN
-    if len(word) > 3 and any(short in ENGLISH or short in _CHAT["en"] for short in squeezed(word)):
-        return ORDINARY | LATIN
+    if len(word) > _LONGEST_JUDGED:
+        return LATIN
     if _inflected(word):
         return ORDINARY | LATIN
-    return LATIN
+    name = named(word)
+    if name:
+        return LATIN | (SURE if name[1] else MAYBE)
+    if len(word) > 3 and any(short in ENGLISH or short in _CHAT["en"] for short in squeezed(word)):
+        return ORDINARY | LATIN
+    return LATIN | _compounded(word)
 
 
 _SUFFIXES = (
@@ -231,7 +244,25 @@ _PREFIXES = (
     "ultra",
     "mega",
 )
-_SHORTEST_STEM = 4
+_SHORTEST_STEM, _SHORTEST_PART = 4, 4
+_COMPOUNDS = tuple(table("phone_context.toml")["compounds"].split())
+
+
+def _compounded(word: str) -> int:
+    """`OTHER` for a word put together of a word and one that says that a number is no phone's."""
+    if word.endswith(_COMPOUNDS):
+        return OTHER
+    for k in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
+        first, second = ROLES_LISTED.get(word[:k], 0), ROLES_LISTED.get(word[k:], 0)
+        either = first | second
+        if (
+            either & OTHER
+            and not either & CONTACT
+            and first & (ORDINARY | OTHER)
+            and second & (ORDINARY | OTHER)
+        ):
+            return OTHER
+    return 0
 
 
 def _inflected(word: str) -> bool:
@@ -267,7 +298,9 @@ class _Roles(dict[str, int]):
         return roles
 
 
-ROLES: Mapping[str, int] = _Roles(_roles())
+ROLES_LISTED: Mapping[str, int] = _roles()
+"""Roles of listed words only."""
+ROLES: Mapping[str, int] = _Roles(ROLES_LISTED)
 
 
 def _by_language() -> dict[str, tuple[str, ...]]:

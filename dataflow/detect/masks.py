@@ -65,7 +65,26 @@ _MEASURES = frozenset(table("phrases.toml")["units"]) | frozenset(
         "w",
     ]
 )
+_IBAN: dict[str, int] = table("phone_context.toml")["iban"]
+_FOUR, _MOST_GROUPS, _FEWEST_IN_FOURS = 4, 10, 15
 _LINK = re.compile(r"[a-z0-9-]{1,40}\.(?:[a-z]{2,12}\.)?[a-z]{2,12}/[^\s]*")
+
+
+def _iban(t: Tokens, i: int) -> int:
+    """Where the account number that token i begins ends, or 0."""
+    word = t.words[i]
+    length = _IBAN.get(word[:2])
+    if length is None or not word[2:4].isdigit():
+        return 0
+    size, fours = len(word), len(word) == _FOUR
+    for k in range(i + 1, min(i + _MOST_GROUPS, len(t.words))):
+        if size >= length or t.gaps[k] not in (" ", "-"):
+            return t.ends[k - 1] if size == length or (fours and size >= _FEWEST_IN_FOURS) else 0
+        size += len(t.words[k])
+        fours = fours and len(t.words[k]) <= _FOUR
+    return (
+        t.ends[min(i + _MOST_GROUPS, len(t.words)) - 1] if size == length or size >= _FEWEST_IN_FOURS else 0
+    )
 
 
 def masked(t: Tokens) -> list[tuple[int, int, str]]:
@@ -76,6 +95,10 @@ def masked(t: Tokens) -> list[tuple[int, int, str]]:
     for i in [i for i, roles in enumerate(t.roles) if roles & _FIGURES][:_MOST]:
         start = t.starts[i]
         if start < covered:
+            continue
+        if t.roles[i] & MIXED and (end := _iban(t, i)):
+            covered = end
+            found.append((start, end, "iban"))
             continue
         gap, after = t.gaps[i], t.gaps[i + 1]
         sign = _SIGN.search(gap)

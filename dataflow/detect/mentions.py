@@ -90,9 +90,9 @@ def mentions(t: Tokens) -> list[Mention]:
                 found.append(Mention(platform, i, passed, True))
                 continue
         if roles & (SURE | MAYBE):
-            platform = named(t.words[i]) or ""
-            if platform and not _joined(t, i):
-                found.append(Mention(platform, i, i + 1, bool(roles & SURE)))
+            name = named(t.words[i])
+            if name and not _joined(t, i):
+                found.append(Mention(name[0], i, i + 1, bool(roles & SURE)))
         elif roles & POINTED and t.gaps[i + 1].strip()[:1] in _POINTS and not _joined(t, i):
             found.append(Mention(PLATFORMS.pointed[t.words[i]], i, i + 1, False))
         elif roles & BEGINNING and i + 1 < len(t.words):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from string import ascii_lowercase
 
 _VOWELS = "aeiou"
+_LONG = 8
 _SOUNDS = {
     "c": "ks",
     "k": "cq",
@@ -32,11 +32,25 @@ def misspellings(word: str) -> Iterator[str]:
             yield word[:i] + other + word[i + 1 :]
 
 
-def substitutions(word: str) -> Iterator[str]:
-    """One letter mistaken for any other."""
-    for i in range(len(word)):
-        for other in ascii_lowercase:
-            yield word[:i] + other + word[i + 1 :]
+def near(word: str, name: str) -> bool:
+    """Whether a slip (two in a name of eight letters or more) is between them: a letter dropped, added, changed,
+    or two swapped.
+    """
+    most = 2 if len(name) >= _LONG else 1
+    letters = set(name)
+    if abs(len(word) - len(name)) > most or sum([letter not in letters for letter in word]) > most:
+        return False
+    before: list[int] = []
+    row = [*range(len(name) + 1)]
+    for i, letter in enumerate(word, 1):
+        last, row, older = row, [i], before
+        for j, other in enumerate(name, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == name[j - 2] and other == word[i - 2]:
+                cost = min(cost, older[j - 2] + 1)
+            row.append(cost)
+        before = last
+    return row[-1] <= most
 
 
 def squeezed(word: str) -> Iterator[str]:

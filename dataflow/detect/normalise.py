@@ -2,7 +2,8 @@
 
 Lower case; compatibility forms (full-width, styled, circled, superscript) and digits of every script folded;
 accents of Latin, Greek and Cyrillic letters, zero-width characters and keycap frames dropped; look-alikes
-of Latin letters folded, but only inside words that are otherwise Latin, so that other scripts stay whole.
+of Latin letters folded, but only inside words that are otherwise Latin, so that other scripts stay whole; and of
+Cyrillic ones inside words that are otherwise Cyrillic.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from dataflow.detect.data import table
 
 _LOOKALIKES: Mapping[str, Mapping[str, str]] = table("lookalikes.toml")
 _MIXED = str.maketrans(dict(_LOOKALIKES["mixed"]))
+_LOOSE = str.maketrans(dict(_LOOKALIKES["loose"]))
+_MIXED_CYRILLIC = str.maketrans(dict(_LOOKALIKES["cyrillic"]))
 _ALWAYS = _LOOKALIKES["always"]
 _LATIN = re.compile(r"[a-z]")
 _IN_DOUBT = re.compile(r"[α-ωа-џѐ-ԯ]")
@@ -140,8 +143,14 @@ def plain_form(text: str) -> str:
 def _unmixed(word: re.Match[str]) -> str:
     text = word[0]
     latin, greek, cyrillic = _LATIN.search(text), _GREEK.search(text), _CYRILLIC.search(text)
-    mixed = (latin and (greek or cyrillic)) or (greek and cyrillic)
-    return text.translate(_MIXED) if mixed else text
+    if not ((latin and (greek or cyrillic)) or (greek and cyrillic)):
+        return text
+    plain = text.translate(_MIXED)
+    if cyrillic and not greek and not plain.isascii():
+        other = text.translate(_MIXED_CYRILLIC)
+        if len(_CYRILLIC.findall(text)) > len(_LATIN.findall(text)) and not _LATIN.search(other):
+            return other
+    return plain.translate(_LOOSE)
 
 
 def _parts(text: str) -> list[str]:

@@ -33,6 +33,12 @@ class Known(NamedTuple):
     valid: bool
 
     @property
+    def trunk(self) -> bool:
+        """Whether it is written with a zero before it at home."""
+        written: str = rphonenumbers.format_number(self.parsed, rphonenumbers.PhoneNumberFormat.NATIONAL)
+        return written.startswith(("0", "(0")) and not self.parsed.italian_leading_zero
+
+    @property
     def toll_free(self) -> bool:
         """Whether it is free or costs extra to call: nobody's own number, but a service's."""
         return int(rphonenumbers.number_type(self.parsed)) in _TOLL_FREE

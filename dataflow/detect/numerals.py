@@ -144,7 +144,17 @@ def _half_written(numerals: Mapping[str, Numeral]) -> Iterator[tuple[str, Numera
 
 
 NUMERALS = _with_misspellings(LISTED)
-for _word, _numeral in _half_written(_language("en", _LEXICON["en"])):
+MISSPELT_DIGITS = {
+    slip: NUMERALS[slip]
+    for language in sorted(_MAIN)
+    for word, numeral in _language(language, _LEXICON[language]).items()
+    if len(numeral.digits) == 1 and word.isascii()
+    for slip in misspellings(word)
+    if slip in NUMERALS and slip not in LISTED
+}
+"""Slips of the pen in the ten digits of the main languages."""
+HALF_WRITTEN = dict(_half_written(_language("en", _LEXICON["en"])))
+for _word, _numeral in HALF_WRITTEN.items():
     NUMERALS.setdefault(_word, _numeral)
 for _word, _numeral in PLURALS.items():
     NUMERALS.setdefault(_word, _numeral)
@@ -182,6 +192,6 @@ def fused(word: str) -> list[tuple[int, int, str]] | None:
 
 def leet_numeral(token: str) -> Numeral | None:
     """A numeral with some letters written as digits ("s3ven"), or None."""
-    if not 2 < len(token) <= _LONGEST_LEET:
+    if not 2 < len(token) <= _LONGEST_LEET or sum(map(str.isalpha, token)) < 2:
         return None
     return NUMERALS.get(unleet(token)) or NUMERALS.get(unleet(token.replace("1", "l")))

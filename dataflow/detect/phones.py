@@ -8,11 +8,14 @@ from itertools import islice, pairwise
 from typing import NamedTuple
 
 from dataflow.detect.context import near, spoken_of_a_service
-from dataflow.detect.digits import Atom, Run, runs
+from dataflow.detect.data import table
+from dataflow.detect.digits import Atom, Run, apart, runs
 from dataflow.detect.lexicon import (
+    ANNOUNCE,
     DIGITS,
     LOCAL,
     MANY,
+    ME,
     MIXED,
     NUMBERLIKE,
     NUMERAL,
@@ -30,9 +33,10 @@ _CURRENCY = re.compile(r"[$€£¥₹₽₺₱][ (]{0,2}$")
 _LISTING = re.compile(r"[,;&a-z]")
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
-_MOST_PIECES, _MOST_SPANS = 12, 60
+_MOST_PIECES, _MOST_SPANS, _MOST_READINGS = 12, 60, 6
 _NANP = frozenset(("US", "CA"))
 _GROUPINGS = ([3, 3, 4], [1, 3, 3, 4])
+_COUNTS = frozenset(table("phone_context.toml")["counts"].split())
 _SHORT_TEXT, _ALONE, _WORD = 6, 3, 4
 
 
@@ -50,7 +54,7 @@ def _own(run: Run, t: Tokens) -> bool:
     if spoken_of_a_service(t):
         return False
     others = [*t.words[: run.first], *t.words[run.last :]]
-    return bool(t.all_roles & OWN) or all(
+    return bool(t.all_roles & (OWN | ME | ANNOUNCE)) or all(
         not w.isalpha() or len(w) < _WORD or w.startswith("ext") for w in others
     )
 
@@ -164,6 +168,8 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
             return veto("short, and nothing says that it is for calling")
         if known.toll_free and not _own(run, t):
             return veto("a service's number")
+        if not (said or alone) and known.trunk and digits[0] != "0" and len(digits) <= known.national:
+            return veto("without its trunk prefix, and nothing says that it is for calling")
         return Phone(known.value, start, end, rule)
     if known and reader.region in _NANP and _grouped(run, t.text):
         return Phone(known.value, start, end, "phone_possible")
@@ -246,6 +252,8 @@ def _local(run: Run, t: Tokens, reader: Reader) -> Phone | None:
     digits = run.digits
     if reader.region not in _NANP or len(digits) != 7 or digits[0] in "01" or len(run.atoms) > 7:
         return None
+    if run.first and len(run.atoms) == 1 and t.words[run.first - 1] in _COUNTS:
+        return None
     if _counting(run.atoms) or len(set(digits)) < 3 or near(t, run.first, run.last) != "contact":
         return None
     written = [len(atom.digits) for atom in run.atoms] in ([3, 4], [7])
@@ -272,7 +280,7 @@ def phones(t: Tokens, region: str) -> list[Phone | Veto]:
     if not t.all_roles & NUMBERLIKE or _evidence(t) < _FEWEST:
         return []
     spans = runs(t, masked(t) if t.all_roles & (DIGITS | MIXED) else [])
-    if not spans or sum([len(run.digits) for run in spans]) < _FEWEST:
+    if not spans or sum([len((run.full or run).digits) for run in spans]) < _FEWEST:
         return []
     reader = Reader(region, t.words)
     found: list[Phone | Veto] = []
@@ -307,12 +315,23 @@ def _read(run: Run, t: Tokens, reader: Reader) -> Sequence[Phone | Veto]:
     if isinstance(verdict, Veto) and run.full:
         full = _decide(run.full, t, reader)
         verdict = verdict if isinstance(full, Veto) else full
+    if run.fills and (isinstance(verdict, Veto) or verdict.rule == "phone_possible"):
+        verdict = next(_otherwise(run, t, reader), verdict)
     if not isinstance(verdict, Veto):
         return [verdict]
     local = _local(run, t, reader)
     if local:
         return [local]
     return (not _games(run) and _from_pieces(run, t, reader)) or [verdict]
+
+
+def _otherwise(run: Run, t: Tokens, reader: Reader) -> Iterator[Phone]:
+    """What the run is when a number word stands alone that was read as a part of the one before ("forty two")."""
+    for token in run.fills[:_MOST_READINGS]:
+        other = apart(t, run, token)
+        phone = _decide(other, t, reader) if other else None
+        if isinstance(phone, Phone) and phone.rule != "phone_possible":
+            yield phone
 
 
 def _from_pieces(run: Run, t: Tokens, reader: Reader) -> list[Phone]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 
 from dataflow.detect.data import table, words
-from dataflow.detect.misspell import misspellings, substitutions, unleet
+from dataflow.detect.misspell import misspellings, near, unleet
 from dataflow.detect.normalise import fold, lookalike
 
-LONGEST_PHRASE = 4
-_SHORTEST_DOUBLED, _SHORTEST_MISSPELT, _SHORTEST_SUBSTITUTED = 3, 5, 7
-_SHORTEST_INFLECTED, _SHORTEST_WORD_INFLECTED = 5, 4
-_SHORTEST_LEET = 3
-_SHORTEST_DRAWN, _LONGEST_DRAWN = 4, 7
+_SHORTEST_DOUBLED, _SHORTEST_MISSPELT, _SHORTEST_NEAR = 3, 5, 6
+_SHORTEST_INFLECTED, _SHORTEST_WORD_INFLECTED, _SHORTEST_DRAWN = 5, 4, 4
+_SHORTEST_LEET, _SHORTEST_SPELT = 3, 5
+_PHRASES = table("phrases.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,21 @@ class Platforms:
     in_script: dict[str, str] = field(default_factory=dict)
     """Names in scripts that write without spaces, or glue endings on: found inside a word."""
     with_numbers: frozenset[str] = frozenset()
+    public: frozenset[str] = frozenset()
+    """Where most accounts that people name are not their own."""
+
+
+_ORDINARY = words("words_en.txt") | {
+    word for text in table("words_chat.toml").values() for word in text.split()
+}
 
 
 def _compile() -> Platforms:
     lexicon = table("platforms.toml")
-    found = Platforms(with_numbers=frozenset(p for p, entries in lexicon.items() if entries.get("number")))
-    ordinary = words("words_en.txt") | {
-        word for text in table("words_chat.toml").values() for word in text.split()
-    }
+    found = Platforms(
+        with_numbers=frozenset(p for p, entries in lexicon.items() if entries.get("number")),
+        public=frozenset(p for p, entries in lexicon.items() if entries.get("public")),
+    )
     for platform, entries in lexicon.items():
         for key, listed in (("names", found.names), ("words", found.words), ("phrases", found.words)):
             for name in map(fold, entries.get(key, ())):
@@ -59,60 +67,119 @@ def _compile() -> Platforms:
             found.domains[domain] = platform
     for name, platform in [(n, p) for n, p in found.names.items() if "i" in n and len(n) >= _SHORTEST_DRAWN]:
         found.names.setdefault(name.replace("i", "l"), platform)
-    listed_names = list(found.names.items())
     found.listed.extend(found.names)
-    listed_only = {*found.names, *found.words}
-    for name, platform in listed_names:
+    for name, platform in list(found.names.items()):
         if len(name) >= _SHORTEST_DOUBLED and name.isalpha():
             slips = [name[:i] + name[i:][:1] + name[i:] for i in range(len(name))]
             slips += misspellings(name) if len(name) >= _SHORTEST_MISSPELT else ()
-            slips += substitutions(name) if len(name) >= _SHORTEST_SUBSTITUTED else ()
             for slip in slips:
-                if slip not in ordinary and slip not in found.words:
+                if slip not in _ORDINARY and slip not in found.words:
                     found.names.setdefault(slip, platform)
-    for name, platform in listed_names:
-        for ending in map(fold, table("phrases.toml")["endings"]):
-            if len(name) >= _SHORTEST_INFLECTED and name + ending not in ordinary:
-                found.names.setdefault(name + ending, platform)
-    for listed in (found.names, found.words):
-        for name, platform in [
-            (n, p) for n, p in listed.items() if n in listed_only and len(n) >= _SHORTEST_DRAWN
-        ]:
-            for times in range(1, _LONGEST_DRAWN):
-                if name + name[-1] * times not in ordinary:
-                    listed.setdefault(name + name[-1] * times, platform)
-    for word, platform in list(found.words.items()):
-        for ending in map(fold, table("phrases.toml")["endings"]):
-            inflected = word + ending
-            taken = inflected in ordinary or inflected in found.names
-            if len(word) >= _SHORTEST_WORD_INFLECTED and not taken:
-                found.words.setdefault(inflected, platform)
+    for platform, entries in lexicon.items():
+        for phrase in [*_of_halves(*entries.get("halves", ("", ""))), *_spelt(entries.get("letters", ()))]:
+            found.phrases.setdefault(phrase, platform)
+            if len(word := "".join(phrase)) >= _SHORTEST_SPELT and word not in _ORDINARY:
+                found.names.setdefault(word, platform)
+    for base, endings in _PHRASES["playful"].items():
+        platform = found.names.get(base) or found.words[base]
+        for ending in endings.split():
+            if base + ending not in _ORDINARY:
+                found.names.setdefault(base + ending, platform)
     return found
 
 
+def _of_halves(first: str, second: str) -> Iterator[tuple[str, ...]]:
+    """Every word of the first after every word of the second."""
+    for a, b in product(first.split(), second.split()):
+        yield tuple(f"{a}_{b}".split("_"))
+
+
+def _spelt(names: list[str]) -> Iterator[tuple[str, ...]]:
+    """Short names by the names of their letters, at least one of them unmistakable."""
+    sure, weak = _PHRASES["letters"]["names"], _PHRASES["letters"]["weak"]
+    for name in names:
+        spelled = [[letter, *f"{sure[letter]} {weak.get(letter, '')}".split()] for letter in name]
+        for chosen in product(*spelled):
+            if any(said in sure[letter].split() for letter, said in zip(name, chosen, strict=True)):
+                yield tuple("_".join(chosen).split("_"))
+
+
 PLATFORMS = _compile()
-_IN_SCRIPT = re.compile("|".join(sorted(map(re.escape, PLATFORMS.in_script), key=len, reverse=True)))
+LONGEST_PHRASE = max(map(len, PLATFORMS.phrases))
+_SPACED = re.compile(r"[\u0370-\u052f\u0590-\u06ff]")
+_BY_LENGTH = sorted(PLATFORMS.in_script, key=len, reverse=True)
+_ALONE = "|".join(re.escape(name) for name in _BY_LENGTH if not _SPACED.match(name))
+_INFLECTED = "|".join(re.escape(name) for name in _BY_LENGTH if _SPACED.match(name) and len(name) > 2)
+_WHOLE = "|".join(re.escape(name) for name in _BY_LENGTH if _SPACED.match(name) and len(name) <= 2)
+_IN_SCRIPT = re.compile(
+    rf"({_ALONE})|(?<!\w)(?:[\u0590-\u06ff]{{1,3}})?({_INFLECTED})\w{{0,4}}(?!\w)|(?<!\w)({_WHOLE})(?!\w)"
+)
+"""Names in other scripts: anywhere in a word where no spaces are written, else with an ending, short ones alone."""
+_ENDINGS = frozenset(map(fold, _PHRASES["endings"]))
+_LONGEST_ENDING = max(map(len, _ENDINGS))
+_VOWELS = "aeiou"
+_TITLES: dict[str, list[str]] = {}
+"""Names by what may stand for their first letter."""
+for _name in (name for name in table("platforms.toml") if name in PLATFORMS.names):
+    for _first in _VOWELS if _name[0] in _VOWELS else _name[0]:
+        _TITLES.setdefault(_first, []).append(_name)
 
 
-def named(word: str) -> str | None:
-    """The platform that one word names, in whatever disguise a single word can have."""
-    lexicon = PLATFORMS
-    platform = lexicon.names.get(word) or lexicon.words.get(word) or lexicon.emoji.get(word)
-    if platform:
-        return platform
+def named(word: str) -> tuple[str, bool] | None:
+    """The platform that one word names, in whatever disguise a single word can have; and whether it is sure.
+
+    For words that no lexicon lists as anything else: it takes a slip of the pen or two for granted.
+    """
+    found = _listed(word)
+    if found:
+        return found
+    if word in PLATFORMS.emoji:
+        return PLATFORMS.emoji[word], False
     if not word.isascii():
         inside = _IN_SCRIPT.search(word)
         if inside:
-            return lexicon.in_script[inside[0]]
+            return PLATFORMS.in_script[inside[inside.lastindex or 0]], True
         plain = lookalike(word)
-        return (lexicon.names.get(plain) or lexicon.words.get(plain)) if plain else None
-    if word.isalpha() or len(word) < _SHORTEST_LEET:
+        return _listed(plain) if plain else None
+    if word.isalpha():
+        return _inflected(word) or _near(word)
+    if len(word) < _SHORTEST_LEET:
         return None
     for letters in (unleet(word), unleet(word.replace("1", "l"))):
         if letters.isalpha() and len(letters) >= _SHORTEST_LEET:
-            platform = lexicon.names.get(letters) or (
-                lexicon.words.get(letters) if len(letters) > 3 else None
-            )
-            if platform:
-                return platform
+            found = _listed(letters) or (_inflected(letters) if len(letters) > _SHORTEST_INFLECTED else None)
+            if found and (found[1] or len(letters) > _SHORTEST_LEET):
+                return found[0], True
+    return None
+
+
+def _listed(word: str) -> tuple[str, bool] | None:
+    platform = PLATFORMS.names.get(word)
+    if platform:
+        return platform, True
+    platform = PLATFORMS.words.get(word)
+    return (platform, False) if platform else None
+
+
+def _inflected(word: str) -> tuple[str, bool] | None:
+    """A name with an ending, or drawn out ("instagramim", "snaaap" is listed, "snapppp")."""
+    if word[-2:] == word[-1:] * 2:
+        drawn = word.rstrip(word[-1])
+        for base in (drawn + word[-1], drawn):
+            if len(base) >= _SHORTEST_DRAWN and (found := _listed(base)):
+                return found
+    for size in range(1, min(_LONGEST_ENDING, len(word) - _SHORTEST_WORD_INFLECTED) + 1):
+        if word[-size:] in _ENDINGS:
+            found = _listed(word[:-size])
+            if found and len(word) - size >= (_SHORTEST_INFLECTED if found[1] else _SHORTEST_WORD_INFLECTED):
+                return found
+    return None
+
+
+def _near(word: str) -> tuple[str, bool] | None:
+    """A platform's own name with a slip or two."""
+    if len(word) >= _SHORTEST_NEAR:
+        for name in _TITLES[word[0]] if word[0] in _TITLES else ():
+            if len(name) >= _SHORTEST_NEAR and near(word, name):
+                return PLATFORMS.names[name], True
     return None

@@ -2,8 +2,8 @@
 
 Most chat holds none. The whole batch is one string of bytes: folded, its punctuation blanked, and searched
 once for every trigger by an Aho-Corasick automaton, so that a text without any costs no Python at all.
-Triggers weigh: a platform's name is enough by itself, digits and number words must add up to a number. Signs
-("@", a link) and digits among letters get a second look, of the one text.
+Triggers weigh: a platform's name is enough by itself, digits and number words must add up to a number. What may
+be a name misspelt, a link, or letters with signs among them gets a second look, of the one word.
 """
 
 from __future__ import annotations
@@ -13,21 +13,26 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, combinations, compress, count, product
-from operator import add
+from operator import add, not_
 from string import ascii_lowercase, digits
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import ANYWHERE_PHRASES, ENGLISH, MAYBE, ORDINARY, ROLES, SURE
+from dataflow.detect.lexicon import ANYWHERE_PHRASES, COMMON, ENGLISH, MAYBE, ORDINARY, ROLES, SURE
 from dataflow.detect.misspell import unleet
 from dataflow.detect.normalise import fold, plain_form
-from dataflow.detect.numerals import CHARACTERS, LISTED, NUMERALS, SIGNS
+from dataflow.detect.numerals import CHARACTERS, HALF_WRITTEN, LISTED, MISSPELT_DIGITS, SIGNS
 from dataflow.detect.platforms import PLATFORMS
 
 _FEWEST_DIGITS = 7
 _ENOUGH, _SURELY = 5, 100
-_SHORTEST_RAW, _SHORTEST_SQUEEZED, _MOST_LEET = 4, 7, 6
+_LOOK, _LINK, _CHUNK = -100, 1, 2
+"""Not weights, but that a second look is needed."""
+_SHORTEST_RAW, _SHORTEST_SQUEEZED, _SHORTEST_LOOKED, _SHORTEST_NEAR, _FRAGMENT = 4, 7, 4, 8, 4
+_LONGEST_DOMAIN, _LONGEST_WORD = 24, 32
+_DOTS = frozenset(b".,")
+_KEPT, _LONGEST_KEPT = 20_000, 20
 _LETTERS_AS_DIGITS = {"o": "0", "i": "1", "l": "1", "e": "3", "a": "4", "s": "5", "t": "7", "b": "8"}
 _BREAK = "\x1e"
 _APART = f" {_BREAK} "
@@ -49,7 +54,7 @@ def _spelt() -> Iterator[str]:
 
 def _leet(name: str) -> Iterator[str]:
     """A name with some of its letters written as digits."""
-    places = [i for i, letter in enumerate(name) if letter in _LETTERS_AS_DIGITS][:_MOST_LEET]
+    places = [i for i, letter in enumerate(name) if letter in _LETTERS_AS_DIGITS]
     for size in range(1, len(places) + 1):
         for chosen in combinations(places, size):
             yield "".join(_LETTERS_AS_DIGITS[c] if i in chosen else c for i, c in enumerate(name))
@@ -67,15 +72,16 @@ def _triggers() -> dict[str, int]:
     for name in table("platforms.toml").values():
         leetable = [*name.get("names", ()), *(w for w in name.get("words", ()) if len(w) > 3)]
         for word in (fold(w) for w in leetable if w.isascii() and w.isalpha()):
-            weights.update((f" {leet} ", _SURELY) for leet in _leet(word))
+            if len(word) < _SHORTEST_SQUEEZED:
+                weights.update((f" {leet} ", _SURELY) for leet in _leet(word))
     for sign in [*PLATFORMS.emoji, *PLATFORMS.in_script]:
         weights[sign] = _SURELY
-    for word, numeral in NUMERALS.items():
+    for word, numeral in [*LISTED.items(), *HALF_WRITTEN.items(), *MISSPELT_DIGITS.items()]:
         raw = word in CHARACTERS or not (word.isascii() or word[0] < "\u0590")
         long = word in LISTED and len(word) >= _SHORTEST_RAW and not numeral.weak
         if raw or (long and word not in ENGLISH):
             weights.setdefault(word, min(2, len(numeral.digits)))
-        else:
+        elif not numeral.weak or word not in COMMON:
             weights.setdefault(f" {word} ", 1)
     for word in ("zero", "three", "four", "five", "seven", "eight", "nine"):
         weights.pop(f" {word} ", None)
@@ -86,6 +92,15 @@ def _triggers() -> dict[str, int]:
     for a, b in product(ascii_lowercase + digits, repeat=2):
         if not (a in digits and b in digits) and a + b not in _SHORT_FORMS:
             weights.setdefault(f" {a} {b} ", 3)
+    for name in [*PLATFORMS.listed, *PLATFORMS.words]:
+        if len(name) >= _SHORTEST_LOOKED:
+            weights.setdefault(f" {name}", _LOOK)
+    for name in (
+        name for name in table("platforms.toml") if name in PLATFORMS.names and len(name) >= _SHORTEST_NEAR
+    ):
+        for k in range(len(name) - _FRAGMENT + 1):
+            if name[k : k + _FRAGMENT] not in ENGLISH:
+                weights.setdefault(name[k : k + _FRAGMENT], _LOOK)
     return weights
 
 
@@ -105,28 +120,43 @@ _BLANK = bytes(
     code if code >= 128 or chr(code).isalnum() or code == ord(_BREAK) else ord(" ") for code in range(256)
 )
 _NO_DIGIT = bytes(code for code in range(256) if code not in b"0123456789\x1e")
-_NO_LETTER = bytes(code for code in range(128) if not chr(code).isalpha() and code != ord(_BREAK))
-_SIGN = re.compile(
-    rb"[@#/$|!](?:(?<=@)(?= ?[a-z0-9_:])|(?<=#)(?= ?[0-9]{4})|(?<=[a-z]/)(?= ?[a-z0-9@~$+_#])"
-    rb"|(?<=[a-z] /)(?= ?[a-z0-9@~$+_#])|(?<=[a-z0-9][!$@|])(?=[a-z0-9])|(?<=[!$|])(?=[a-z]))"
-)
+_UNLEET = bytes.maketrans(b"0134578", b"oieastb")
+_NO_LETTER = bytes(code for code in range(128) if not chr(code).isalpha() and code not in b"0134578\x1e")
 _LEET = re.compile(rb"[0-9][oilszbgq]|[oilszbgq][0-9]")
 _LEET_RUN = re.compile(rb"(?:[0-9oilszbgqaet] {0,2}){10}|[0-9oilszbgq]{7}")
-_LITERAL = BytesAhoCorasick(
-    [b"live:", b"tel:", b"sms:", b"number=", b"phone="]
-    + [f" {word}{mark}".encode() for word in PLATFORMS.pointed for mark in (":", " :", " =", " -", "=", "-")]
-    + [f".{ending}".encode() for ending in ("com", "net", "org", "io", "me", "gg", "ee", "edu", "co.")]
-    + [
-        f"{mark}{word}".encode()
-        for mark in "([{<"
-        for name in ("dot", "at", "underscore")
-        for word in sorted(
-            {fold(w) for text in _SPELLING[name].values() for w in text.split()} | {".", "@", "_"}
-        )
-    ],
-    implementation=Implementation.DFA,
-)
-"""What is worth a look where it stands in the text as it is."""
+_LETTERS, _FIGURES = ascii_lowercase, digits
+_CHOSEN = f"{_LETTERS}{_FIGURES}_"
+
+
+def _signs() -> dict[str, int]:
+    """What to look for in the text as it is: signs that may make a contact, and whether they need a look."""
+    found = {f"{sign}{gap}{char}": _LINK for sign in "/" for gap in ("", " ") for char in f"{_CHOSEN}@~$+#"}
+    found |= {f"{sign}{letter}": _CHUNK for sign in "!$|" for letter in _LETTERS}
+    found |= {
+        f"{letter}{sign}{figure}": _CHUNK for sign in "!$|" for letter in _LETTERS for figure in _FIGURES
+    }
+    found |= {f"_{char}": _SURELY for char in f"{_LETTERS}{_FIGURES}"}
+    found |= {f"@{gap}{char}": _SURELY for gap in ("", " ") for char in f"{_CHOSEN}:"}
+    found |= {f"#{gap}{figure}": _SURELY for gap in ("", " ") for figure in _FIGURES}
+    marks = (":", " :", " =", " -", "=", "-")
+    said = [
+        "live:",
+        "tel:",
+        "sms:",
+        "number=",
+        "phone=",
+        *(f" {w}{mark}" for w in PLATFORMS.pointed for mark in marks),
+    ]
+    said += [f".{ending}" for ending in ("com", "net", "org", "io", "me", "gg", "ee", "edu", "co.")]
+    for name in ("dot", "at", "underscore"):
+        spelt = {fold(w) for text in _SPELLING[name].values() for w in text.split()} | {".", "@", "_"}
+        said += [f"{mark}{word}" for mark in "([{<" for word in spelt]
+    return found | dict.fromkeys(said, _SURELY)
+
+
+_SIGN = _signs()
+_LITERAL = BytesAhoCorasick([sign.encode() for sign in _SIGN], implementation=Implementation.DFA)
+_SIGNED = list(_SIGN.values())
 
 
 def suspects(texts: Sequence[str | None]) -> list[int]:
@@ -140,10 +170,12 @@ def suspects(texts: Sequence[str | None]) -> list[int]:
     lines = blank.split(b"\x1e")
     if len(lines) != len(texts):
         return [i for i, text in enumerate(texts) if text]
-    ends = _ends(lines)
+    ends = [*map(add, accumulate(map(len, lines)), count(1))]
     weights: defaultdict[int, int] = defaultdict(int)
     for trigger, start, _ in _AUTOMATON.find_matches_as_indexes(blank, overlapping=True):
-        weights[bisect_right(ends, start)] += _WEIGHT[trigger]
+        weight = _WEIGHT[trigger]
+        if weight > 0 or _names(blank, start):
+            weights[bisect_right(ends, start)] += abs(weight)
     figures = [*map(len, plain.translate(None, _NO_DIGIT).split(b"\x1e"))]
     for line in [*compress(count(), figures)]:
         size = figures[line]
@@ -153,27 +185,64 @@ def suspects(texts: Sequence[str | None]) -> list[int]:
             or (size > 1 and _LEET.search(lines[line]) and _LEET_RUN.search(lines[line]))
         ):
             weights[line] = _SURELY
-    for line, chunk in _signed(plain, ends):
-        if weights.get(line, 0) < _ENOUGH and (chunk is None or _named(chunk)):
-            weights[line] = _SURELY
-    squeezed = blank.translate(None, _NO_LETTER)
+    for sign, start, end in _LITERAL.find_matches_as_indexes(plain):
+        kind = _SIGNED[sign]
+        if kind == _SURELY or (_links(plain, start) if kind == _LINK else _disguised(plain, end)):
+            weights[bisect_right(ends, start)] = _SURELY
+    squeezed = blank.translate(_UNLEET, _NO_LETTER)
     hits = _SQUEEZED.find_matches_as_indexes(squeezed)
     if hits:
-        short = _ends(squeezed.split(b"\x1e"))
+        short = [*map(add, accumulate(map(len, squeezed.split(b"\x1e"))), count(1))]
         for _, start, _ in hits:
             weights[bisect_right(short, start)] = _SURELY
     return sorted([line for line, weight in weights.items() if weight >= _ENOUGH and texts[line]])
 
 
-def _ends(lines: list[bytes]) -> list[int]:
-    """Where each line ends, its separator included."""
-    return [*map(add, accumulate(map(len, lines)), count(1))]
+def _word(text: bytes, at: int) -> bytes:
+    """The word, between spaces, that `at` lies in or begins before; what is longer than any name is cut."""
+    first = text.rfind(b" ", max(0, at - _LONGEST_WORD), at) + 1 or max(0, at - _LONGEST_WORD)
+    last = text.find(b" ", at, at + _LONGEST_WORD)
+    return text[first : last if last >= 0 else at + _LONGEST_WORD]
+
+
+def _names(blank: bytes, start: int) -> bool:
+    """Whether the word that a fragment begins in, or before, names a platform."""
+    return bool(ROLES[_word(blank, start + 1).decode("utf-8", "replace")] & (SURE | MAYBE))
+
+
+def _links(plain: bytes, slash: int) -> bool:
+    """Whether what stands before a slash may be a domain, or "u"."""
+    before = plain[max(0, slash - _LONGEST_DOMAIN) : slash].rstrip()
+    return before.endswith(b" u") or not _DOTS.isdisjoint(before) or b" dot" in before
+
+
+def _disguised(plain: bytes, end: int) -> bool:
+    """Whether a word with signs for letters names a platform."""
+    word = unleet(_word(plain, end - 1).decode("utf-8", "replace").strip(".,:?\"'"))
+    return bool(ROLES[word] & (SURE | MAYBE))
+
+
+_OTHER = re.compile(r"(?<!\w)[a-zA-Z0-9_]*+[^\x00-\x7f][^\s\x1e]*+")
+"""A word with characters that are not ASCII."""
+
+
+class _Forms(dict[str, str]):
+    """Words in their normal form, worked out when first met; kept up to a bound, those with figures never."""
+
+    def __missing__(self, word: str) -> str:
+        form = plain_form(word)
+        if len(self) < _KEPT and len(word) <= _LONGEST_KEPT and not any(map(str.isdigit, form)):
+            self[word] = form
+        return form
+
+
+_FORMS = _Forms()
 
 
 def _folded(texts: list[str]) -> list[str]:
     """The texts, those in other than ASCII characters in their normal form."""
-    others = [*compress(count(), [not ascii_only for ascii_only in map(str.isascii, texts)])]
-    folded = plain_form(_APART.join([texts[i] for i in others])).split(_APART)
+    others = [*compress(count(), map(not_, map(str.isascii, texts)))]
+    folded = _OTHER.sub(_form, _APART.join([texts[i] for i in others])).split(_APART)
     if len(folded) == len(others):
         texts = texts.copy()
         for i, text in zip(others, folded, strict=True):
@@ -181,24 +250,5 @@ def _folded(texts: list[str]) -> list[str]:
     return texts
 
 
-def _signed(plain: bytes, ends: list[int]) -> Iterator[tuple[int, bytes | None]]:
-    """Lines with a sign that may make a contact; with "!", "$" or "|" the word that it is in, else None."""
-    hit = _SIGN.search(plain)
-    while hit:
-        at, following = hit.span()
-        line = bisect_right(ends, at)
-        if hit[0] in b"@#/":
-            yield line, None
-            following = ends[line] if line < len(ends) else len(plain)
-        else:
-            start = plain.rfind(b" ", 0, at) + 1
-            yield line, plain[start : plain.find(b" ", at)]
-        hit = _SIGN.search(plain, following)
-    for _, start, _ in _LITERAL.find_matches_as_indexes(plain):
-        yield bisect_right(ends, start), None
-
-
-def _named(chunk: bytes) -> bool:
-    """Whether a word with signs for letters names a platform."""
-    word = unleet(chunk.decode("utf-8", "replace").strip(".,:?\"'"))
-    return bool(ROLES.get(word, 0) & (SURE | MAYBE))
+def _form(word: re.Match[str]) -> str:
+    return _FORMS[word[0]]

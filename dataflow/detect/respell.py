@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import SINGLE, SPELT
+from dataflow.detect.lexicon import AT, SINGLE, SPELT
 from dataflow.detect.misspell import unleet
 from dataflow.detect.normalise import Normal, fold
 from dataflow.detect.platforms import PLATFORMS
 from dataflow.detect.tokens import Tokens
 
-_SPELLING = table("handle_context.toml")
+_SPELLING, _PHRASES = table("handle_context.toml"), table("phrases.toml")
 
 
 def _any(name: str) -> str:
@@ -27,7 +27,8 @@ def _any(name: str) -> str:
 
 _DOT, _AT, _SLASH, _UNDERSCORE = _any("dot"), _any("at"), _any("slash"), _any("underscore")
 _SPACED = re.compile(
-    r"(?<![\w.@-])[a-z0-9](?P<gap>[-._*|~/+ ]|  |, | - | \. )[a-z0-9_](?:(?P=gap)[a-z0-9_])+(?![\w])"
+    r"(?<![\w.@-])[a-z0-9](?P<gap>[-_*|~/+, ]|  |, | [-*|/.] )[a-z0-9_.](?:(?P=gap)[a-z0-9_.])+(?![\w])|"
+    r"(?<![\w.@-])[a-z0-9](?P<dot>\.)[a-z0-9_](?:\.[a-z0-9_])+(?![\w])"
 )
 _SIGNED = re.compile(r"(?<![\w@.])[a-z0-9]{0,12}[!$@|][a-z0-9!$@|]{0,12}(?![\w.])")
 _BRACKETED = re.compile(
@@ -42,6 +43,17 @@ _LINES_AROUND = re.compile(r"(?<=[a-z0-9]) _ (?=[a-z0-9])")
 _NUMBER_ADDED = re.compile(
     r"(?<=[a-z]) (?:then|and|plus|followed by|with|y|und|et|e) (?:the |el |die |le |o |a )?"
     r"(?:numbers?|digits?|numero|nummer|num) (?=[0-9])"
+)
+_MAIL = "|".join(_PHRASES["mail"])
+_ENDING = "|".join(sorted(_PHRASES["endings_of_domains"], key=len, reverse=True))
+_SHORT = {*PLATFORMS.names, *_PHRASES["endings_of_domains"]}
+_MAIL_ENDING = re.compile(rf"[.,] ?(?:{_ENDING})\b|(?:{_MAIL})(?:{_DOT})|mail|cloud|look|hoo")
+_MAIL_APART = re.compile(
+    rf"(?<![a-z0-9])(?:{'|'.join(name.split()[0] for name in _PHRASES['mail_apart'])})(?P<apart>[ -])"
+    rf"(?:{'|'.join({name.split()[1] for name in _PHRASES['mail_apart']})})(?![a-z0-9])"
+)
+_MAIL_DOT = re.compile(
+    rf"(?<=[a-z0-9_])(?P<dot> \. )(?=[a-z0-9_])|(?:{_MAIL})(?P<glued>{_DOT}|,)(?=(?:{_ENDING})(?![a-z0-9]))"
 )
 _BRACKETS = re.compile(r"[(\[{<]")
 _HAS_SIGN = re.compile(r"[!$@|]")
@@ -72,6 +84,9 @@ def respell(normal: Normal, t: Tokens) -> Normal:
         normal = normal.rewrite((m.start(), m.end(), "_") for m in _LINES_AROUND.finditer(normal.text))
     if " num" in text or " dig" in text:
         normal = normal.rewrite((m.start(), m.end(), "") for m in _NUMBER_ADDED.finditer(normal.text))
+    if ("@" in text or t.all_roles & AT) and _MAIL_ENDING.search(normal.text):
+        normal = normal.rewrite((*m.span("apart"), "") for m in _MAIL_APART.finditer(normal.text))
+        normal = normal.rewrite((*m.span(m.lastgroup or 0), ".") for m in _MAIL_DOT.finditer(normal.text))
     return normal
 
 
@@ -94,10 +109,11 @@ def _cuts(text: str) -> Iterator[tuple[int, int, str]]:
     Where the letters begin with a platform's name, a space stays after it.
     """
     for match in _SPACED.finditer(text):
-        letters = match[0].replace(match["gap"], "")
-        if letters.isdigit() or (len(letters) < _FEWEST_LETTERS and letters not in PLATFORMS.names):
+        separator = match["gap"] or match["dot"]
+        letters = match[0][:: len(separator) + 1]
+        if letters.isdigit() or (len(letters) < _FEWEST_LETTERS and letters not in _SHORT):
             continue
-        gap = len(match["gap"])
+        gap = len(separator)
         name = _named_prefix(letters)
         for i in range(1, len(letters)):
             at = match.start() + 1 + (i - 1) * (gap + 1)

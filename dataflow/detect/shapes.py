@@ -15,7 +15,9 @@ from dataflow.detect.lexicon import (
     ORDINARY,
     PUBLIC_ACCOUNTS,
     ROLES,
+    ROLES_LISTED,
     compound,
+    languages,
 )
 from dataflow.detect.misspell import misspellings
 from dataflow.detect.tokens import Tokens
@@ -33,8 +35,11 @@ _UNITS = "|".join(sorted(_PHRASES["units"], key=len, reverse=True))
 _UNIT_LIKE = re.compile(
     rf"[0-9]+(?:\.[0-9]+)?(?:{_UNITS})|[a-z]{{1,2}}[0-9]{{1,2}}|[0-9]{{1,3}}[a-z]|[a-z]?[0-9.]+|(?:19|20)[0-9]{{2}}s?|[0-9]+x[0-9]+"
 )
+_INFLECTIONS = {language: tuple(text.split()) for language, text in _PHRASES["inflections"].items()}
+_SHORTEST_INFLECTED, _SHORTEST_PUT = 5, 7
 _SHORT_FORMS = frozenset(_PHRASES["short_forms"])
-_WITH_HYPHENS = frozenset(("snapchat", "wechat", "skype", "twitch", "linkedin", "reddit", "vk"))
+_WITH_HYPHENS = frozenset(("venmo", "snapchat", "wechat", "skype", "twitch", "linkedin", "reddit", "vk"))
+_INITIALS = frozenset("bcdfghjklmpqtvwx")
 _WORDY = ORDINARY | LABEL | COPULA | FILLER | GIVE
 
 
@@ -47,8 +52,10 @@ def chunk(t: Tokens, i: int, platform: str | None = None) -> tuple[int, int]:
     end = min(match.end() if match else t.ends[i], start + 2 * LONGEST)
     if platform in _WITH_HYPHENS:
         tail = _HYPHENED.match(t.text, end, end + LONGEST)
-        told = platform == "linkedin" or (
-            tail and any(c.isdigit() or c == "_" for c in t.text[start : tail.end()])
+        told = (
+            platform == "linkedin"
+            or t.text[start - 1 : start] == "@"
+            or (tail and any(c.isdigit() or c == "_" for c in t.text[start : tail.end()]))
         )
         if tail and told:
             end = tail.end()
@@ -77,10 +84,12 @@ def shape(word: str, signed: bool) -> int:
     if all(ROLES[p] & ORDINARY and not ROLES[p] & NAME for p in parts):
         if signed:
             return 1 + bonus
-        if len(parts) > 3 or min(map(len, parts)) < _SHORTEST:
+        if len(parts) > 3 or min(map(len, parts)) < 2:
             return NEVER
         if not any(part in COMMON for part in parts):
             return 2
+        if not all(part in COMMON for part in parts):
+            return 0
         return (
             DOTTED if min(map(len, parts)) >= (_SHORTEST_DOTTED if len(parts) == 2 else _SHORTEST) else NEVER
         )
@@ -97,25 +106,48 @@ def _letters(word: str, bonus: int) -> int:
         return 2 + bonus
     if _slip(word):
         return NEVER
-    if _partly_known(word):
+    if _partly_known(word, NAME) or (len(word) >= _SHORTEST_PARTLY and _partly_known(word, ORDINARY)):
         return 2 + bonus
     return (1 if len(word) >= 5 else 0) + bonus
 
 
-def _partly_known(word: str) -> bool:
-    """Whether a name, or in a long word a word, and three letters or more make up the word."""
-    known = NAME | ORDINARY if len(word) >= _SHORTEST_PARTLY else NAME
-    return any(ROLES_OF.get(word[:k], 0) & known for k in range(_SHORTEST_NAME, len(word) - 2)) or any(
-        ROLES_OF.get(word[k:], 0) & known for k in range(3, len(word) - _SHORTEST_NAME + 1)
+def numbered(word: str) -> bool:
+    """Whether it is an ordinary word with a figure, as things have ("python3")."""
+    letters = word.rstrip("0123456789")
+    return len(word) - len(letters) in (1, 2) and bool(ROLES_LISTED.get(letters, 0) & ORDINARY)
+
+
+def put_together(word: str, known: int = NAME) -> bool:
+    """Whether a word is made of words, or of one of `known` and more, as names that people choose are."""
+    return not word.isalpha() or (len(word) > _SHORTEST_PUT and (compound(word) or _partly_known(word, known)))
+
+
+def inflected(word: str, t: Tokens) -> bool:
+    """Whether an unknown word is an inflected one of the text's language."""
+    language = languages(t.words)[0]
+    endings = _INFLECTIONS.get(language)
+    return (
+        endings is not None and word.isalpha() and len(word) >= _SHORTEST_INFLECTED and word.endswith(endings)
+    )
+
+
+def _partly_known(word: str, known: int) -> bool:
+    """Whether one of `known` and three letters or more make up the word."""
+    return any(ROLES_LISTED.get(word[:k], 0) & known for k in range(_SHORTEST_NAME, len(word) - 2)) or any(
+        ROLES_LISTED.get(word[k:], 0) & known & (ORDINARY if k + _SHORTEST_NAME == len(word) else known)
+        for k in range(3, len(word) - _SHORTEST_NAME + 1)
     )
 
 
 def _slip(word: str) -> bool:
-    """Whether a word is one slip of the pen away from an ordinary one."""
+    """Whether a word is one slip of the pen away from an ordinary one, and no word with an initial after it."""
+    if (
+        word[-1] in _INITIALS
+        and word[-1] != word[-2]
+        and len(word) > 5
+        and ROLES_LISTED.get(word[:-1], 0) & ORDINARY
+    ):
+        return False
     return 5 <= len(word) <= 12 and any(
-        ROLES_OF.get(slip, 0) & ORDINARY for slip in misspellings(word) if len(slip) >= 4
+        ROLES_LISTED.get(slip, 0) & ORDINARY for slip in misspellings(word) if len(slip) >= 4
     )
-
-
-ROLES_OF = dict(ROLES)
-"""Roles of listed words only."""

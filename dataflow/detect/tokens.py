@@ -9,11 +9,12 @@ from itertools import accumulate
 from operator import or_
 from typing import NamedTuple
 
-from dataflow.detect.lexicon import CONTACT, ROLES
-from dataflow.detect.normalise import MARKS
-from dataflow.detect.numerals import NUMERALS
+from dataflow.detect.lexicon import CONTACT, ROLES, ROLES_LISTED
+from dataflow.detect.normalise import MARKS, lookalike
+from dataflow.detect.numerals import LISTED, NUMERALS
 from dataflow.detect.platforms import PLATFORMS
 
+_SHORTEST = 3
 _ASCII = re.compile("([a-z0-9]+)")
 _EMOJI = sorted(
     set(PLATFORMS.emoji)
@@ -35,12 +36,24 @@ class Tokens(NamedTuple):
     roles: Sequence[int]
     all_roles: int
     """What any of them may mean."""
+    said: str = ""
+    """The text before its letters were made small, where it is as long."""
 
 
-def tokens(text: str) -> Tokens:
-    """The words of a normalised text. Linear time."""
+def _read(word: str) -> str:
+    """A word of other letters that are all like Latin ones and spell a numeral, as that numeral."""
+    if word.isascii() or word in ROLES_LISTED:
+        return word
+    plain = lookalike(word)
+    return plain if plain and len(plain) >= _SHORTEST and plain in LISTED else word
+
+
+def tokens(text: str, said: str = "") -> Tokens:
+    """The words of a normalised text, which was `said`. Linear time."""
     parts = (_ASCII if text.isascii() else _ANY).split(text)
     edges = list(accumulate(map(len, parts)))
     words = parts[1::2]
+    if not text.isascii():
+        words = [*map(_read, words)]
     roles = [*map(ROLES.__getitem__, words)]
-    return Tokens(text, words, parts[::2], edges[:-1:2], edges[1::2], roles, reduce(or_, roles, 0))
+    return Tokens(text, words, parts[::2], edges[:-1:2], edges[1::2], roles, reduce(or_, roles, 0), said)

@@ -235,6 +235,14 @@ def test_a_look_alike_is_folded_everywhere(char: str, plain: str) -> None:
     assert fold(char) == plain
 
 
-@pytest.mark.parametrize(("char", "plain"), [*table("lookalikes.toml")["mixed"].items()])
+@pytest.mark.parametrize(
+    ("char", "plain"),
+    [*table("lookalikes.toml")["mixed"].items(), *table("lookalikes.toml")["loose"].items()],
+)
 def test_a_look_alike_is_folded_inside_a_latin_word(char: str, plain: str) -> None:
     assert fold(f"q{char}q") == f"q{plain}q"
+
+
+@pytest.mark.parametrize(("char", "plain"), [*table("lookalikes.toml")["cyrillic"].items()])
+def test_a_latin_letter_is_folded_inside_a_cyrillic_word(char: str, plain: str) -> None:
+    assert fold(f"ж{char}ж") == f"ж{plain}ж"

@@ -1,14 +1,13 @@
 """Contact detection: quality on the labelled sets, and CPU time.
 
-Quality needs no machine; time is CPU time of one thread. `python -m tests.bench.detection` prints a report in
-Markdown.
+Quality needs no machine; time is CPU time of one thread.
 """
 
 from __future__ import annotations
 
 import random
-import statistics
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,11 +16,14 @@ from pathlib import Path
 
 from dataflow.detect import Detector, Piece, SplitMemory
 from dataflow.detect.prefilter import suspects
+from tests.bench.figures import Cell, Figure, Report, Table
+from tests.bench.occasion import Occasion, Size
 from tests.detect.scoring import Message, Score, read, score
 
 SETS = Path(__file__).parents[1] / "detect" / "sets"
 LABELLED = ("written", "adversarial", "unseen")
-BATCH, BATCHES, POSITIVE = 1000, 30, 0.03
+BATCH, POSITIVE = 1000, 0.03
+BATCHES = {Size.QUICK: 1, Size.USUAL: 30, Size.LONG: 90}
 LONGEST = 2056
 """Bytes that the contract allows a text."""
 REPEATED = (
@@ -62,10 +64,8 @@ class Quality:
 class Speed:
     """CPU times in microseconds."""
 
-    batch_mean: float
-    """A message, in batches of 1,000 of which 3% hold a contact: mean over the batches."""
-    batch_spread: tuple[float, float]
-    """Least and most of the batches."""
+    batches: Figure
+    """A message, in batches of 1,000 of which 3% hold a contact."""
     prefilter: float
     """Of it, the prefilter."""
     single_p99: float
@@ -108,20 +108,23 @@ class Result:
     split: Split
 
 
-def run() -> Result:
+def run(occasion: Occasion) -> Report:
     """Measure everything; a minute or so."""
     sets = {name: read(SETS / f"{name}.jsonl") for name in (*LABELLED, "chat")}
     everything = [message for name in LABELLED for message in sets[name]]
     positives = [message.text for message in everything if message.kind == "positive"]
     benign = [message.text for messages in sets.values() for message in messages if message.kind == "benign"]
     hard = [message.text for message in everything if message.kind == "hard_negative"]
+    occasion.tell("quality")
+    quality = tuple(_quality(name, sets[name]) for name in (*LABELLED, "chat"))
     prefilter = Prefilter(_passed(positives), _passed(benign), _passed(hard))
-    return Result(
-        tuple(_quality(name, sets[name]) for name in (*LABELLED, "chat")),
-        prefilter,
-        _speed(positives, benign, [message.text for message in everything]),
-        _split(everything, [message.text for message in sets["chat"]], positives, benign),
-    )
+    occasion.tell("speed")
+    # Alone and repeated, texts are many: a quick run takes every fiftieth.
+    every = [message.text for message in everything][:: 50 if occasion.size is Size.QUICK else 1]
+    speed = _speed(positives, benign, every, BATCHES[occasion.size])
+    occasion.tell("contacts split over messages")
+    split = _split(everything, [message.text for message in sets["chat"]], positives, benign)
+    return _report(Result(quality, prefilter, speed, split))
 
 
 def _quality(name: str, messages: list[Message]) -> Quality:
@@ -144,23 +147,22 @@ def _microseconds(texts: Sequence[str]) -> float:
 _DETECTOR = Detector()
 
 
-def _speed(positives: Sequence[str], benign: Sequence[str], every: Sequence[str]) -> Speed:
+def _speed(positives: Sequence[str], benign: Sequence[str], every: Sequence[str], number: int) -> Speed:
     dice = random.Random(7)
-    batches = [_batch(dice, positives, benign) for _ in range(BATCHES)]
+    batches = [_batch(dice, positives, benign) for _ in range(number)]
     for batch in batches:
         _DETECTOR.detect(batch)
     times = [min(_microseconds(batch) for _ in range(3)) / BATCH for batch in batches]
     begun = time.process_time_ns()
     for batch in batches:
         suspects(batch)
-    prefilter = (time.process_time_ns() - begun) / 1000 / BATCH / BATCHES
+    prefilter = (time.process_time_ns() - begun) / 1000 / BATCH / number
     single = sorted(min(_microseconds([text]) for _ in range(3)) for text in every)
     long = {unit: min(_microseconds([_filled(unit)]) for _ in range(5)) for unit in REPEATED}
     long["every labelled message in turn"] = min(_microseconds([_filled(" ".join(every))]) for _ in range(5))
     slowest = max(long, key=lambda unit: long[unit])
     return Speed(
-        statistics.mean(times),
-        (min(times), max(times)),
+        Figure(tuple(times)),
         prefilter,
         single[int(0.99 * len(single))],
         single[-1],
@@ -218,71 +220,83 @@ def _filled(unit: str) -> str:
     return text.encode()[:LONGEST].decode("utf-8", "ignore")
 
 
-def report(result: Result) -> str:
-    """The figures in Markdown."""
-    lines = [
-        "| set | messages | phone F1 | precision | value | handle F1 | precision | value | platform"
-        " | any F1 | hard negatives | benign | phone F1 without regions |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
+def _report(result: Result) -> Report:
+    found: Counter[str] = Counter()
+    of: Counter[str] = Counter()
     for each in result.quality:
-        s = each.with_region
-        figures = [
-            f"{s.messages['phone'].f1:.3f}",
-            f"{s.messages['phone'].precision:.3f}",
-            f"{s.values['phone'].recall:.3f}",
-        ]
-        figures += [f"{s.messages['handle'].f1:.3f}", f"{s.messages['handle'].precision:.3f}"]
-        figures += [
-            f"{s.values['handle'].recall:.3f}",
-            f"{s.platforms.recall:.3f}",
-            f"{s.messages['any'].f1:.3f}",
-        ]
-        if not s.of:
-            figures = ["-"] * len(figures)
-        alarms = [f"{s.alarms[kind]}/{s.negatives[kind]}" for kind in ("hard_negative", "benign")]
-        without = f"{each.without_region.messages['phone'].f1:.3f}" if s.of else "-"
-        lines.append(f"| {' | '.join([each.name, str(each.messages), *figures, *alarms, without])} |")
-    lines += ["", "Recall by category (all sets): found/of.", ""]
-    found: dict[str, list[int]] = {}
-    for each in result.quality:
-        for category, (right, of) in each.with_region.recalls().items():
-            total = found.setdefault(category, [0, 0])
-            total[0] += right
-            total[1] += of
-    lines.append(", ".join(f"{category} {right}/{of}" for category, (right, of) in sorted(found.items())))
-    passed, speed = result.prefilter, result.speed
-    lines += [
-        "",
-        "| prefilter lets through | of | share |",
-        "|---|---|---|",
-        *(
-            f"| {name} | {of} | {through / of:.4f} |"
-            for name, (through, of) in (
-                ("positives", passed.positives),
-                ("benign", passed.benign),
-                ("hard negatives", passed.hard_negatives),
-            )
+        found.update(each.with_region.found)
+        of.update(each.with_region.of)
+    short = [f"{category} {found[category]} of {of[category]}" for category in sorted(of - found)]
+    split = result.split
+    return Report(
+        measured=(
+            "The detector on every set in `tests/detect/sets`. F1 and precision: of whether a message gives "
+            "a contact of the kind away; value: share of the labelled contacts whose value is exact; alarms: "
+            f"messages without a contact in which one was found. CPU time: batches of {BATCH:,} messages of "
+            f"the sets, 97% of them benign (n = {len(result.speed.batches.values)}, each the least of "
+            "three), and texts alone."
         ),
-        "",
-        "| CPU time | µs |",
-        "|---|---|",
-        f"| a message, 97% benign, batches of {BATCH} (n={BATCHES}) | {speed.batch_mean:.2f}"
-        f" ({speed.batch_spread[0]:.2f} to {speed.batch_spread[1]:.2f}) |",
-        f"| of it the prefilter | {speed.prefilter:.2f} |",
-        f"| one labelled message alone, 99th percentile | {speed.single_p99:.0f} |",
-        f"| the slowest labelled message | {speed.single_worst:.0f} |",
-        f"| the slowest text of {LONGEST} bytes ({speed.longest_text!r} repeated) | {speed.longest:.0f} |",
-        "",
-        "Split over messages (`SPLIT_CONTACTS=on`): of"
-        f" {result.split.found[1]} labelled contacts cut into pieces {result.split.found[0]} are found"
-        f" (without: {result.split.found_without});"
-        f" {result.split.alarms[0]} of {result.split.alarms[1]} messages of ordinary chat raise an alarm;"
-        f" it adds {result.split.microseconds:.1f} µs a message.",
-        "",
-        f"For comparison on another machine: 1,000 turns of an empty loop took {_reference():.1f} µs here.",
-    ]
-    return "\n".join(lines)
+        tables=(
+            Table(
+                (
+                    *("set", "messages", "phone F1", "precision", "value", "handle F1", "precision", "value"),
+                    *("platform", "any F1", "alarms: hard negatives", "benign", "phone F1, no regions"),
+                ),
+                tuple(map(_quality_row, result.quality)),
+            ),
+            Table(("prefilter", "let through", "of"), _prefilter_rows(result.prefilter)),
+            Table(("CPU time", "µs"), _speed_rows(result.speed)),
+        ),
+        observations=(
+            f"Every message is found in {len(of) - len(short)} of {len(of)} categories, all sets together; "
+            f"short of it: {', '.join(short) or 'none'}.",
+            f"Split over messages (`SPLIT_CONTACTS=on`): of {split.found[1]} labelled contacts cut into "
+            f"pieces {split.found[0]} are found (without: {split.found_without}); {split.alarms[0]} of "
+            f"{split.alarms[1]} messages of ordinary chat raise an alarm; it adds {split.microseconds:.1f} "
+            "µs a message.",
+        ),
+    )
+
+
+def _quality_row(quality: Quality) -> tuple[Cell, ...]:
+    score = quality.with_region
+    alarms = [f"{score.alarms[kind]} of {score.negatives[kind]}" for kind in ("hard_negative", "benign")]
+    if not score.of:
+        return (quality.name, quality.messages, *[None] * 8, *alarms, None)
+    phone, handle = (score.messages[kind] for kind in ("phone", "handle"))
+    shares = (
+        *(phone.f1, phone.precision, score.values["phone"].recall),
+        *(handle.f1, handle.precision, score.values["handle"].recall, score.platforms.recall),
+        score.messages["any"].f1,
+    )
+    without = quality.without_region.messages["phone"].f1
+    return (quality.name, quality.messages, *map(_share, shares), *alarms, _share(without))
+
+
+def _prefilter_rows(prefilter: Prefilter) -> tuple[tuple[Cell, ...], ...]:
+    return (
+        ("positives", *prefilter.positives),
+        ("benign", *prefilter.benign),
+        ("hard negatives", *prefilter.hard_negatives),
+    )
+
+
+def _speed_rows(speed: Speed) -> tuple[tuple[Cell, ...], ...]:
+    return (
+        ("a message, in batches", speed.batches),
+        ("of it the prefilter", Figure((speed.prefilter,))),
+        ("one labelled message alone, 99th percentile", Figure((speed.single_p99,))),
+        ("the slowest labelled message", Figure((speed.single_worst,))),
+        (
+            f"the slowest text of {LONGEST:,} bytes (`{speed.longest_text}` repeated)",
+            Figure((speed.longest,)),
+        ),
+        ("for comparison: 1,000 turns of an empty loop", Figure((_reference(),))),
+    )
+
+
+def _share(value: float) -> str:
+    return f"{value:.3f}"
 
 
 def _reference() -> float:
@@ -294,7 +308,3 @@ def _reference() -> float:
             pass
         least = min(least, (time.process_time_ns() - begun) / 1000)
     return least
-
-
-if __name__ == "__main__":
-    print(report(run()))

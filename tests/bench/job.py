@@ -1,17 +1,23 @@
 """The whole job in this process, on this thread, with its CPU time told stage by stage; and the bare loop.
 
-CPU time is the calling thread's own: librdkafka's threads and the stand-in's are not in it, nor is waiting.
+CPU time is the calling thread's own: librdkafka's threads are not in it, nor is waiting. As a program
+(`python -m tests.bench.job`, arguments and answer in JSON) it has a process to itself: the messages that a
+benchmark has made and keeps would scatter the job's own objects over the memory.
 """
 
 from __future__ import annotations
 
 import gc
+import json
+import logging
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -39,6 +45,7 @@ from dataflow.decode import decode
 from dataflow.flow import Steps, graph
 from dataflow.settings import Sources, read
 from tests.bench.kafka import client_setting
+from tests.pipeline import ROOT
 from tests.standins.traffic import PARTITIONS
 
 POLL = 0.1
@@ -150,6 +157,50 @@ class Spent:
     """CPU seconds by stage, in the order of the data's way."""
     batches: int
     """Batches that the messages came in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to measure, in a process of its own."""
+
+    bootstrap: str
+    group: str
+    properties: Mapping[str, str]
+    messages: int
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was measured: CPU seconds, all of them for so many messages."""
+
+    bare: float
+    seconds: Mapping[str, float]
+    """By stage."""
+    empty: float
+    """Of the graph alone."""
+    batches: int
+
+
+def measured(order: Order) -> Answer:
+    """Carry out an order, in a new process. Raises CalledProcessError."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.bench.job", json.dumps(asdict(order))],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return Answer(**json.loads(ran.stdout))
+
+
+def _measure(order: Order) -> Answer:
+    job = Job.of(order.bootstrap, order.group, order.properties)
+    directory = Path(order.directory)
+    with as_the_program_collects():
+        bare = bare_loop(job.access, order.messages)
+        spent = whole_job(job, order.messages, directory)
+        empty = empty_graph(job, order.messages // MAX_POLL_MESSAGES, directory)
+    return Answer(bare, spent.seconds, empty, spent.batches)
 
 
 def whole_job(job: Job, messages: int, directory: Path) -> Spent:
@@ -295,3 +346,8 @@ class _Ignored(DynamicSink[T]):
 class _IgnoredPartition(StatelessSinkPartition[T]):
     def write_batch(self, items: list[T]) -> None:
         pass
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.ERROR)
+    print(json.dumps(asdict(_measure(Order(**json.loads(sys.argv[1]))))))

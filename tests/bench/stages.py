@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.bench.figures import Cell, Figure, Report, Table, quotients
-from tests.bench.job import Job, as_the_program_collects, bare_loop, empty_graph, whole_job
+from tests.bench.job import Job, Order, measured
 from tests.bench.kafka import Mock
 from tests.bench.occasion import Occasion, Size
 from tests.bench.workload import BATCH, contract_traffic, described
@@ -42,15 +42,14 @@ def run(occasion: Occasion) -> Report:
         produce(traffic, broker.bootstrap, first.topics.source, lambda _: None)
         for number in range(plan.repetitions):
             occasion.tell(f"repetition {number + 1} of {plan.repetitions}")
-            job = Job.of(broker.bootstrap, f"bench-{number}", broker.properties)
-            with as_the_program_collects():
-                bare.append(bare_loop(job.access, plan.messages) / plan.messages * MICRO)
-                spent = whole_job(job, plan.messages, occasion.directory)
-                empty = empty_graph(job, plan.messages // BATCH, occasion.directory)
-            for stage, seconds in spent.seconds.items():
+            group = f"bench-{number}"
+            order = Order(broker.bootstrap, group, broker.properties, plan.messages, str(occasion.directory))
+            answer = measured(order)
+            bare.append(answer.bare / plan.messages * MICRO)
+            for stage, seconds in answer.seconds.items():
                 stages[stage].append(seconds / plan.messages * MICRO)
-            stages[GRAPH].append(empty / plan.messages * MICRO)
-            lengths.append(plan.messages / spent.batches)
+            stages[GRAPH].append(answer.empty / plan.messages * MICRO)
+            lengths.append(plan.messages / answer.batches)
     return _report(described(traffic), bare, stages, Figure(tuple(lengths)))
 
 
@@ -71,8 +70,9 @@ def _report(
     return Report(
         measured=(
             f"{traffic}, read from librdkafka's mock cluster in batches of {length.median:.0f}, "
-            f"n = {len(bare)} repetitions by turns. CPU time of the application thread alone. "
-            f"`{GRAPH}` is a batch without records through the whole Bytewax graph, over {BATCH:,} messages."
+            f"n = {len(bare)} new processes, the bare loop first in each. CPU time of the application "
+            f"thread. `{GRAPH}` is a batch without records through the whole Bytewax graph, over {BATCH:,} "
+            "messages."
         ),
         tables=(Table(("stage", "CPU µs per message", "of the whole"), tuple(rows)),),
         observations=(

@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.bench.machine import RESULTS
 from tests.bench.occasion import When
 from tests.bench.registry import BENCHMARKS
 from tests.pipeline import ROOT
 
 
+@pytest.mark.timeout(600)
 def test_every_benchmark_runs_at_its_smallest_without_a_real_broker(tmp_path: Path) -> None:
     before = RESULTS.read_bytes()
     told = tmp_path / "told.json"
@@ -21,7 +24,7 @@ def test_every_benchmark_runs_at_its_smallest_without_a_real_broker(tmp_path: Pa
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=540,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr[-4000:]
@@ -30,9 +33,9 @@ def test_every_benchmark_runs_at_its_smallest_without_a_real_broker(tmp_path: Pa
     for name, result in results.items():
         assert f"\n## {name}: " in ran.stdout
         assert "Apache Kafka" not in result["measured"]
-        for table in result["tables"]:
-            figures = [cell for row in table["rows"] for cell in row if isinstance(cell, dict)]
-            assert figures, name
-            for figure in figures:
-                assert figure["least"] <= figure["median"] <= figure["most"]
+        cells = [cell for table in result["tables"] for row in table["rows"] for cell in row]
+        figures = [cell for cell in cells if isinstance(cell, dict)]
+        assert figures, name
+        for figure in figures:
+            assert figure["least"] <= figure["median"] <= figure["most"]
     assert RESULTS.read_bytes() == before

@@ -279,6 +279,8 @@ def produce(traffic: Traffic, bootstrap: str, topic: str, told: Callable[[int], 
             "linger.ms": 20,
             "compression.type": "zstd",
             "acks": "all",
+            # Unlimited: everything may be handed over before a slow broker takes the first.
+            "queue.buffering.max.messages": 0,
             "log_level": 0,
         }
     )

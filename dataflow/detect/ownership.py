@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-from dataflow.detect.data import table
 from dataflow.detect.evidence import GAPS, some
 from dataflow.detect.lexicon import (
     AM,

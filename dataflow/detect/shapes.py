@@ -119,7 +119,9 @@ def numbered(word: str) -> bool:
 
 def put_together(word: str, known: int = NAME) -> bool:
     """Whether a word is made of words, or of one of `known` and more, as names that people choose are."""
-    return not word.isalpha() or (len(word) > _SHORTEST_PUT and (compound(word) or _partly_known(word, known)))
+    return not word.isalpha() or (
+        len(word) > _SHORTEST_PUT and (compound(word) or _partly_known(word, known))
+    )
 
 
 def inflected(word: str, t: Tokens) -> bool:

@@ -21,6 +21,8 @@ class Request:
     name: str | int
     text: str
     region: str | None
+    unread: bool
+    """Whether it says more than is read."""
 
 
 class Unfit(Exception):
@@ -32,24 +34,28 @@ def detect(lines: BinaryIO, region: str, out: BinaryIO, err: TextIO) -> int:
     `{"type", "platform", "value", "start", "end", "rule"}`: the value is E.164, or the handle in lower case
     without @; offsets in code points, half open.
 
-    A line that is not fit is told on `err` by its number and left out; the answer is then 1, else 0. Raises
-    ValueError for a default `region` that libphonenumber does not know.
+    A line that is not fit is told on `err` by its number and left out; the answer is then 1, else 0. Other
+    keys, as labelled sets have them, are let pass and told once. Raises ValueError for a default `region`
+    that libphonenumber does not know.
     """
     detector = Detector(region)
-    unfit = 0
+    unfit = unread = 0
     for chunk in chunks(lines):
         requests: list[Request] = []
         for line in chunk:
             try:
-                requests.append(request(line, detector))
+                requests.append(asked := request(line, detector))
+                unread += asked.unread
             except Unfit as reason:
                 unfit += 1
                 print(f"line {line[0]}: {reason}", file=err)
         found = detector.detect([each.text for each in requests], [each.region for each in requests])
-        for asked, contacts in zip(requests, found, strict=True):
-            answer = {"id": asked.name, "detections": [_told(contact) for contact in contacts]}
+        for each, contacts in zip(requests, found, strict=True):
+            answer = {"id": each.name, "detections": [_told(contact) for contact in contacts]}
             out.write(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE))
         out.flush()
+    if unread:
+        print(f"{unread} lines have keys besides id, text and region, which were not read", file=err)
     return int(unfit > 0)
 
 
@@ -61,8 +67,6 @@ def request(line: Line, detector: Detector) -> Request:
         raise Unfit(f"is not JSON (column {trouble.colno})") from None
     if not isinstance(said, dict):
         raise Unfit('must be an object such as {"id": 1, "text": "hello"}')
-    if unknown := sorted(said.keys() - KEYS):
-        raise Unfit(f"has {len(unknown)} unknown key(s); known are id, text and region")
     name, text, region = said.get("id"), said.get("text"), said.get("region")
     if isinstance(name, bool) or not isinstance(name, str | int):
         raise Unfit("id must be a text or a whole number")
@@ -70,7 +74,7 @@ def request(line: Line, detector: Detector) -> Request:
         raise Unfit("text must be a text")
     if region is not None and not (isinstance(region, str) and detector.knows(region)):
         raise Unfit("region must be an ISO 3166 code of two capital letters, such as US")
-    return Request(name, text, region)
+    return Request(name, text, region, not said.keys() <= KEYS)
 
 
 def _told(contact: Contact) -> dict[str, Any]:

@@ -99,8 +99,8 @@ def _prose(name: str) -> bool:
 
 
 def addresses(normal: Normal, t: Tokens) -> Iterator[Address | Veto]:
-    """Every such contact of the respelt text, and links that are none; where spans overlap, the earlier is the
-    better. Linear time.
+    """Every such contact of the respelt text, and links that are none; where spans overlap, the earlier
+    is better. Linear time.
     """
     text = normal.text
     if "/" in text:
@@ -150,7 +150,7 @@ def _links(text: str, t: Tokens) -> Iterator[Address | Veto]:
 
 
 def _of_others(t: Tokens, start: int, end: int, platform: str | None) -> bool:
-    """Whether the text around a link says, or its platform lets expect, that the account is not the writer's."""
+    """Whether the text around a link, or its platform, says that the account is not the writer's."""
     first, last = bisect_left(t.ends, start + 1), bisect_left(t.starts, end)
     whose = owner(t, first, last, signed=False)
     if whose is Owner.UNSAID:

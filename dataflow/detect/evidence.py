@@ -99,7 +99,7 @@ class Text:
         return before and (after or not gaps[last].isspace())
 
     def capitals(self, place: Place) -> bool:
-        """Whether the name is written as codes are: capitals and several figures, in a text of small letters."""
+        """Whether the name is written as codes are: capitals and figures, in a text of small letters."""
         said = self.normal.original[slice(*self.normal.span(place.start, place.end))]
         return (
             said.isupper()

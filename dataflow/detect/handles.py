@@ -138,9 +138,9 @@ def _bound(text: Text, mention: Mention, place: Place, points: int, joint: int, 
             return None
     if possessed(t, mention.first) or (place.signed and _theirs(t, place)):
         return None
-    if place.signed and not leads and t.gaps[mention.first] == " " and text.latin > _FEW_WORDS:
-        if gives_nothing(t, mention.first, place.last):
-            return None
+    told_of = place.signed and not leads and t.gaps[mention.first] == " " and text.latin > _FEW_WORDS
+    if told_of and gives_nothing(t, mention.first, place.last):
+        return None
     return place._replace(points=points + place.points)
 
 
@@ -203,9 +203,9 @@ def _backward(text: Text, mention: Mention) -> Place | None:
         return None
     if something_else(text, place) or _theirs(t, place):
         return None
-    if place.signed and text.latin > _FEW_WORDS and not text.apart(place.first, mention.last):
-        if gives_nothing(t, place.first, mention.last):
-            return None
+    told_of = place.signed and text.latin > _FEW_WORDS and not text.apart(place.first, mention.last)
+    if told_of and gives_nothing(t, place.first, mention.last):
+        return None
     return place._replace(points=points)
 
 

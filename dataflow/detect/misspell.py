@@ -33,15 +33,15 @@ def misspellings(word: str) -> Iterator[str]:
 
 
 def near(word: str, name: str) -> bool:
-    """Whether a slip (two in a name of eight letters or more) is between them: a letter dropped, added, changed,
-    or two swapped.
+    """Whether a slip (two in a name of eight letters or more) is between them: a letter dropped, added,
+    changed, or two swapped.
     """
     most = 2 if len(name) >= _LONG else 1
     letters = set(name)
     if abs(len(word) - len(name)) > most or sum([letter not in letters for letter in word]) > most:
         return False
     before: list[int] = []
-    row = [*range(len(name) + 1)]
+    row: list[int] = [*range(len(name) + 1)]
     for i, letter in enumerate(word, 1):
         last, row, older = row, [i], before
         for j, other in enumerate(name, 1):

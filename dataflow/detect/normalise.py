@@ -2,8 +2,8 @@
 
 Lower case; compatibility forms (full-width, styled, circled, superscript) and digits of every script folded;
 accents of Latin, Greek and Cyrillic letters, zero-width characters and keycap frames dropped; look-alikes
-of Latin letters folded, but only inside words that are otherwise Latin, so that other scripts stay whole; and of
-Cyrillic ones inside words that are otherwise Cyrillic.
+of Latin letters folded, but only inside words that are otherwise Latin, so that other scripts stay whole; and
+of Cyrillic ones inside words that are otherwise Cyrillic.
 """
 
 from __future__ import annotations

@@ -131,6 +131,6 @@ def _has(t: Tokens, first: int, last: int, roles: int) -> bool:
 
 
 def gives_nothing(t: Tokens, first: int, last: int) -> bool:
-    """Whether tokens `[first, last)` stand in a sentence in which nobody gives, or is spoken of as oneself."""
+    """Whether tokens `[first, last)` stand in a sentence in which nobody gives or speaks of oneself."""
     others = len(t.words) - (last - first)
     return others > _FEW_OTHERS and not t.all_roles & (OWN | ME | AM | GIVE | ANNOUNCE)

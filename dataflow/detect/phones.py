@@ -326,7 +326,7 @@ def _read(run: Run, t: Tokens, reader: Reader) -> Sequence[Phone | Veto]:
 
 
 def _otherwise(run: Run, t: Tokens, reader: Reader) -> Iterator[Phone]:
-    """What the run is when a number word stands alone that was read as a part of the one before ("forty two")."""
+    """What the run is when a number word that was read with the one before stands alone ("forty two")."""
     for token in run.fills[:_MOST_READINGS]:
         other = apart(t, run, token)
         phone = _decide(other, t, reader) if other else None

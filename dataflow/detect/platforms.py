@@ -114,7 +114,9 @@ _WHOLE = "|".join(re.escape(name) for name in _BY_LENGTH if _SPACED.match(name) 
 _IN_SCRIPT = re.compile(
     rf"({_ALONE})|(?<!\w)(?:[\u0590-\u06ff]{{1,3}})?({_INFLECTED})\w{{0,4}}(?!\w)|(?<!\w)({_WHOLE})(?!\w)"
 )
-"""Names in other scripts: anywhere in a word where no spaces are written, else with an ending, short ones alone."""
+"""Names in other scripts: anywhere in a word where no spaces are written, else with an ending; short ones
+alone.
+"""
 _ENDINGS = frozenset(map(fold, _PHRASES["endings"]))
 _LONGEST_ENDING = max(map(len, _ENDINGS))
 _VOWELS = "aeiou"
@@ -179,7 +181,7 @@ def _inflected(word: str) -> tuple[str, bool] | None:
 def _near(word: str) -> tuple[str, bool] | None:
     """A platform's own name with a slip or two."""
     if len(word) >= _SHORTEST_NEAR:
-        for name in _TITLES[word[0]] if word[0] in _TITLES else ():
+        for name in _TITLES.get(word[0], ()):
             if len(name) >= _SHORTEST_NEAR and near(word, name):
                 return PLATFORMS.names[name], True
     return None

@@ -2,8 +2,8 @@
 
 Most chat holds none. The whole batch is one string of bytes: folded, its punctuation blanked, and searched
 once for every trigger by an Aho-Corasick automaton, so that a text without any costs no Python at all.
-Triggers weigh: a platform's name is enough by itself, digits and number words must add up to a number. What may
-be a name misspelt, a link, or letters with signs among them gets a second look, of the one word.
+Triggers weigh: a platform's name is enough by itself, digits and number words must add up to a number. What
+may be a name misspelt, a link, or letters with signs among them gets a second look, of the one word.
 """
 
 from __future__ import annotations

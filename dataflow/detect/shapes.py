@@ -142,7 +142,7 @@ def _partly_known(word: str, known: int) -> bool:
 
 
 def _slip(word: str) -> bool:
-    """Whether a word is one slip of the pen away from an ordinary one, and no word with an initial after it."""
+    """Whether a word is one slip of the pen away from an ordinary one, not with an initial after it."""
     if (
         word[-1] in _INITIALS
         and word[-1] != word[-2]

@@ -165,7 +165,6 @@ def test_detect_answers_a_line_for_each_text() -> None:
         ('{"id": 1, "text": 5}', "text must be"),
         ('{"text": "hi"}', "id must be"),
         ('{"id": 1, "text": "hi", "region": "USA"}', "region must be"),
-        ('{"id": 1, "text": "hi", "lang": "en"}', "unknown key"),
         ("[]", "must be an object"),
         ("{", "is not JSON"),
     ],
@@ -176,6 +175,14 @@ def test_detect_names_a_line_that_is_not_fit_and_goes_on(line: str, told: str) -
     assert answer.stderr.startswith("line 1: ")
     assert told in answer.stderr
     assert [each["id"] for each in lines(answer.stdout)] == [2]
+
+
+def test_detect_lets_other_keys_pass_and_says_so_once() -> None:
+    labelled = '{"id": 1, "text": "snap: luna_moon42", "labels": []}\n' * 2
+    answer = call("detect", text=labelled)
+    assert answer.returncode == 0
+    assert len(lines(answer.stdout)) == 2
+    assert answer.stderr == "2 lines have keys besides id, text and region, which were not read\n"
 
 
 def test_explain_tells_rule_veto_and_normalised_form_of_one_text() -> None:

@@ -234,14 +234,15 @@ class Committer:
         began = time.monotonic()
         chosen = portion(waiting, self._budget)
         size, windows = chosen.size, chosen.now
-        try:
-            with connect(self._access) as session:
+        with connect(self._access) as session:
+            # A warehouse that cannot be reached says nothing about the portion's size.
+            try:
                 outcome = commit_once(
                     session, self._destination, windows, self._seen, self._staging, self._new_id(), now
                 )
-        except WarehouseTrouble:
-            self._budget = after_failure(size)
-            raise
+            except WarehouseTrouble:
+                self._budget = after_failure(size)
+                raise
         self._budget = after_success(self._budget)
         seconds = time.monotonic() - began
         self._see(outcome.positions)

@@ -25,7 +25,7 @@ from tests.pipeline import Pipeline, eventually
 from tests.standins.kafka_reader import read_to_end
 from tests.standins.redshift_client import connect
 
-AWAY = PRESENT = 10.0
+AWAY = PRESENT = 30.0
 """Seconds for which the warehouse is away, and back."""
 SAMPLE = 0.5
 AHEAD = 300_000

@@ -18,7 +18,8 @@ from confluent_kafka import Message
 
 from connectors.items import Table
 from connectors.redshift_sql import ledger_name
-from tests.faults.verdict import Arrived, Identity, Place, Version
+from tests.contents import digest, event_digest, event_of, instant, row_digest, stored
+from tests.faults.verdict import Arrived, Found, Identity, Place, Version
 from tests.fixtures_kafka import create_topics
 from tests.integration.wiring import PARTITIONS, Wiring, headers_of, read_committed
 from tests.pipeline import Pipeline, eventually
@@ -113,6 +114,10 @@ class World:
         self.processes.remove(process)
         return process.terminate(60)
 
+    def leave(self, process: Pipeline) -> None:
+        """Stop one with SIGTERM while the run goes on; its exit code goes to `exits`."""
+        self.exits[self.remove(process)] += 1
+
     def _kill_all(self) -> None:
         for process in self.processes:
             process.process.send_signal(signal.SIGCONT)
@@ -153,25 +158,29 @@ class World:
         """What is there now, read directly."""
         assert self._table is not None
         with connect(self.direct.database) as session:
-            rows = session.rows(
-                "SELECT user_id, subject_id, created_at, updated_at, status FROM " + self._table.qualified
-            )
+            rows = list(stored(session, self._table))
         return Arrived(
             rows=[
-                (Identity(user, subject, f"{created}"), Version(f"{updated}", status))
-                for user, subject, created, updated, status in rows
+                (
+                    Identity(row["user_id"], row["subject_id"], instant(row["created_at"])),
+                    Version(instant(row["updated_at"]), row_digest(row)),
+                )
+                for row in rows
             ],
-            events=[_origin_of_event(message.value() or b"") for message in self._read(CONTACTS)],
-            dead_letters=[_origin_of_letter(headers_of(message)) for message in self._read(DEAD_LETTERS)],
+            events=[_event(message.value() or b"") for message in self._read(CONTACTS)],
+            dead_letters=[
+                (_origin_of_letter(headers_of(message)), digest(message.value()))
+                for message in self._read(DEAD_LETTERS)
+            ],
         )
 
     def _read(self, topic: str) -> list[Message]:
         return read_committed(self.direct, topic)
 
 
-def _origin_of_event(value: bytes) -> Place:
+def _event(value: bytes) -> Found:
     origin = json.loads(value)["origin"]
-    return Place(origin["partition"], origin["offset"])
+    return Place(origin["partition"], origin["offset"]), event_digest(event_of(value))
 
 
 def _origin_of_letter(headers: Mapping[str, str | bytes | None]) -> Place:

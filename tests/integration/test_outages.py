@@ -16,14 +16,13 @@ from tests.integration.test_exactly_once import assert_exactly_once
 from tests.integration.wiring import (
     PARTITIONS,
     Wiring,
+    contacts_of,
     dead_letters,
     expected_contacts,
-    expected_rows,
     produce,
     produce_numbered,
     read_committed,
-    stored_rows,
-    users_of,
+    wait_until_committed,
 )
 from tests.pipeline import Pipeline, eventually
 from tests.standins.kafka_real import RealKafka
@@ -64,7 +63,7 @@ def test_redshift_away_at_the_first_start_delays_everything_and_loses_nothing(
     eventually(lambda: pipeline.metric("dataflow_retries_total", system="redshift") >= 2, 30, "it retries")
     own_redshift.start()
     pipeline.wait_until_ready(60)
-    eventually(lambda: stored_rows(away, table).total() >= expected_rows(400).total(), 60, "rows are there")
+    wait_until_committed(away, table, 400)
     assert pipeline.terminate(within=10) == 0, pipeline.tail()
     assert_exactly_once(away, table, 400)
 
@@ -76,11 +75,13 @@ def test_while_redshift_is_away_contacts_flow_and_rows_wait(
     table = away.create_tables()
     produce_numbered(away, 0, 400)
     pipeline = pipelines.start(away.environment())
-    eventually(lambda: stored_rows(away, table).total() >= expected_rows(400).total(), 60, "rows are there")
+    wait_until_committed(away, table, 400)
     own_redshift.kill()
     produce_numbered(away, 400, 800)
     eventually(
-        lambda: users_of(read_committed(away, away.contacts)) == expected_contacts(800), 60, "contacts flow"
+        lambda: contacts_of(read_committed(away, away.contacts)) == expected_contacts(800),
+        60,
+        "contacts flow",
     )
     assert_waiting_for(pipeline, "redshift")
     # What was read and never committed must be read again after a restart, however long the outage.
@@ -89,10 +90,12 @@ def test_while_redshift_is_away_contacts_flow_and_rows_wait(
     assert_waiting_for(pipeline, "redshift")
     produce_numbered(away, 800, 1000)
     eventually(
-        lambda: users_of(read_committed(away, away.contacts)) == expected_contacts(1000), 60, "contacts flow"
+        lambda: contacts_of(read_committed(away, away.contacts)) == expected_contacts(1000),
+        60,
+        "contacts flow",
     )
     own_redshift.start()
-    eventually(lambda: stored_rows(away, table).total() >= expected_rows(1000).total(), 60, "rows follow")
+    wait_until_committed(away, table, 1000)
     assert pipeline.terminate(within=10) == 0, pipeline.tail()
     assert_exactly_once(away, table, 1000)
 
@@ -134,9 +137,9 @@ def test_kafka_away_at_start_and_later_is_waited_for(
     pipeline = pipelines.start(wiring.environment())
     assert_waiting_for(pipeline, "kafka")
     own_kafka.start()
-    eventually(lambda: stored_rows(wiring, table).total() >= expected_rows(200).total(), 60, "rows are there")
+    wait_until_committed(wiring, table, 200)
     own_kafka.restart(signal.SIGKILL)
     produce_numbered(wiring, 200, 400)
-    eventually(lambda: stored_rows(wiring, table).total() >= expected_rows(400).total(), 60, "rows are there")
+    wait_until_committed(wiring, table, 400)
     assert pipeline.terminate(within=15) == 0, pipeline.tail()
     assert_exactly_once(wiring, table, 400)

@@ -11,7 +11,7 @@ from connectors.items import Table
 from tests.faults.struck import Point
 from tests.integration.conftest import Pipelines
 from tests.integration.test_exactly_once import assert_exactly_once
-from tests.integration.wiring import Wiring, expected_rows, open_transactions, produce_numbered, stored_rows
+from tests.integration.wiring import Wiring, open_transactions, produce_numbered, wait_until_committed
 from tests.pipeline import Pipeline, eventually
 
 BEFORE, AFTER = 400, 700
@@ -34,8 +34,7 @@ def finish(wiring: Wiring, table: Table, pipelines: Pipelines) -> None:
     """Another process does the rest, and every message is accounted for."""
     produce_numbered(wiring, BEFORE, AFTER)
     heir = pipelines.start(environment(wiring))
-    total = expected_rows(AFTER).total()
-    eventually(lambda: stored_rows(wiring, table).total() >= total, 60, "all rows are committed")
+    wait_until_committed(wiring, table, AFTER)
     assert heir.terminate(within=10) == 0, heir.tail()
     assert_exactly_once(wiring, table, AFTER)
 
@@ -81,13 +80,10 @@ def test_a_zombie_with_an_open_window_and_an_open_transaction_disturbs_nothing(
     zombie = start_struck(pipelines, wiring, Point.AFTER_PRODUCE, signal.SIGSTOP)
     eventually(lambda: zombie.is_stopped(), 40, "it is frozen in its transaction")
     heir = pipelines.start(environment(wiring))
-    eventually(
-        lambda: stored_rows(wiring, table).total() >= expected_rows(BEFORE).total(), 60, "the heir commits"
-    )
+    wait_until_committed(wiring, table, BEFORE)
     zombie.process.send_signal(signal.SIGCONT)
     produce_numbered(wiring, BEFORE, AFTER)
-    total = expected_rows(AFTER).total()
-    eventually(lambda: stored_rows(wiring, table).total() >= total, 60, "all rows are committed")
+    wait_until_committed(wiring, table, AFTER)
     heir.terminate()
     zombie.terminate()
     assert_exactly_once(wiring, table, AFTER)

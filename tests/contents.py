@@ -40,9 +40,9 @@ def row_digest(values: Mapping[str, object]) -> str:
     return digest(orjson.dumps([instant(each) if isinstance(each, datetime) else each for each in told]))
 
 
-def stored(session: Connection, table: Table) -> Iterator[dict[str, Any]]:
-    """Every row of the table, by column."""
-    for row in session.rows(f"SELECT {', '.join(COLUMNS)} FROM {table.qualified}"):
+def stored(session: Connection, table: Table, which: str = "TRUE") -> Iterator[dict[str, Any]]:
+    """Every row of the table that a condition in SQL chooses, by column."""
+    for row in session.rows(f"SELECT {', '.join(COLUMNS)} FROM {table.qualified} WHERE {which}"):
         yield dict(zip(COLUMNS, row, strict=True))
 
 

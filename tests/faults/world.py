@@ -16,8 +16,8 @@ from typing import Self
 
 from confluent_kafka import Message
 
-from connectors.items import Table
 from connectors.redshift_sql import ledger_name
+from dataflow.contract import load
 from tests.contents import digest, event_digest, event_of, instant, row_digest, stored
 from tests.faults.verdict import Arrived, Found, Identity, Place, Version
 from tests.fixtures_kafka import create_topics
@@ -48,7 +48,7 @@ class World:
         self._directory = directory
         self._ends = ExitStack()
         self._numbers = itertools.count()
-        self._table: Table | None = None
+        self.table = load().table
         self.processes: list[Pipeline] = []
         self.exits: Counter[int] = Counter()
         """How processes have ended by themselves or by a fault; negative: by signal."""
@@ -65,7 +65,7 @@ class World:
             names = (SOURCE, CONTACTS, DEAD_LETTERS)
             create_topics(self.kafka.bootstrap, dict.fromkeys(names, PARTITIONS))
             self.direct = Wiring(self.kafka.bootstrap, *names, GROUP, server)
-            self._table = self.direct.create_tables()
+            self.direct.create_tables()
             ends.callback(self._kill_all)
             self._ends = ends.pop_all()
         return self
@@ -145,20 +145,18 @@ class World:
 
     def rows_position(self) -> int:
         """How many offsets the ledger covers."""
-        assert self._table is not None
         with connect(self.direct.database) as session:
             return int(
                 session.value(
                     "SELECT coalesce(sum(position), 0) FROM (SELECT max(next_offset) AS position "
-                    f"FROM {ledger_name(self._table)} GROUP BY kafka_partition) AS positions"
+                    f"FROM {ledger_name(self.table)} GROUP BY kafka_partition) AS positions"
                 )
             )
 
     def arrived(self) -> Arrived:
         """What is there now, read directly."""
-        assert self._table is not None
         with connect(self.direct.database) as session:
-            rows = list(stored(session, self._table))
+            rows = list(stored(session, self.table))
         return Arrived(
             rows=[
                 (

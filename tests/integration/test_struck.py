@@ -8,31 +8,63 @@ import pytest
 
 from connectors.event_sink import Fenced
 from connectors.items import Table
-from tests.faults.struck import Point
+from tests.faults.struck import STRUCK, Point, When
 from tests.integration.conftest import Pipelines
 from tests.integration.test_exactly_once import assert_exactly_once
-from tests.integration.wiring import Wiring, open_transactions, produce_numbered, wait_until_committed
+from tests.integration.wiring import (
+    Wiring,
+    group_offsets,
+    open_transactions,
+    produce_numbered,
+    wait_until_committed,
+)
 from tests.pipeline import Pipeline, eventually
 
-BEFORE, AFTER = 400, 700
+BEFORE, MIDDLE, AFTER = 400, 600, 700
 ANYWHERE = [point for point in Point if point is not Point.IN_DRAIN]
+IN_STEADY_STATE = [
+    *(Point.AFTER_PRODUCE, Point.BEFORE_OFFSETS, Point.BEFORE_EVENT_COMMIT, Point.AFTER_EVENT_COMMIT),
+    *(Point.AFTER_STAGING, Point.BEFORE_LEDGER, Point.BEFORE_ROW_COMMIT, Point.BEFORE_COMMIT_ANSWER),
+    Point.AFTER_ROW_COMMIT,
+]
+"""Where it matters that there is something already: a ledger, rows to be updated, a transaction before."""
+DRAIN = 10.0
+"""Seconds from SIGTERM to the exit that are promised."""
 
 
 def environment(wiring: Wiring) -> dict[str, str]:
     return wiring.environment(WINDOW="1s", TRANSACTION_TIMEOUT="3s", EVENT_COMMIT_INTERVAL="300ms")
 
 
-def program_struck(point: Point, how: signal.Signals) -> tuple[str, ...]:
-    return "-m", "tests.faults.struck", point.value, how.name, "1"
+def program_struck(point: Point, how: signal.Signals, when: When = When.FIRST) -> tuple[str, ...]:
+    return "-m", "tests.faults.struck", point.value, how.name, when.value
 
 
-def start_struck(pipelines: Pipelines, wiring: Wiring, point: Point, how: signal.Signals) -> Pipeline:
-    return pipelines.start(environment(wiring), program_struck(point, how))
+def start_struck(
+    pipelines: Pipelines, wiring: Wiring, point: Point, how: signal.Signals, when: When = When.FIRST
+) -> Pipeline:
+    return pipelines.start(environment(wiring), program_struck(point, how, when))
 
 
-def finish(wiring: Wiring, table: Table, pipelines: Pipelines) -> None:
+def wait_until_struck(struck: Pipeline) -> None:
+    def told() -> bool:
+        return any(event["event"] == STRUCK for event in struck.events())
+
+    eventually(told, 40, "it is struck")
+
+
+def bring_to_steady_state(struck: Pipeline, wiring: Wiring, table: Table) -> None:
+    """Rows, events and both progresses are there, and what comes next are mostly versions of these rows."""
+    produce_numbered(wiring, 0, BEFORE)
+    wait_until_committed(wiring, table, BEFORE)
+    eventually(lambda: sum(group_offsets(wiring).values()) == BEFORE, 40, "all events are committed")
+    struck.process.send_signal(signal.SIGUSR1)
+    produce_numbered(wiring, BEFORE, MIDDLE)
+
+
+def finish(wiring: Wiring, table: Table, pipelines: Pipelines, produced: int = BEFORE) -> None:
     """Another process does the rest, and every message is accounted for."""
-    produce_numbered(wiring, BEFORE, AFTER)
+    produce_numbered(wiring, produced, AFTER)
     heir = pipelines.start(environment(wiring))
     wait_until_committed(wiring, table, AFTER)
     assert heir.terminate(within=10) == 0, heir.tail()
@@ -58,9 +90,31 @@ def test_sigterm_at_every_point_drains_with_exit_code_0_and_repeats_nothing(
 ) -> None:
     produce_numbered(wiring, 0, BEFORE)
     struck = start_struck(pipelines, wiring, point, signal.SIGTERM)
-    assert struck.process.wait(40) == 0, struck.tail()
+    wait_until_struck(struck)
+    assert struck.process.wait(DRAIN) == 0, struck.tail()
     assert any(event["event"] == "drained" for event in struck.events())
     finish(wiring, table, pipelines)
+
+
+@pytest.mark.parametrize("point", IN_STEADY_STATE, ids=lambda point: point.value)
+def test_kill_9_in_steady_state_loses_and_repeats_nothing(
+    wiring: Wiring, table: Table, pipelines: Pipelines, point: Point
+) -> None:
+    struck = start_struck(pipelines, wiring, point, signal.SIGKILL, When.AFTER_SIGUSR1)
+    bring_to_steady_state(struck, wiring, table)
+    assert struck.process.wait(40) == -signal.SIGKILL, struck.tail()
+    finish(wiring, table, pipelines, MIDDLE)
+
+
+@pytest.mark.parametrize("point", IN_STEADY_STATE, ids=lambda point: point.value)
+def test_sigterm_in_steady_state_drains_with_exit_code_0_and_repeats_nothing(
+    wiring: Wiring, table: Table, pipelines: Pipelines, point: Point
+) -> None:
+    struck = start_struck(pipelines, wiring, point, signal.SIGTERM, When.AFTER_SIGUSR1)
+    bring_to_steady_state(struck, wiring, table)
+    wait_until_struck(struck)
+    assert struck.process.wait(DRAIN) == 0, struck.tail()
+    finish(wiring, table, pipelines, MIDDLE)
 
 
 def test_a_second_sigterm_in_the_drain_changes_nothing(

@@ -244,16 +244,17 @@ def stored_rows(wiring: Wiring, table: Table) -> Counter[str]:
         return Counter(row_line(row) for row in stored(session, table))
 
 
+def committed(wiring: Wiring, table: Table) -> int:
+    """How many offsets the ledger covers, all partitions together."""
+    ends: dict[int, int] = {}
+    for partition, _first, next in ledger_rows(wiring, table):
+        ends[partition] = max(next, ends.get(partition, 0))
+    return sum(ends.values())
+
+
 def wait_until_committed(wiring: Wiring, table: Table, messages: int, within: float = 60.0) -> None:
-    """Until the ledger covers so many offsets, all partitions together."""
-
-    def committed() -> bool:
-        ends: dict[int, int] = {}
-        for partition, _first, next in ledger_rows(wiring, table):
-            ends[partition] = max(next, ends.get(partition, 0))
-        return sum(ends.values()) >= messages
-
-    eventually(committed, within, f"{messages} messages are committed")
+    """Until the ledger covers so many offsets."""
+    eventually(lambda: committed(wiring, table) >= messages, within, f"{messages} messages are committed")
 
 
 def ledger_rows(wiring: Wiring, table: Table) -> list[tuple[int, int, int]]:

@@ -28,6 +28,8 @@ IN_STEADY_STATE = [
     Point.AFTER_ROW_COMMIT,
 ]
 """Where it matters that there is something already: a ledger, rows to be updated, a transaction before."""
+START = 90.0
+"""Seconds that a process may take to come to its point: the profiler makes a start slow."""
 DRAIN = 10.0
 """Seconds from SIGTERM to the exit that are promised."""
 
@@ -50,7 +52,7 @@ def wait_until_struck(struck: Pipeline) -> None:
     def told() -> bool:
         return any(event["event"] == STRUCK for event in struck.events())
 
-    eventually(told, 40, "it is struck")
+    eventually(told, START, "it is struck")
 
 
 def bring_to_steady_state(struck: Pipeline, wiring: Wiring, table: Table) -> None:
@@ -80,7 +82,7 @@ def test_kill_9_at_every_point_loses_and_repeats_nothing(
     if point is Point.IN_DRAIN:
         struck.wait_until_read(BEFORE)
         struck.process.send_signal(signal.SIGTERM)
-    assert struck.process.wait(40) == -signal.SIGKILL, struck.tail()
+    assert struck.process.wait(START) == -signal.SIGKILL, struck.tail()
     finish(wiring, table, pipelines)
 
 
@@ -102,7 +104,7 @@ def test_kill_9_in_steady_state_loses_and_repeats_nothing(
 ) -> None:
     struck = start_struck(pipelines, wiring, point, signal.SIGKILL, When.AFTER_SIGUSR1)
     bring_to_steady_state(struck, wiring, table)
-    assert struck.process.wait(40) == -signal.SIGKILL, struck.tail()
+    assert struck.process.wait(START) == -signal.SIGKILL, struck.tail()
     finish(wiring, table, pipelines, MIDDLE)
 
 
@@ -132,7 +134,7 @@ def test_a_zombie_with_an_open_window_and_an_open_transaction_disturbs_nothing(
 ) -> None:
     produce_numbered(wiring, 0, BEFORE)
     zombie = start_struck(pipelines, wiring, Point.AFTER_PRODUCE, signal.SIGSTOP)
-    eventually(lambda: zombie.is_stopped(), 40, "it is frozen in its transaction")
+    eventually(lambda: zombie.is_stopped(), START, "it is frozen in its transaction")
     heir = pipelines.start(environment(wiring))
     wait_until_committed(wiring, table, BEFORE)
     zombie.process.send_signal(signal.SIGCONT)
@@ -153,7 +155,7 @@ def test_a_transaction_that_times_out_while_its_process_sleeps_is_repeated_by_th
         "KAFKA_CONFIG_SESSION_TIMEOUT_MS": "30000",
     }
     sleeper = pipelines.start(patient, program_struck(Point.BEFORE_OFFSETS, signal.SIGSTOP))
-    eventually(lambda: sleeper.is_stopped(), 40, "it is frozen in its transaction")
+    eventually(lambda: sleeper.is_stopped(), START, "it is frozen in its transaction")
     side_topics = (wiring.contacts, wiring.dead_letters)
     eventually(
         lambda: not any(open_transactions(wiring, topic) for topic in side_topics), 40, "it is timed out"

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event, Timer
+from threading import Timer
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -23,14 +24,16 @@ from connectors.kafka_access import KafkaAccess, KafkaRefused, position_of
 from connectors.metrics import Metrics
 from connectors.progress import BrokenPromise, EventsBroken
 from connectors.spans import Covered, EventGap, Produce, Stale, decide_events
+from connectors.stopping import Stop
 
 log = logging.getLogger(__name__)
 
 MAX_TRANSACTION_MESSAGES = 10_000
 MAX_TRANSACTION_BYTES = 32 << 20
 """An open transaction with more messages or bytes is committed before its interval is over."""
-CALL_TIMEOUT = 5.0
-"""Seconds one call of the transaction protocol may take before it is made again."""
+CALL_TIMEOUT = 2.0
+"""Seconds one call of the transaction protocol may take before it is made again. No signal is heard in it."""
+LEAST_TIMEOUT = 0.1
 CALL_BACKOFF = Backoff(0.1, 1.0)
 """Waits before such a call is made again. Most of the waiting is done in the call."""
 CONNECT_BACKOFF = Backoff(0.5, 30.0)
@@ -49,7 +52,7 @@ class Fenced(BrokenPromise):
 
 
 def connect_producer(
-    access: KafkaAccess, transactional_id: str, stop: Event, metrics: Metrics, on_wait: Callable[[], None]
+    access: KafkaAccess, transactional_id: str, stop: Stop, metrics: Metrics, on_wait: Callable[[], None]
 ) -> Producer | None:
     """A producer that the broker has accepted; None when `stop` was set before one was.
 
@@ -96,12 +99,12 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         interval: float,
         transaction_timeout: float,
         drain_seconds: float,
-        stop: Event,
+        stop: Stop,
         on_wait: Callable[[], None],
         on_hang: Callable[[], None],
         on_closed: Callable[[], None],
     ) -> None:
-        """Commits every `interval` seconds. `drain_seconds`: how long a stopping process tries to.
+        """Commits every `interval` seconds. `drain_seconds`: how long after `stop` a process tries to.
 
         `on_wait` is called while a call to the broker is repeated, `on_closed` when the graph closes.
         `on_hang` is called, on another thread, when a call has not come back at all: it must end the process.
@@ -119,11 +122,19 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         self._reached: dict[int, _Reached] = {}
         self._counts: dict[str, int] = {}
         self._bytes = 0
+        self._failed: Counter[tuple[str, str]] = Counter()
         self._opened_at: float | None = None
-        self._give_up_at: float | None = None
+        self._gave_up = False
+
+    @property
+    def gave_up(self) -> bool:
+        """The broker did not answer while the process was stopping: nothing more is asked of it."""
+        return self._gave_up
 
     def write_batch(self, items: list[EventBatch]) -> None:
         """Produce what is new, and commit when the interval is over, or the input."""
+        if self._gave_up:
+            return
         for batch in items:
             self._take(batch)
         self._producer.poll(0)
@@ -163,10 +174,10 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         ]
         try:
             done = self._repeat(
-                lambda: self._producer.send_offsets_to_transaction(
-                    positions, self._membership.group_metadata(), CALL_TIMEOUT
+                lambda timeout: self._producer.send_offsets_to_transaction(
+                    positions, self._membership.group_metadata(), timeout
                 )
-            ) and self._repeat(lambda: self._producer.commit_transaction(CALL_TIMEOUT))
+            ) and self._repeat(self._producer.commit_transaction)
         except KafkaException as trouble:
             error: KafkaError = trouble.args[0]
             if error.fatal() or not error.txn_requires_abort():
@@ -176,7 +187,6 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             self.abandon()
             return
         if not done:
-            log.warning("drain_incomplete", extra={"partitions": sorted(self._reached)})
             self._forget()
             return
         for partition, reached in self._reached.items():
@@ -191,7 +201,7 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         partitions = list(self._reached)
         self._forget()
         try:
-            done = self._repeat(lambda: self._producer.abort_transaction(CALL_TIMEOUT))
+            done = self._repeat(self._producer.abort_transaction)
         except KafkaException as trouble:
             error: KafkaError = trouble.args[0]
             raise Fenced(
@@ -201,6 +211,9 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             self._membership.rewind(partitions)
 
     def _forget(self) -> None:
+        for (topic, code), messages in self._failed.items():
+            log.warning("delivery_failed", extra={"topic": topic, "code": code, "messages": messages})
+        self._failed.clear()
         self._reached = {}
         self._counts = {}
         self._bytes = 0
@@ -261,14 +274,15 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         # A failed delivery also fails the commit; here it only gets its name into metric and log.
         if error is not None:
-            self._metrics.delivery_failed(message.topic() or "", error.name())
-            log.warning("delivery_failed", extra={"topic": message.topic(), "code": error.name()})
+            topic = message.topic() or ""
+            self._metrics.delivery_failed(topic, error.name())
+            self._failed[topic, error.name()] += 1
 
-    def _repeat(self, call: Callable[[], None]) -> bool:
-        """Make the call again while the broker calls its failure passing; whether it was done in the end.
+    def _repeat(self, call: Callable[[float], None]) -> bool:
+        """Make the call, which is given a timeout, again while the broker calls its failure passing; whether it was done in the end.
 
-        A transaction that meanwhile timed out ends with an error that is not passing. Once the process is to
-        stop it gives up after a while: the broker then ends the transaction, and the next owner repeats it.
+        A transaction that meanwhile timed out ends with an error that is not passing. A process that is to
+        stop gives up after a while: the broker then ends the transaction, and the next owner repeats it.
         """
         attempt = 0
         while True:
@@ -276,13 +290,15 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             hung.daemon = True
             hung.start()
             try:
-                call()
+                call(min(CALL_TIMEOUT, max(LEAST_TIMEOUT, self._stop.left(self._drain_seconds))))
                 return True
             except KafkaException as trouble:
                 error: KafkaError = trouble.args[0]
                 if error.fatal() or error.txn_requires_abort() or not error.retriable():
                     raise
-                if self._is_too_late():
+                if not self._stop.left(self._drain_seconds):
+                    log.warning("drain_incomplete", extra={"waited_for": "kafka", "code": error.name()})
+                    self._gave_up = True
                     return False
                 attempt += 1
                 self._metrics.retried("kafka", error.name())
@@ -291,13 +307,6 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             finally:
                 hung.cancel()
             time.sleep(CALL_BACKOFF.wait(attempt))
-
-    def _is_too_late(self) -> bool:
-        if not self._stop.is_set():
-            return False
-        if self._give_up_at is None:
-            self._give_up_at = time.monotonic() + self._drain_seconds
-        return time.monotonic() >= self._give_up_at
 
 
 class EventSink(DynamicSink[EventBatch]):

@@ -14,6 +14,8 @@ from threading import Event, Lock, Thread
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from connectors.stopping import Stop
+
 STALL = 60.0
 """Seconds without a heartbeat after which the loop counts as dead: several times the longest broker call."""
 
@@ -107,7 +109,7 @@ class HealthServer:
         """Serve until `stop`."""
         self._thread.start()
 
-    def linger(self, seconds: float, stop: Event) -> None:
+    def linger(self, seconds: float, stop: Stop) -> None:
         """Go on serving until the metrics were read once more, `seconds` have passed, or `stop` is set."""
         self._scraped.clear()
         deadline = time.monotonic() + seconds

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from threading import Event
 from types import FrameType
 from typing import BinaryIO
 
 from dotenv import dotenv_values
 
+from connectors.stopping import Stop
 from dataflow.contract import Contract, ContractError, load
 from dataflow.settings import ClientJudge, Settings, SettingsError, Sources, read
 from dataflow.settings_table import SETTINGS
@@ -203,7 +203,7 @@ def _dispatch(options: argparse.Namespace) -> int:
 
 
 def _run() -> int:
-    stop = Event()
+    stop = Stop()
 
     def ask_to_stop(signum: int, frame: FrameType | None) -> None:
         if stop.is_set() and signum == signal.SIGINT:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from tempfile import TemporaryFile
-from threading import Event
 
 from bytewax.errors import BytewaxRuntimeError
 from bytewax.run import cli_main
@@ -54,6 +53,8 @@ log = logging.getLogger(__name__)
 UNUSABLE = 2
 HUNG = 18
 """Exit codes besides those of broken promises."""
+EVENTS_SHARE = 0.5
+"""Of the time to drain, what the side branch may take: rows can be committed whether or not the broker answers."""
 OVERDUE = 60.0
 """Seconds beyond a window's length after which a closed window that still waits makes us unready."""
 NO_SNAPSHOTS = timedelta(days=1)
@@ -65,7 +66,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def run(settings: Settings, contract: Contract, stop: Event) -> int:
+def run(settings: Settings, contract: Contract, stop: Stop) -> int:
     """Run until `stop` is set or a promise is broken; the exit code.
 
     0: stopped and drained. A broken promise's own code, which the README lists: the log says why, and a
@@ -101,7 +102,7 @@ def run(settings: Settings, contract: Contract, stop: Event) -> int:
 
 
 def _run(
-    settings: Settings, contract: Contract, stop: Event, metrics: Metrics, health: Health
+    settings: Settings, contract: Contract, stop: Stop, metrics: Metrics, health: Health
 ) -> BaseException | None:
     """Run and drain; what ended it, None for `stop`. It has been logged."""
     topics = topics_of(settings, contract)
@@ -141,7 +142,6 @@ def _run(
         start=settings.start,
         accepted=settings.accepted_losses,
     )
-    leave = _after(2, membership.leave)
     steps = steps_of(settings, contract, topics)
     windows = OpenWindows(lambda: FileSpool(backlog, settings.spool_dir))
     time_of_windows = SteadyTime(utc_now, time.monotonic)
@@ -158,27 +158,28 @@ def _run(
             log.info("windows_committed_early", extra={"bytes": backlog.held})
             committer.submit([steps.early(held, time_of_windows.now())])
 
+    drain_seconds = settings.drain_timeout.total_seconds()
+    transaction = EventTransaction(
+        membership,
+        producer,
+        metrics,
+        interval=settings.event_commit_interval.total_seconds(),
+        transaction_timeout=access.transaction_timeout,
+        drain_seconds=drain_seconds * EVENTS_SHARE,
+        stop=stop,
+        on_wait=waiting,
+        on_hang=_end_at_once,
+        on_closed=lambda: leave(),
+    )
+    leave = _after(2, lambda: None if transaction.gave_up else membership.leave())
     flow = graph(
         KafkaSource(membership, stop, beat),
         steps,
-        EventSink(
-            membership,
-            EventTransaction(
-                membership,
-                producer,
-                metrics,
-                interval=settings.event_commit_interval.total_seconds(),
-                transaction_timeout=access.transaction_timeout,
-                drain_seconds=settings.drain_timeout.total_seconds(),
-                stop=stop,
-                on_wait=waiting,
-                on_hang=_end_at_once,
-                on_closed=leave,
-            ),
-        ),
+        EventSink(membership, transaction),
         RedshiftSink(
             committer,
-            drain_seconds=settings.drain_timeout.total_seconds(),
+            stop=stop,
+            drain_seconds=drain_seconds,
             ended=lambda: membership.ended,
             on_closed=leave,
         ),

@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
 from typing import TypeVar
 
 import orjson
@@ -38,6 +37,7 @@ from connectors.kafka_access import ClientJudge, KafkaAccess
 from connectors.metrics import Metrics
 from connectors.spool import Backlog, FileSpool, WindowSegments
 from connectors.steady_clock import SteadyClock, SteadyTime
+from connectors.stopping import Stop
 from dataflow.commands.access import Topics, kafka_access, topics_of
 from dataflow.commands.run import NO_SNAPSHOTS, observe, steps_of
 from dataflow.contract import load
@@ -206,7 +206,7 @@ def _measure(order: Order) -> Answer:
 def whole_job(job: Job, messages: int, directory: Path) -> Spent:
     """Read so many messages and do with each what `run` does, up to its row in the spool."""
     metrics = Metrics(CollectorRegistry(), version="bench", contract_version="bench")
-    stop = Event()
+    stop = Stop()
     membership = Membership(
         job.access,
         ledger=NothingCommitted(),

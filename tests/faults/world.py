@@ -74,6 +74,13 @@ class World:
     ) -> None:
         self._ends.close()
 
+    @property
+    def table(self) -> Table:
+        """The warehouse's table. Raises RuntimeError before the world was entered."""
+        if self._table is None:
+            raise RuntimeError("the world was not entered")
+        return self._table
+
     # -- processes ---------------------------------------------------------------------------------
 
     def start(self, **more: str) -> Pipeline:
@@ -140,21 +147,19 @@ class World:
 
     def rows_position(self) -> int:
         """How many offsets the ledger covers."""
-        assert self._table is not None
         with connect(self.direct.database) as session:
             return int(
                 session.value(
                     "SELECT coalesce(sum(position), 0) FROM (SELECT max(next_offset) AS position "
-                    f"FROM {ledger_name(self._table)} GROUP BY kafka_partition) AS positions"
+                    f"FROM {ledger_name(self.table)} GROUP BY kafka_partition) AS positions"
                 )
             )
 
     def arrived(self) -> Arrived:
         """What is there now, read directly."""
-        assert self._table is not None
         with connect(self.direct.database) as session:
             rows = session.rows(
-                "SELECT user_id, subject_id, created_at, updated_at, status FROM " + self._table.qualified
+                "SELECT user_id, subject_id, created_at, updated_at, status FROM " + self.table.qualified
             )
         return Arrived(
             rows=[

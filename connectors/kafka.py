@@ -131,8 +131,12 @@ class Membership:
         )
 
     def leave(self) -> None:
-        """Leave the group and close the consumer. Nothing is committed here."""
-        self._consumer.close()
+        """Leave the group and close the consumer. Nothing is committed here.
+
+        A broker that has stopped answering is not told: the group learns it when the session ends.
+        """
+        if self.transaction is None or not self.transaction.gave_up:
+            self._consumer.close()
         self._holdings.clear()
 
     def poll(self, timeout: float) -> list[Batch]:

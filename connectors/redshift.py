@@ -69,6 +69,14 @@ _FIXES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A window that is not committed yet, and when it was submitted, in monotonic seconds."""
+
+    window: ClosedWindow
+    since: float
+
+
 class Committer:
     """The one thread that talks to the warehouse: reads the ledger, commits what waits, as one if it can.
 
@@ -98,8 +106,7 @@ class Committer:
         self._new_id = new_id
         self._seen: dict[int, int] = {}
         self._changed = Condition()
-        self._waiting: list[ClosedWindow] = []
-        self._waiting_since: float | None = None
+        self._waiting: list[_Waiting] = []
         self._budget = MOST
         self._questions: list[Future[Mapping[int, LedgerTail]]] = []
         self._failure: BaseException | None = None
@@ -119,15 +126,14 @@ class Committer:
         with self._changed:
             if self._failure is not None:
                 raise self._failure
-            self._waiting += [window for window in windows if window.segments]
-            if self._waiting and self._waiting_since is None:
-                self._waiting_since = time.monotonic()
+            now = time.monotonic()
+            self._waiting += [_Waiting(window, now) for window in windows if window.segments]
             self._changed.notify_all()
 
     def waiting_seconds(self) -> float:
         """For how long the oldest window that waits has waited; 0 when none does."""
-        since = self._waiting_since
-        return 0.0 if since is None else time.monotonic() - since
+        with self._changed:
+            return time.monotonic() - self._waiting[0].since if self._waiting else 0.0
 
     def read_ledger(self) -> Future[Mapping[int, LedgerTail]]:
         """Progress W: the newest entry of each partition, as soon as the warehouse can be asked.
@@ -157,7 +163,7 @@ class Committer:
             self._changed.wait_for(
                 lambda: not self._waiting or self._failure is not None or self._stopping, deadline_seconds
             )
-            left = sum(len(window.segments) for window in self._waiting)
+            left = sum(len(each.window.segments) for each in self._waiting)
         return StillWaiting(left) if left else Drained()
 
     def stop(self) -> None:
@@ -232,7 +238,7 @@ class Committer:
             return
         now = self._clock()
         began = time.monotonic()
-        chosen = portion(waiting, self._budget)
+        chosen = portion([each.window for each in waiting], self._budget)
         size, windows = chosen.size, chosen.now
         with connect(self._access) as session:
             # A warehouse that cannot be reached says nothing about the portion's size.
@@ -266,8 +272,10 @@ class Committer:
             for segment in window.segments:
                 segment.spool.discard()
         with self._changed:
-            self._waiting[: len(waiting)] = chosen.later
-            self._waiting_since = began if self._waiting else None
+            rest = waiting[len(waiting) - len(chosen.later) :]
+            self._waiting[: len(waiting)] = [
+                _Waiting(window, each.since) for window, each in zip(chosen.later, rest, strict=True)
+            ]
             self._changed.notify_all()
 
     def _see(self, positions: Mapping[int, int]) -> None:

@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 class RedshiftSink(DynamicSink[ClosedWindow]):
     """Hands windows over and returns at once: a slow warehouse never blocks the graph.
 
-    At the end of input what waits is committed, until `drain_seconds` after `stop`. Closed otherwise (something
-    raised), nothing more is committed.
+    At the end of input what waits is committed, until `drain_seconds` after `stop`. Closed otherwise
+    (something raised), nothing more is committed.
     """
 
     def __init__(

@@ -267,7 +267,9 @@ SETTINGS: tuple[Setting, ...] = (
         _one_of(StartPolicy),
         "earliest",
     ),
-    Setting("ACCEPT_LOSS", PIPELINE, "Lost offsets to go on without: partition:first-next.", _losses),
+    Setting(
+        "ACCEPT_LOSS", PIPELINE, "Lost offsets to go on without: partition:first-next, at most.", _losses
+    ),
     Setting("ACCEPT_GROUP", PIPELINE, "Consumer group whose place in the ledger to take.", _name(249)),
     Setting("ACCEPT_PIPELINE", PIPELINE, "New pipeline to begin beside others of its topic.", _name(128)),
     Setting("SPOOL_DIR", PIPELINE, "Where rows wait that outgrow memory. Default: the system's.", Path),

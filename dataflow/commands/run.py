@@ -29,6 +29,7 @@ from connectors.redshift_sink import RedshiftSink
 from connectors.spool import Backlog, FileSpool, OpenWindows
 from connectors.staging import InsertStaging
 from connectors.steady_clock import SteadyClock, SteadyTime
+from connectors.stopping import Stop
 from dataflow.commands.access import (
     Topics,
     contact_values,
@@ -54,7 +55,7 @@ UNUSABLE = 2
 HUNG = 18
 """Exit codes besides those of broken promises."""
 EVENTS_SHARE = 0.5
-"""Of the time to drain, what the side branch may take: rows can be committed whether or not the broker answers."""
+"""Of the time to drain, what the side branch may take. Rows are committed without it."""
 OVERDUE = 60.0
 """Seconds beyond a window's length after which a closed window that still waits makes us unready."""
 NO_SNAPSHOTS = timedelta(days=1)
@@ -158,6 +159,7 @@ def _run(
             log.info("windows_committed_early", extra={"bytes": backlog.held})
             committer.submit([steps.early(held, time_of_windows.now())])
 
+    leave = _after(2, membership.leave)
     drain_seconds = settings.drain_timeout.total_seconds()
     transaction = EventTransaction(
         membership,
@@ -169,9 +171,8 @@ def _run(
         stop=stop,
         on_wait=waiting,
         on_hang=_end_at_once,
-        on_closed=lambda: leave(),
+        on_closed=leave,
     )
-    leave = _after(2, lambda: None if transaction.gave_up else membership.leave())
     flow = graph(
         KafkaSource(membership, stop, beat),
         steps,

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.world import PARTITIONS, World
+from tests.faults.world import World
 from tests.fixtures_kafka import child_kafka
 from tests.integration.test_exactly_once import assert_exactly_once
-from tests.integration.wiring import produce_numbered
+from tests.integration.wiring import PARTITIONS, produce_numbered
 from tests.pipeline import Pipeline, eventually
 
 MESSAGES = 400

@@ -279,7 +279,7 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             self._failed[topic, error.name()] += 1
 
     def _repeat(self, call: Callable[[float], None]) -> bool:
-        """Make the call, with a timeout, again while the broker calls its failure passing; whether it was done.
+        """Make the call, with a timeout, again while its failure is a passing one; whether it was done.
 
         A transaction that meanwhile timed out ends with an error that is not passing. A process that is to
         stop gives up after a while: the broker then ends the transaction, and the next owner repeats it.

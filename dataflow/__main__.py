@@ -9,16 +9,18 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from connectors.stopping import Stop
 from dataflow.contract import Contract, ContractError, load
 from dataflow.settings import ClientJudge, Settings, SettingsError, Sources, read
-from dataflow.settings_table import SETTINGS
+from dataflow.settings_table import ALL_GROUPS, SETTINGS, WAREHOUSE_ONLY
 
 PROGRAM = "contract-dataflow"
 USAGE_ERROR = 2
@@ -169,35 +171,35 @@ def _dispatch(options: argparse.Namespace) -> int:
             from dataflow.commands.detect import detect
             from dataflow.detect import Detector
 
-            if not Detector.knows(options.region):
-                raise _Refused(
-                    f"--region {options.region}: must be an ISO 3166 code of two capital letters, such as US"
-                )
+            region = options.region.upper()
+            if not Detector.knows(region):
+                raise _Refused(f"--region {options.region}: must be an ISO 3166 code, such as US")
             if options.explain:
                 from dataflow.commands.explain import explain, explain_lines
 
                 if options.file != "-" and not Path(options.file).is_file():
-                    return explain(options.file, options.region, sys.stdout)
+                    print("(no file of this name: it is read as a text)", file=sys.stderr)
+                    return explain(options.file, region, sys.stdout)
                 with _input(options.file) as lines:
-                    return explain_lines(lines, options.region, sys.stdout, sys.stderr)
+                    return explain_lines(lines, region, sys.stdout, sys.stderr)
             with _input(options.file) as lines:
-                return detect(lines, options.region, sys.stdout.buffer, sys.stderr)
+                return detect(lines, region, sys.stdout.buffer, sys.stderr)
         case "ddl":
             from dataflow.commands.ddl import apply, print_ddl
 
             if not options.apply:
                 return print_ddl(_contract(options.contract), sys.stdout)
-            settings = _settings()
+            settings = _settings(WAREHOUSE_ONLY)
             return apply(settings, _contract(options.contract or settings.contract), sys.stdout, sys.stderr)
         case "check":
             from dataflow.commands.check import check
 
-            settings = _settings()
-            return check(settings, _contract(settings.contract), sys.stdout)
+            settings, contract = _judged()
+            return check(settings, contract, sys.stdout)
         case "config":
             from dataflow.commands.config import show
 
-            return show(_settings(), sys.stdout)
+            return show(*_judged(), sys.stdout)
         case _:
             return _run()
 
@@ -216,23 +218,40 @@ def _run() -> int:
     from connectors.logs import configure
     from dataflow.commands.run import run
 
-    settings = _settings()
-    contract = _contract(settings.contract)
+    settings, contract = _judged()
     configure(sys.stderr, settings.log_level.value, settings.log_form.value)
     return run(settings, contract, stop)
 
 
-def _settings() -> Settings:
+def _judged() -> tuple[Settings, Contract]:
+    from dataflow.commands.access import judge
+
+    settings = _settings()
+    contract = _contract(settings.contract)
+    judge(settings, contract)
+    return settings, contract
+
+
+def _settings(groups: frozenset[str] = ALL_GROUPS) -> Settings:
     from connectors import kafka_access
 
     judge: ClientJudge = kafka_access.ClientJudge()
-    dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None}
-    return read(Sources(os.environ, dotenv, lambda path: path.read_text()), judge)
+    return read(_sources(), judge, groups)
+
+
+def _sources() -> Sources:
+    """The environment, and `.env` where there is one. Raises SettingsError for lines that cannot be read."""
+    path = Path(".env")
+    lines = list(parse_stream(StringIO(path.read_text()))) if path.is_file() else []
+    if wrong := [line.original.line for line in lines if line.error]:
+        raise SettingsError(tuple(f".env line {line}: must be NAME=value" for line in wrong))
+    dotenv = {name: value for name, value in dotenv_values(path).items() if value is not None}
+    return Sources(os.environ, dotenv, lambda path: path.read_text())
 
 
 def _contract(path: Path | None) -> Contract:
-    if path is None and (named := os.environ.get("CONTRACT")):
-        path = Path(named)
+    if path is None and (named := _sources().find("CONTRACT")):
+        path = Path(named[0])
     try:
         return load(path)
     except OSError as trouble:
@@ -257,6 +276,10 @@ def console() -> None:
         # The reader has seen enough; what is left in the buffer would fail once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as trouble:
+        print(f"{PROGRAM}: the output cannot be written: {trouble.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = USAGE_ERROR
     sys.exit(code)
 
 

@@ -16,6 +16,8 @@ from typing import Any, Protocol
 
 from connectors.progress import AcceptedLoss, StartPolicy
 from dataflow.settings_table import (
+    ALL_GROUPS,
+    CONTACTS,
     KNOWN,
     SETTINGS,
     ContactValues,
@@ -45,6 +47,8 @@ class Origin(Enum):
     DEFAULT = "default"
     ENVIRONMENT = "environment"
     DOTENV = ".env"
+    CONTRACT = "contract"
+    DERIVED = "derived"
     FILE = "file"
 
 
@@ -73,7 +77,9 @@ OWNED_PROPERTIES = {
     ),
 }
 NAMESPACES = ("KAFKA_", "REDSHIFT_", "CONTACT_", "SPOOL_", "METRICS_")
-_SERVICE_LINK = re.compile(r".*(_SERVICE_HOST|_SERVICE_PORT(_.*)?|_PORT|_PORT_\d+_(TCP|UDP)(_.*)?)")
+_SERVICE_LINK = re.compile(r".*(_SERVICE_HOST|_SERVICE_PORT(_.*)?|_PORT_\d+_(TCP|UDP)(_.*)?)")
+_SERVICE_URL = re.compile(r"(tcp|udp|sctp)://.*")
+"""Kubernetes tells every pod of every service, in names such as KAFKA_PORT."""
 _INNOCENT = frozenset({"WINDOWID", "WINDOWS", "PIPELINES"})
 
 
@@ -119,6 +125,7 @@ class Settings:
     split_contacts: SplitContacts
     contract: Path | None
     pipeline: str
+    source_id: str | None
     window: timedelta
     start: StartPolicy
     accepted_losses: tuple[AcceptedLoss, ...]
@@ -176,8 +183,9 @@ class ClientJudge(Protocol):
 class _Reader:
     """Reads one setting after the other and gathers what is wrong."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, groups: frozenset[str]) -> None:
         self.sources = sources
+        self.groups = groups
         self.faults: list[str] = []
         self.values: dict[str, Any] = {}
         self.effective: list[Effective] = []
@@ -187,7 +195,7 @@ class _Reader:
         found = self._found(setting)
         self.values[setting.name] = None
         if found is None:
-            if setting.required:
+            if setting.required and setting.group in self.groups:
                 self.faults.append(f"{setting.name}: is missing. {setting.text}")
             self.effective.append(Effective(setting.name, "", Origin.DEFAULT))
             return
@@ -261,6 +269,8 @@ class _Reader:
                 continue
             if _SERVICE_LINK.fullmatch(name) or name in _INNOCENT:
                 continue
+            if name.endswith("_PORT") and (found := self.sources.find(name)) and _SERVICE_URL.match(found[0]):
+                continue
             near = get_close_matches(name, [*KNOWN, *secret_files], 1, 0.6)
             ours = name.startswith(NAMESPACES) or name in self.sources.dotenv
             misspelt = len(name) > 4 and get_close_matches(name, list(KNOWN), 1, 0.85)
@@ -281,19 +291,22 @@ def _property(name: str) -> str:
     return _WITH_UNDERSCORE.get(dotted, dotted)
 
 
-def read(sources: Sources, judge: ClientJudge) -> Settings:
-    """Settings from the environment. Raises SettingsError with every fault."""
-    reader = _Reader(sources)
+def read(sources: Sources, judge: ClientJudge, groups: frozenset[str] = ALL_GROUPS) -> Settings:
+    """Settings from the environment. Raises SettingsError with every fault.
+
+    `groups`: those whose required settings must be there; of the others they may be missing, and are empty.
+    """
+    reader = _Reader(sources, groups)
     for setting in SETTINGS:
         reader.read(setting)
     properties = reader.client_properties(judge)
     reader.unknown_names()
     get = reader.values
-    _across(get, reader.faults)
+    _across(get, reader.faults, groups)
     if reader.faults:
         raise SettingsError(tuple(reader.faults))
     return Settings(
-        bootstrap=get["KAFKA_BOOTSTRAP_SERVERS"],
+        bootstrap=get["KAFKA_BOOTSTRAP_SERVERS"] or "",
         topic=get["KAFKA_TOPIC"],
         contacts_topic=get["KAFKA_CONTACTS_TOPIC"],
         dead_letters_topic=get["KAFKA_DEAD_LETTERS_TOPIC"],
@@ -322,6 +335,7 @@ def read(sources: Sources, judge: ClientJudge) -> Settings:
         split_contacts=get["SPLIT_CONTACTS"],
         contract=get["CONTRACT"],
         pipeline=get["PIPELINE"],
+        source_id=get["SOURCE_ID"],
         window=get["WINDOW"],
         start=get["START"],
         accepted_losses=get["ACCEPT_LOSS"] or (),
@@ -346,7 +360,7 @@ _NEEDED = {
 }
 
 
-def _across(values: Mapping[str, Any], faults: list[str]) -> None:
+def _across(values: Mapping[str, Any], faults: list[str], groups: frozenset[str]) -> None:
     """Rules across settings. A setting that is faulty itself is not blamed twice."""
     blamed = {fault.split(":", 1)[0].removesuffix(SECRET_FILE) for fault in faults}
     auth = values["REDSHIFT_AUTH"]
@@ -358,6 +372,13 @@ def _across(values: Mapping[str, Any], faults: list[str]) -> None:
         and values["REDSHIFT_SSLMODE"] is SslMode.DISABLE
     ):
         faults.append("REDSHIFT_SSLMODE: IAM needs TLS; choose verify-full or verify-ca")
+    timeout, interval = values["TRANSACTION_TIMEOUT"], values["EVENT_COMMIT_INTERVAL"]
+    if timeout is not None and interval is not None and interval >= timeout:
+        faults.append(
+            "EVENT_COMMIT_INTERVAL: must be shorter than TRANSACTION_TIMEOUT, after which the broker ends it"
+        )
+    if CONTACTS not in groups:
+        return
     values_leave = values["CONTACT_VALUES"]
     keyless = values["CONTACT_HMAC_KEY"] is None and "CONTACT_HMAC_KEY" not in blamed
     if keyless and values_leave is not None and values_leave is not ContactValues.OMITTED:

@@ -177,12 +177,15 @@ def _losses(value: str) -> tuple[AcceptedLoss, ...]:
 
 
 def _key(value: str) -> bytes:
-    if len(value.encode()) < 16:
+    if len(value.strip().encode()) < 16:
         raise WrongValue("must have at least 16 bytes: a shorter key can be guessed")
     return value.encode()
 
 
 KAFKA, REDSHIFT, CONTACTS, PIPELINE, OPERATION = "Kafka", "Redshift", "Contacts", "Pipeline", "Operation"
+ALL_GROUPS = frozenset({KAFKA, REDSHIFT, CONTACTS, PIPELINE, OPERATION})
+WAREHOUSE_ONLY = frozenset({REDSHIFT, PIPELINE, OPERATION})
+"""What a command needs that talks to nothing but the warehouse."""
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("KAFKA_BOOTSTRAP_SERVERS", KAFKA, "Brokers, host:port with commas.", _text, required=True),
@@ -259,6 +262,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("CONTRACT", PIPELINE, "Contract file. Default: the messages contract of the package.", Path),
     Setting("PIPELINE", PIPELINE, "Name of this pipeline in the ledger.", _name(128), "messages"),
+    Setting(
+        "SOURCE_ID",
+        PIPELINE,
+        "Name of the source in the rows' metafields. Default: the topic.",
+        _name(256),
+    ),
     Setting("WINDOW", PIPELINE, "Length of a window: how often rows are committed.", _window, "1h"),
     Setting(
         "START",

@@ -10,7 +10,8 @@ from connectors.redshift_commit import Destination
 from connectors.spans import Accepted
 from dataflow import encode
 from dataflow.contract import Contract
-from dataflow.settings import Settings
+from dataflow.detect import Detector
+from dataflow.settings import Settings, SettingsError
 from dataflow.settings_table import ContactValues, RedshiftAuth
 
 
@@ -37,6 +38,28 @@ def topics_of(settings: Settings, contract: Contract) -> Topics:
     )
 
 
+def judge(settings: Settings, contract: Contract) -> None:
+    """What only the contract or libphonenumber can judge. Raises SettingsError with every fault."""
+    topics = topics_of(settings, contract)
+    faults: list[str] = []
+    for name, topic in (
+        ("KAFKA_CONTACTS_TOPIC", topics.contacts),
+        ("KAFKA_DEAD_LETTERS_TOPIC", topics.dead_letters),
+    ):
+        if topic == topics.source:
+            faults.append(f"{name}: is the topic that is read ({topic}); events need a topic of their own")
+    if topics.contacts == topics.dead_letters:
+        faults.append(f"KAFKA_DEAD_LETTERS_TOPIC: is the contacts' topic too ({topics.contacts})")
+    try:
+        destination(settings, contract, topics)
+    except ValueError as long:
+        faults.append(f"SOURCE_ID: {long}; set it to a shorter name of the source")
+    if not Detector.knows(settings.default_region):
+        faults.append("DEFAULT_REGION: libphonenumber knows no such country; an ISO 3166 code such as US")
+    if faults:
+        raise SettingsError(tuple(faults))
+
+
 def kafka_access(settings: Settings, topics: Topics) -> KafkaAccess:
     """How to reach the brokers."""
     return KafkaAccess(
@@ -55,7 +78,7 @@ def destination(settings: Settings, contract: Contract, topics: Topics) -> Desti
         contract.table,
         settings.pipeline,
         topics.source,
-        topics.source,
+        settings.source_id or topics.source,
         settings.group,
         Accepted(settings.accepted_group, settings.accepted_pipeline),
     )

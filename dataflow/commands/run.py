@@ -71,7 +71,8 @@ def run(settings: Settings, contract: Contract, stop: Stop) -> int:
     """Run until `stop` is set or a promise is broken; the exit code.
 
     0: stopped and drained. A broken promise's own code, which the README lists: the log says why, and a
-    restart is the way to recover. 1: anything else. 2: the spool's directory cannot be written.
+    restart is the way to recover. 1: anything else. 2: the spool's directory or the metrics' port
+    cannot be used.
     """
     disable_created_metrics()  # type: ignore[no-untyped-call]  # has no annotations
     try:
@@ -88,7 +89,18 @@ def run(settings: Settings, contract: Contract, stop: Stop) -> int:
     kinds: list[type[BrokenPromise]] = [BrokenPromise, *BrokenPromise.__subclasses__()]
     metrics.promises([kind.__name__ for kind in kinds])
     health = Health(time.monotonic, ("kafka", "redshift", "commits"))
-    server = HealthServer(settings.metrics_host, settings.metrics_port, metrics.registry, health)
+    try:
+        server = HealthServer(settings.metrics_host, settings.metrics_port, metrics.registry, health)
+    except OSError as fault:
+        log.error(
+            "port_unusable",
+            extra={
+                "address": f"{settings.metrics_host}:{settings.metrics_port}",
+                "code": fault.strerror,
+                "fix": "set METRICS_HOST and METRICS_PORT to an address of this machine that nobody uses",
+            },
+        )
+        return UNUSABLE
     server.start()
     log.info("serving", extra={"port": server.port, "pid": os.getpid()})
     try:

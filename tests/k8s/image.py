@@ -60,15 +60,22 @@ class Image:
 
 
 def build(directory: Path, python: Path, cache: Path) -> Image:
-    """Carry out the Dockerfile in `directory`; what steps fetch is kept in `cache`. Raises StepFailed."""
+    """Carry out the Dockerfile in `directory`; what steps fetch is kept in `cache`. Raises StepFailed.
+
+    What stands there already, complete, is taken as it is.
+    """
     context = Context.of(ROOT)
-    built: dict[str, Root] = {}
     found = stages(ROOT / "Dockerfile")
-    for number, stage in enumerate(found):
-        root = Root.create(directory / f"stage-{number}", python)
-        _Steps(root, context, built, cache).carry_out(stage)
-        built[stage.name] = root
-    return Image(root, found[-1])
+    roots = [Root(directory / f"stage-{number}", python) for number in range(len(found))]
+    complete = directory / "complete"
+    if not complete.exists():
+        built: dict[str, Root] = {}
+        for root, stage in zip(roots, found, strict=True):
+            root.create()
+            _Steps(root, context, built, cache).carry_out(stage)
+            built[stage.name] = root
+        complete.touch()
+    return Image(roots[-1], found[-1])
 
 
 class _Steps:

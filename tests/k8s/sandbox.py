@@ -85,16 +85,14 @@ class Root:
     directory: Path
     python: Path
 
-    @classmethod
-    def create(cls, directory: Path, python: Path) -> Root:
-        """An empty one: the system's programs and Python, and nothing installed."""
+    def create(self) -> None:
+        """Make it: the system's programs and Python, and nothing installed."""
         for name in ("usr", "etc", "proc", "dev", "tmp", "root", "opt", "run", "var"):
-            (directory / name).mkdir(parents=True)
-        (directory / "tmp").chmod(0o1777)
+            (self.directory / name).mkdir(parents=True)
+        (self.directory / "tmp").chmod(0o1777)
         for name in _LINKS:
             if Path("/", name).is_symlink():
-                (directory / name).symlink_to(f"usr/{name}")
-        return cls(directory, python)
+                (self.directory / name).symlink_to(f"usr/{name}")
 
     def path(self, inside: str) -> Path:
         """Where something inside is, seen from outside."""

@@ -1,7 +1,7 @@
 """Built overlays and the built image, once per run.
 
-Where Go, or root with mount namespaces, is not to be had, the tests that need it are skipped with the reason; with
-REQUIRE_K8S_TOOLS=1 they fail.
+Where Go, or root with mount namespaces, is not to be had, the tests that need it are skipped with the reason;
+with REQUIRE_K8S_TOOLS=1 they fail.
 """
 
 from __future__ import annotations

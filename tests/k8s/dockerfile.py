@@ -119,7 +119,7 @@ class Context:
         return cls(directory, tuple(line for line in lines if line and not line.startswith("#")))
 
     def reaches(self, path: str) -> bool:
-        """Whether a file, named from the directory, reaches the builder: the last pattern that fits decides."""
+        """Whether a file, named from the directory, reaches the builder: the last fitting pattern decides."""
         allowed = True
         for pattern in self.patterns:
             if _fits(path, pattern.removeprefix("!")):

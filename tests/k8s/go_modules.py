@@ -1,4 +1,4 @@
-"""Tools and schemas that come as Go modules: fetched once through Go's proxy, pinned, kept for the next run."""
+"""Tools and schemas that come as Go modules: pinned, fetched once, kept for the next run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ class GoModule:
 KUSTOMIZE = GoModule(
     "sigs.k8s.io/kustomize/kustomize/v5", "v5.8.1", "h1:Pgsg5psubpVEy7Nf6S89PARg5VmmWUC1l9dC6Dl4PG0="
 )
-KUBE_SCORE = GoModule("github.com/zegl/kube-score", "v1.20.0", "h1:J1VqK86SunV4Gg8emPTmwUVxe0rmXnAs5K9ZUbGMKR8=")
+KUBE_SCORE = GoModule(
+    "github.com/zegl/kube-score", "v1.20.0", "h1:J1VqK86SunV4Gg8emPTmwUVxe0rmXnAs5K9ZUbGMKR8="
+)
 KEDA = GoModule("github.com/kedacore/keda/v2", "v2.21.0", "h1:R6z2HZvstK4RLUMxroNACzBj74xGxt3kG59b5Xc+Xps=")
 PROMETHEUS_OPERATOR = GoModule(
     "github.com/prometheus-operator/prometheus-operator",

@@ -52,12 +52,15 @@ class PodTemplate:
 
     def port(self, name: str) -> int:
         """A named port's number. Raises KeyError."""
-        ports = {port["name"]: port["containerPort"] for each in self.containers for port in each.get("ports", ())}
+        ports = {
+            port["name"]: port["containerPort"] for each in self.containers for port in each.get("ports", ())
+        }
         return int(ports[name])
 
     def volume(self, name: str) -> Resource:
         """A volume. Raises KeyError."""
-        return {each["name"]: each for each in self.spec["volumes"]}[name]
+        found: dict[str, Resource] = {each["name"]: each for each in self.spec["volumes"]}
+        return found[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,12 @@ class Manifests:
         )
         if ran.returncode or ran.stderr:
             raise BuildFailed(ran.stderr)
-        return cls(directory.name, ran.stdout, tuple(yaml.safe_load_all(ran.stdout)))
+        return cls.parsed(directory.name, ran.stdout)
+
+    @classmethod
+    def parsed(cls, name: str, text: str) -> Manifests:
+        """From the text of a build."""
+        return cls(name, text, tuple(yaml.safe_load_all(text)))
 
     def of_kind(self, *kinds: str) -> list[Resource]:
         """The resources of these kinds."""
@@ -130,16 +138,20 @@ def _template(resource: Resource) -> Resource | None:
     spec = resource.get("spec", {})
     if resource["kind"] == "CronJob":
         spec = spec["jobTemplate"]["spec"]
-    found: Resource | None = spec.get("template") if resource["kind"] in ("Deployment", "Job", "CronJob") else None
+    found: Resource | None = (
+        spec.get("template") if resource["kind"] in ("Deployment", "Job", "CronJob") else None
+    )
     return found
 
 
 def with_components(directory: Path, overlay: str, components: Sequence[str]) -> Path:
     """A kustomization in `directory`, new: an overlay and more components, as an operator might write one."""
     directory.mkdir()
+    of = yaml.safe_load((K8S / "overlays" / overlay / "kustomization.yaml").read_text())
     written = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
+        "apiVersion": of["apiVersion"],
+        "kind": of["kind"],
+        "namespace": of["namespace"],
         # kustomize takes no absolute paths.
         "resources": [os.path.relpath(K8S / "overlays" / overlay, directory)],
         "components": [os.path.relpath(K8S / each, directory) for each in components],

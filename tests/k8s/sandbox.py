@@ -52,7 +52,9 @@ def require() -> None:
     missing = [program for program in _PROGRAMS if shutil.which(program) is None]
     if missing or sys.platform != "linux":
         raise SandboxUnavailable(f"needs Linux with {', '.join(missing or _PROGRAMS)}")
-    tried = subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], capture_output=True, check=False)
+    tried = subprocess.run(
+        ["unshare", "--mount", "--pid", "--fork", "true"], capture_output=True, check=False
+    )
     if os.geteuid() != 0 or tried.returncode:
         raise SandboxUnavailable("mount namespaces need root (and CAP_SYS_ADMIN, where root has not all)")
 
@@ -117,7 +119,9 @@ class Root:
         system = [Mount(Path(path), path, writable=False) for path in _SYSTEM]
         if str(self.python) != "/usr":
             # At its own place as well: its shared library may be looked for there.
-            system += [Mount(self.python, place, writable=False) for place in ("/usr/local", str(self.python))]
+            system += [
+                Mount(self.python, place, writable=False) for place in ("/usr/local", str(self.python))
+            ]
         for mount in (*system, *mounts):
             inside = self.path(mount.target)
             if not mount.target.startswith(_SYSTEM):

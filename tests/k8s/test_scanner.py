@@ -20,9 +20,8 @@ EXCEPTIONS = {
         "Tags name a version and never move; a node that has the image starts without the registry."
     ),
     "container-resources": (
-        "It asks for a limit on CPU. A throttled process misses the consumer group's heartbeats and loses its "
-        "partitions; what it may use is bounded by one worker thread and the request. Memory has its limit: "
-        "test_policies.py looks at it."
+        "It asks for a limit on CPU. A throttled process misses the consumer group's heartbeats and loses "
+        "its partitions. Memory has its limit: test_policies.py looks at it."
     ),
     "deployment-has-host-podantiaffinity": (
         "Pods are spread by topologySpreadConstraints, over zones and nodes, evenly and not only apart."
@@ -69,5 +68,5 @@ def test_the_scanner_notices_a_pod_that_is_not_as_it_should_be(
 ) -> None:
     prod = overlays["prod"]
     careless = prod.text.replace("readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false")
-    found = findings(scanner, Manifests("careless", careless, ()))
+    found = findings(scanner, Manifests.parsed("careless", careless))
     assert "container-security-context-readonlyrootfilesystem" in {check for check, _, _ in found}

@@ -39,12 +39,20 @@ def test_every_core_resource_fits_the_strict_schema_of(version: str, everything:
     assert judged > 20
 
 
-def test_every_custom_resource_fits_the_schema_that_its_operator_installs(everything: list[Manifests]) -> None:
+def test_every_custom_resource_fits_the_schema_that_its_operator_installs(
+    everything: list[Manifests],
+) -> None:
     kinds = set()
     for resource in custom(everything):
         Draft202012Validator(schema_of(resource)).validate(resource)
         kinds.add(resource["kind"])
-    assert kinds == {"PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication", "ExternalSecret"}
+    assert kinds == {
+        "PodMonitor",
+        "PrometheusRule",
+        "ScaledObject",
+        "TriggerAuthentication",
+        "ExternalSecret",
+    }
 
 
 def test_a_misspelt_field_of_a_custom_resource_is_noticed(everything: list[Manifests]) -> None:
@@ -54,10 +62,12 @@ def test_a_misspelt_field_of_a_custom_resource_is_noticed(everything: list[Manif
 
 
 def schema_of(resource: Resource) -> Any:
-    """The schema of a custom resource's kind and version, made strict as the API server's pruning is silent."""
+    """The schema of a custom resource's kind and version, made strict: the API server drops in silence."""
     group, _, version = resource["apiVersion"].partition("/")
     folder: Path = needed(lambda: files(*CUSTOM[group]))
-    definition = yaml.load((folder / f"{group}_{resource['kind'].lower()}s.yaml").read_text(), yaml.CSafeLoader)
+    definition = yaml.load(
+        (folder / f"{group}_{resource['kind'].lower()}s.yaml").read_text(), yaml.CSafeLoader
+    )
     (served,) = (each for each in definition["spec"]["versions"] if each["name"] == version)
     top = served["schema"]["openAPIV3Schema"]
     # What every object has, the API server knows by itself.

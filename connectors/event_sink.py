@@ -121,6 +121,7 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         self._bytes = 0
         self._opened_at: float | None = None
         self._give_up_at: float | None = None
+        self._gave_up = False
 
     def write_batch(self, items: list[EventBatch]) -> None:
         """Produce what is new, and commit when the interval is over, or the input."""
@@ -211,6 +212,9 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         return holding is None or holding.assignment != reached.assignment
 
     def _take(self, batch: EventBatch) -> None:
+        if self._gave_up:
+            # What follows a transaction that could not be ended is for the next owner, as the transaction is.
+            return
         holding = self._membership.holding(batch.partition)
         reached = self._reached.get(batch.partition)
         if holding is None:
@@ -283,6 +287,7 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
                 if error.fatal() or error.txn_requires_abort() or not error.retriable():
                     raise
                 if self._is_too_late():
+                    self._gave_up = True
                     return False
                 attempt += 1
                 self._metrics.retried("kafka", error.name())

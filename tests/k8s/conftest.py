@@ -22,6 +22,15 @@ from tests.pipeline import ROOT
 
 T = TypeVar("T")
 
+BUILT_FIRST = 900
+"""Seconds for a test, which may be the first that needs a tool or the image, and so have to build it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(BUILT_FIRST))
+
 
 def needed(get: Callable[[], T]) -> T:
     """What `get` answers; the test is skipped, or fails, where it is not to be had."""

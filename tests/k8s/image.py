@@ -74,6 +74,8 @@ def build(directory: Path, python: Path, cache: Path) -> Image:
             root.create()
             _Steps(root, context, built, cache).carry_out(stage)
             built[stage.name] = root
+        for root in roots[:-1]:
+            shutil.rmtree(root.directory)
         complete.touch()
     return Image(roots[-1], found[-1])
 

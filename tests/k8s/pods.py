@@ -236,7 +236,7 @@ class Liveness(threading.Thread):
         """Begins with `start`."""
         super().__init__(name="liveness")
         self._probe = pod.probe("livenessProbe")
-        self._stop = threading.Event()
+        self._over = threading.Event()
         self.asked = 0
         self.most_failures = 0
         """In a row."""
@@ -244,7 +244,7 @@ class Liveness(threading.Thread):
     def run(self) -> None:
         """One question a period."""
         failures = 0
-        while not self._stop.wait(self._probe.period):
+        while not self._over.wait(self._probe.period):
             self.asked += 1
             failures = 0 if self._probe.succeeds() else failures + 1
             self.most_failures = max(self.most_failures, failures)
@@ -256,5 +256,5 @@ class Liveness(threading.Thread):
 
     def stop(self) -> None:
         """Ask no more."""
-        self._stop.set()
+        self._over.set()
         self.join()

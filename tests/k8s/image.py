@@ -36,11 +36,6 @@ class Image:
         return list(json.loads(self.stage.last("ENTRYPOINT")))
 
     @property
-    def user(self) -> str:
-        """USER."""
-        return self.stage.last("USER")
-
-    @property
     def workdir(self) -> str:
         """WORKDIR."""
         return self.stage.last("WORKDIR")

@@ -35,7 +35,6 @@ class PodTemplate:
 
     owner: str
     kind: str
-    namespace: str
     labels: Mapping[str, str]
     spec: Resource
 
@@ -101,7 +100,6 @@ class Manifests:
             PodTemplate(
                 each["metadata"]["name"],
                 each["kind"],
-                each["metadata"]["namespace"],
                 template["metadata"]["labels"],
                 template["spec"],
             )

@@ -84,7 +84,6 @@ def cluster(
     dev, contract = overlays["dev"], load()
     environment = dev.environment(dev.pod("contract-dataflow"))
     kafka_name, _, kafka_port = environment["KAFKA_BOOTSTRAP_SERVERS"].partition(":")
-    # The container's root must be reachable for the pod's user: pytest's directories are ours alone.
     with ExitStack() as ends:
         kafka = ends.enter_context(child_kafka(tmp_path_factory))
         server = ends.enter_context(RedshiftProcess()).server
@@ -169,7 +168,7 @@ def test_a_rolling_update_of_three_pods_under_traffic_loses_and_repeats_nothing(
         pod.await_probe("readinessProbe", OUTAGE_ATTEMPTS)
     new: list[Pod] = []
     drains: list[float] = []
-    began = Event()
+    pace = Event()
     with SteadyTraffic(Writer(7), cluster.kafka.bootstrap, cluster.wiring.source, burst=10) as traffic:
         eventually(lambda: len(traffic.sent) > 1000, 60, "traffic flows")
         for pod in old:
@@ -180,7 +179,7 @@ def test_a_rolling_update_of_three_pods_under_traffic_loses_and_repeats_nothing(
             new.append(successor)
             successor.await_probe("startupProbe")
             successor.await_probe("readinessProbe", OUTAGE_ATTEMPTS)
-            began.wait(deployment["minReadySeconds"])
+            pace.wait(deployment["minReadySeconds"])
             assert successor.probe("readinessProbe").succeeds(), successor.tail()
         eventually(lambda: held(new) == PARTITIONS, 60, "the new pods hold all partitions")
     sent = len(traffic.sent)

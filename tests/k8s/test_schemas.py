@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from tests.k8s.conftest import needed
 from tests.k8s.go_modules import EXTERNAL_SECRETS, KEDA, PROMETHEUS_OPERATOR, files
-from tests.k8s.manifests import Manifests, Resource
+from tests.k8s.manifests import COMPONENTS, K8S, OVERLAYS, Manifests, Resource
 
 VERSIONS = ("1.32", "1.37")
 """Kubernetes, from the oldest to the newest that is promised."""
@@ -26,6 +26,19 @@ CUSTOM = {
 
 def custom(everything: list[Manifests]) -> list[Resource]:
     return [each for build in everything for each in build.resources if each["apiVersion"] not in CORE]
+
+
+def test_every_overlay_and_every_component_is_built(everything: list[Manifests]) -> None:
+    """And what a component brings is there; a build that warns of anything fails."""
+    assert [build.name for build in everything] == [*OVERLAYS, "prod-with-everything"]
+    brought = {
+        resource["kind"]
+        for name in COMPONENTS
+        for file in (K8S / name).glob("*.yaml")
+        if file.name != "kustomization.yaml"
+        for resource in yaml.safe_load_all(file.read_text())
+    }
+    assert brought <= {resource["kind"] for resource in everything[-1].resources}
 
 
 @pytest.mark.parametrize("version", VERSIONS)

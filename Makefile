@@ -57,9 +57,13 @@ soak: setup
 mutants: setup
 	$(BIN)/python -m tests.mutants $(ARGS)
 
+# What an image installs is part of what the tests run with: the same versions, the same hashes.
+PIN := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
 constraints: setup
-	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --extra dev --strip-extras --no-header \
-		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o constraints.txt pyproject.toml
+	$(PIN) --extra dev -o constraints.txt pyproject.toml
+	$(PIN) --constraint constraints.txt --no-annotate -o constraints-runtime.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) .cache build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -224,6 +224,9 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         return holding is None or holding.assignment != reached.assignment
 
     def _take(self, batch: EventBatch) -> None:
+        if self._gave_up:
+            # What follows a transaction that could not be ended is for the next owner, as the transaction is.
+            return
         holding = self._membership.holding(batch.partition)
         reached = self._reached.get(batch.partition)
         if holding is None:

@@ -14,8 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import Message
-
 from connectors.items import Table
 from connectors.redshift_sql import ledger_name
 from tests.faults.verdict import Arrived, Identity, Place, Version
@@ -157,21 +155,27 @@ class World:
 
     def arrived(self) -> Arrived:
         """What is there now, read directly."""
-        with connect(self.direct.database) as session:
-            rows = session.rows(
-                "SELECT user_id, subject_id, created_at, updated_at, status FROM " + self.table.qualified
-            )
-        return Arrived(
-            rows=[
-                (Identity(user, subject, f"{created}"), Version(f"{updated}", status))
-                for user, subject, created, updated, status in rows
-            ],
-            events=[_origin_of_event(message.value() or b"") for message in self._read(CONTACTS)],
-            dead_letters=[_origin_of_letter(headers_of(message)) for message in self._read(DEAD_LETTERS)],
-        )
+        return arrived(self.direct, self.table)
 
-    def _read(self, topic: str) -> list[Message]:
-        return read_committed(self.direct, topic)
+
+def arrived(wiring: Wiring, table: Table) -> Arrived:
+    """What the table and the side topics hold."""
+    with connect(wiring.database) as session:
+        rows = session.rows(
+            f"SELECT user_id, subject_id, created_at, updated_at, status FROM {table.qualified}"
+        )
+    return Arrived(
+        rows=[
+            (Identity(user, subject, f"{created}"), Version(f"{updated}", status))
+            for user, subject, created, updated, status in rows
+        ],
+        events=[
+            _origin_of_event(message.value() or b"") for message in read_committed(wiring, wiring.contacts)
+        ],
+        dead_letters=[
+            _origin_of_letter(headers_of(message)) for message in read_committed(wiring, wiring.dead_letters)
+        ],
+    )
 
 
 def _origin_of_event(value: bytes) -> Place:

@@ -87,7 +87,6 @@ class Metrics:
         )
         self._daily = self._gauge("contract_daily_messages", "Messages a day that the contract expects.")
         self._partitions = self._gauge("contract_partitions", "Partitions that the contract states.")
-        self._window = self._gauge("window_seconds", "Length of a window: how often rows are committed.")
         self._oldest = self._gauge(
             "oldest_waiting_timestamp_seconds",
             "When the oldest row that was read and is not in the table reached the topic, Unix time. "
@@ -229,16 +228,14 @@ class Metrics:
         freshness_seconds: float,
         daily_messages: int,
         partitions: int,
-        window_seconds: float,
         backlog_limit: int,
     ) -> None:
-        """The contract's figures and two settings: what alerts compare with, so that none repeats them."""
+        """The contract's figures and a limit: what alerts compare with, so that none repeats them."""
         self._freshness.set(freshness_seconds)
         self._late_after_seconds = freshness_seconds + COMMIT_ALLOWANCE
         self._late_after.set(self._late_after_seconds)
         self._daily.set(daily_messages)
         self._partitions.set(partitions)
-        self._window.set(window_seconds)
         self._backlog_limit.set(backlog_limit)
 
     def foreseen(self, *, promises: Sequence[str], warehouse_reasons: Sequence[str]) -> None:

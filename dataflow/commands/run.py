@@ -110,7 +110,6 @@ def metrics_of(settings: Settings, contract: Contract) -> Metrics:
         freshness_seconds=contract.freshness.total_seconds(),
         daily_messages=contract.daily_volume,
         partitions=contract.partitions,
-        window_seconds=settings.window.total_seconds(),
         backlog_limit=settings.spool_limit,
     )
     kinds: list[type[BrokenPromise]] = [BrokenPromise, *BrokenPromise.__subclasses__()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,13 +58,20 @@ def write_plain(path: Path, **more: Any) -> None:
     path.write_text(yaml.safe_dump(plain, sort_keys=False, width=1000), encoding="utf-8")
 
 
-def without_annotations(path: Path) -> None:
-    """The same without texts for people: what unit tests of the rules compare is whether they fire."""
-    plain = {"groups": list(_stripped())}
+def write_for_test(path: Path, alert: Rule) -> None:
+    """An alert and the recording rules that it rests on, without texts for people: does it fire?"""
+    wanted = {alert.name, *_rests_on(alert)}
+    rules = [
+        {key: value for key, value in rule.body.items() if key != "annotations"}
+        for rule in read_rules()
+        if rule.name in wanted
+    ]
+    plain = {"groups": [{"name": "tested", "rules": rules}]}
     path.write_text(yaml.safe_dump(plain, sort_keys=False, width=1000), encoding="utf-8")
 
 
-def _stripped() -> Iterator[dict[str, Any]]:
-    for group in groups():
-        rules = [{key: rule[key] for key in rule if key != "annotations"} for rule in group["rules"]]
-        yield {**group, "rules": rules}
+def _rests_on(rule: Rule) -> Iterator[str]:
+    for other in read_rules():
+        if other.record and re.search(rf"{other.record}\b", rule.expression):
+            yield other.record
+            yield from _rests_on(other)

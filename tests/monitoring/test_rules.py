@@ -14,7 +14,7 @@ from connectors.metrics import COMMIT_ALLOWANCE
 from dataflow.commands.run import metrics_of
 from dataflow.contract import load
 from dataflow.settings import Sources, read
-from tests.monitoring.rules import Rule, alerts, read_rules, without_annotations, write_plain
+from tests.monitoring.rules import Rule, alerts, read_rules, write_for_test, write_plain
 from tests.standins.prometheus import PrometheusPrograms
 
 CASES: list[dict[str, Any]] = yaml.safe_load(
@@ -68,7 +68,7 @@ def as_promtool(case: dict[str, Any], rules: str) -> dict[str, Any]:
 def test_an_alert_fires_exactly_when_it_should(
     case: dict[str, Any], prometheus_tools: PrometheusPrograms, tmp_path: Path
 ) -> None:
-    without_annotations(tmp_path / "rules.yaml")
+    write_for_test(tmp_path / "rules.yaml", ALERTS[case["alert"]])
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(as_promtool(case, "rules.yaml")), encoding="utf-8")
     prometheus_tools.check("test", "rules", str(tmp_path / "test.yaml"))
 

@@ -93,7 +93,8 @@ def frame(box: Box, title: str) -> str:
 def figure(box: Box, text: str, colour: str) -> str:
     """One figure in the middle of a panel."""
     middle = (box.x + box.width / 2, box.y + box.height / 2 + 22)
-    return words(*middle, text, size=30, colour=colour, anchor="middle")
+    size = 30 if len(text) < 9 else 18
+    return words(*middle, text, size=size, colour=colour, anchor="middle")
 
 
 def bars(box: Box, values: Sequence[tuple[str, float]], unit: str, colour: str) -> str:

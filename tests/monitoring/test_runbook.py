@@ -37,6 +37,10 @@ def test_every_alert_has_a_heading_and_every_heading_is_an_alert() -> None:
     assert set(SECTIONS) == {rule.name for rule in alerts()}
 
 
+def test_links_within_the_runbook_lead_to_headings() -> None:
+    assert set(re.findall(r"\]\(#([^)]+)\)", RUNBOOK)) <= {name.lower() for name in SECTIONS}
+
+
 @pytest.mark.parametrize("name", SECTIONS)
 def test_a_heading_says_what_how_to_look_what_to_do_and_when_it_is_over(name: str) -> None:
     parts = re.findall(r"^\*\*(Means|Look|Do|Over)\b", SECTIONS[name], re.MULTILINE)

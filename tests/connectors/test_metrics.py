@@ -76,7 +76,10 @@ def test_a_commit_is_told_step_by_step(metrics: Metrics) -> None:
 
 def test_contacts_are_timed_from_their_messages_arrival(metrics: Metrics) -> None:
     assert told(metrics, "event_delay_seconds_count", stream="contacts") == 0
-    arrivals: dict[str, list[float | None]] = {"contacts-topic": [100.0, 95.0, None], "letters-topic": [101.0]}
+    arrivals: dict[str, list[float | None]] = {
+        "contacts-topic": [100.0, 95.0, None],
+        "letters-topic": [101.0],
+    }
     metrics.transaction_committed(arrivals, 0.02, at=102)
     assert told(metrics, "events_committed_total", topic="contacts-topic", stream="contacts") == 3
     assert told(metrics, "event_delay_seconds_count", stream="contacts") == 2

@@ -8,7 +8,7 @@ ARGS ?=
 # Most tests wait for processes to start and sessions to end: more workers than cores.
 WORKERS ?= 3
 
-.PHONY: help setup demo test check fmt bench soak mutants constraints clean
+.PHONY: help setup demo test check fmt bench soak mutants monitoring constraints clean
 
 help:
 	@echo 'make demo    run the whole pipeline against embedded stand-ins   (ARGS="--help" for options)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make soak    faults at random, about 20 minutes                  (ARGS="--seed 7 --rounds 50")'
 	@echo 'make mutants break each rule of the protocol, and see that a test notices'
 	@echo 'make bench   benchmarks                                         (ARGS="--list" for their names)'
+	@echo 'make monitoring  write k8s/METRICS.md and the dashboard anew    (ARGS="--preview": its picture too)'
 	@echo 'make fmt     format the code;  make constraints  pin anew'
 
 setup: $(STAMP)
@@ -56,6 +57,9 @@ soak: setup
 
 mutants: setup
 	$(BIN)/python -m tests.mutants $(ARGS)
+
+monitoring: setup
+	$(BIN)/python -m tests.monitoring $(ARGS)
 
 # What an image installs is part of what the tests run with: the same versions, the same hashes.
 PIN := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Timer
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
@@ -99,6 +100,7 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         interval: float,
         transaction_timeout: float,
         drain_seconds: float,
+        now: Callable[[], datetime],
         stop: Stop,
         on_wait: Callable[[], None],
         on_hang: Callable[[], None],
@@ -115,12 +117,13 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         self._interval = interval
         self._transaction_timeout = transaction_timeout
         self._drain_seconds = drain_seconds
+        self._now = now
         self._stop = stop
         self._on_wait = on_wait
         self._on_hang = on_hang
         self._on_closed = on_closed
         self._reached: dict[int, _Reached] = {}
-        self._counts: dict[str, int] = {}
+        self._arrivals: dict[str, list[float | None]] = {}
         self._bytes = 0
         self._failed: Counter[tuple[str, str]] = Counter()
         self._opened_at: float | None = None
@@ -141,7 +144,10 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         if self._opened_at is None:
             return
         due = time.monotonic() - self._opened_at >= self._interval
-        large = sum(self._counts.values()) >= MAX_TRANSACTION_MESSAGES or self._bytes >= MAX_TRANSACTION_BYTES
+        large = (
+            sum(map(len, self._arrivals.values())) >= MAX_TRANSACTION_MESSAGES
+            or self._bytes >= MAX_TRANSACTION_BYTES
+        )
         if due or large or any(batch.last for batch in items):
             self.settle()
 
@@ -191,7 +197,8 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             return
         for partition, reached in self._reached.items():
             self._membership.events_committed(partition, reached.assignment, reached.next)
-        self._metrics.transaction_committed(self._counts, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        self._metrics.transaction_committed(self._arrivals, seconds, self._now().timestamp())
         self._forget()
 
     def abandon(self) -> None:
@@ -215,7 +222,7 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             log.warning("delivery_failed", extra={"topic": topic, "code": code, "messages": messages})
         self._failed.clear()
         self._reached = {}
-        self._counts = {}
+        self._arrivals = {}
         self._bytes = 0
         self._opened_at = None
 
@@ -271,7 +278,7 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
                 if time.monotonic() >= deadline:
                     raise EventsBroken("the producer's queue stayed full for a whole transaction") from full
                 self._producer.poll(0.1)
-        self._counts[message.topic] = self._counts.get(message.topic, 0) + 1
+        self._arrivals.setdefault(message.topic, []).append(message.arrived_at)
         self._bytes += len(message.value or b"")
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:

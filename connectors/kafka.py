@@ -377,7 +377,9 @@ class Membership:
             where = TopicPartition(self._access.topic, partition)
             bounds = self._consumer.get_watermark_offsets(where, cached=True)
             if bounds is not None and bounds[1] >= 0:
-                self._metrics.end_offset(partition, bounds[1])
+                # The oldest offset came with a fetch, as the end did: nobody is asked.
+                start = bounds[0] if bounds[0] >= 0 else None
+                self._metrics.bounds(partition, start, bounds[1])
 
     def _refuse_another_topic(self) -> None:
         for partition, holding in list(self._holdings.items())[:1]:

@@ -23,6 +23,7 @@ from connectors.redshift_access import Reason, RedshiftAccess, WarehouseRefused,
 from connectors.redshift_commit import (
     Committed,
     Destination,
+    Laps,
     NothingNew,
     commit_once,
     positions_of,
@@ -36,12 +37,14 @@ log = logging.getLogger(__name__)
 class CommitObserver(Protocol):
     """Who hears of what the committer does; called on its thread."""
 
-    def committed(self, rows: int, positions: Mapping[int, int], seconds: float, at: float) -> None:
-        """The warehouse has confirmed a commit at Unix time `at`, which took `seconds`."""
+    def committed(
+        self, rows: int, positions: Mapping[int, int], phases: Mapping[str, float], at: float
+    ) -> None:
+        """The warehouse has confirmed a commit at Unix time `at`; the seconds that each of its steps took."""
         ...
 
-    def ledger_read(self, positions: Mapping[int, int]) -> None:
-        """Progress W was read."""
+    def ledger_read(self, positions: Mapping[int, int], at: float) -> None:
+        """Progress W was read at Unix time `at`."""
         ...
 
     def retried(self, system: str, reason: str) -> None:
@@ -224,7 +227,7 @@ class Committer:
             tails = read_own_ledger(session, self._destination)
             session.rollback()
         self._see(positions_of(tails))
-        self._observer.ledger_read(positions_of(tails))
+        self._observer.ledger_read(positions_of(tails), self._clock().timestamp())
         with self._changed:
             del self._questions[: len(asked)]
             for answer in asked:
@@ -237,10 +240,11 @@ class Committer:
         if not waiting or self._stopping:
             return
         now = self._clock()
-        began = time.monotonic()
+        laps = Laps()
         chosen = portion([each.window for each in waiting], self._budget)
         size, windows = chosen.size, chosen.now
         with connect(self._access) as session:
+            laps.done("connect")
             # A warehouse that cannot be reached says nothing about the portion's size.
             try:
                 outcome = commit_once(
@@ -250,11 +254,12 @@ class Committer:
                 self._budget = after_failure(size)
                 raise
         self._budget = after_success(self._budget)
-        seconds = time.monotonic() - began
+        at = self._clock().timestamp()
         self._see(outcome.positions)
         match outcome:
-            case Committed(commit_id, entries, rows, positions):
-                self._observer.committed(rows, positions, seconds, now.timestamp())
+            case Committed(commit_id, entries, rows, positions, phases):
+                phases = {**laps.seconds, **phases}
+                self._observer.committed(rows, positions, phases, at)
                 spans = {entry.partition: [entry.first, entry.next] for entry in entries}
                 log.info(
                     "rows_committed",
@@ -262,11 +267,11 @@ class Committer:
                         "commit_id": commit_id,
                         "rows": rows,
                         "spans": spans,
-                        "seconds": round(seconds, 3),
+                        "seconds": round(sum(phases.values()), 3),
                     },
                 )
             case NothingNew(positions):
-                self._observer.ledger_read(positions)
+                self._observer.ledger_read(positions, at)
                 log.info("rows_already_committed", extra={"positions": dict(positions)})
         for window in windows:
             for segment in window.segments:

@@ -6,6 +6,7 @@ appended in the rows' own transaction. Whatever happens to a connection, the nex
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,6 +64,21 @@ class Destination:
                 raise ValueError(f"{value!r} is longer than the {limit} bytes that {column.name} holds")
 
 
+class Laps:
+    """How many seconds each step took, by its name."""
+
+    def __init__(self) -> None:
+        """The first step begins now."""
+        self._since = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    def done(self, step: str) -> None:
+        """A step is done; the next begins."""
+        now = time.monotonic()
+        self.seconds[step] = self.seconds.get(step, 0.0) + now - self._since
+        self._since = now
+
+
 @dataclass(frozen=True, slots=True)
 class Committed:
     """The warehouse has confirmed a commit."""
@@ -73,6 +89,8 @@ class Committed:
     """Rows staged: what was read, before duplicates and older versions were dropped."""
     positions: Mapping[int, int]
     """Progress W of every partition in the ledger."""
+    phases: Mapping[str, float]
+    """Seconds that each step took: `lock`, `stage`, `merge`, `ledger`, `commit`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +154,7 @@ def commit_once(
     attempt on another session finds out. Raises BrokenPromise: nothing was written, and must not be.
     """
     table = destination.table
+    laps = Laps()
     session.execute(sql.lock_ledger(table))
     ledger = read_own_ledger(session, destination)
     decision = decide_commit(ledger, seen, [segment for window in windows for segment in window.segments])
@@ -156,12 +175,15 @@ def commit_once(
         case AlreadyCommitted():
             session.rollback()
             return NothingNew(positions_of(ledger))
-    rows = _write_rows(session, destination, decision.takes, staging, commit_id, now)
+    laps.done("lock")
+    rows = _write_rows(session, destination, decision.takes, staging, commit_id, now, laps)
     for entry in decision.entries:
         _append(session, destination, entry, rows.get(entry.partition, 0), commit_id, now, windows, decision)
+    laps.done("ledger")
     session.commit()
+    laps.done("commit")
     positions = {**positions_of(ledger), **{entry.partition: entry.next for entry in decision.entries}}
-    return Committed(commit_id, decision.entries, sum(rows.values()), positions)
+    return Committed(commit_id, decision.entries, sum(rows.values()), positions, laps.seconds)
 
 
 def _write_rows(
@@ -171,6 +193,7 @@ def _write_rows(
     staging: Staging,
     commit_id: str,
     now: datetime,
+    laps: Laps,
 ) -> dict[int, int]:
     """Stage, dedupe, merge; the rows staged per partition."""
     table = destination.table
@@ -181,6 +204,7 @@ def _write_rows(
     staged = {int(partition): int(rows) for partition, rows in session.rows(sql.count_staged())}
     if sum(staged.values()) != sent:
         raise CommitMismatch(f"{sent} rows were staged but the warehouse holds {sum(staged.values())}")
+    laps.done("stage")
     values = {
         Fill.COMMIT_TIME: _timestamp(now),
         Fill.COMMIT_ID: commit_id,
@@ -190,6 +214,7 @@ def _write_rows(
     session.execute(sql.insert_incoming(table), [values[fill] for fill in sql.fills(table)])
     session.execute(sql.delete_older(table))
     session.execute(sql.merge_incoming(table))
+    laps.done("merge")
     return staged
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from connectors.items import Batch, OutgoingMessage
+from connectors.items import Batch, OutgoingMessage, arrival_of
 from dataflow.contract import Contract
 from dataflow.enrich import Enricher
 from dataflow.model import Contact, DeadLetter, Row, Sighting
@@ -142,7 +142,8 @@ class ContactEncoder:
             ("content-type", b"application/json"),
         )
         key = str(row.values[self._key]).encode()
-        return OutgoingMessage(self._topic, key, orjson.dumps(data), headers, row.offset)
+        arrived_at = batch.arrival(row.offset)
+        return OutgoingMessage(self._topic, key, orjson.dumps(data), headers, row.offset, arrived_at)
 
     def _value(self, contact: Contact) -> dict[str, object]:
         how = self._values
@@ -245,7 +246,7 @@ def encode_dead_letter(
     if excess > 0:
         key, value, own, cut = _cut(key, value, own, excess + LARGEST_CUT)
         ours.append((CUT, orjson.dumps(cut)))
-    return OutgoingMessage(topic, key, value, (*own, *ours), record.offset())
+    return OutgoingMessage(topic, key, value, (*own, *ours), record.offset(), arrival_of(record))
 
 
 LARGEST_CUT = 256

@@ -23,7 +23,7 @@ from dataflow.decode import decode
 from dataflow.detect import Detector
 from dataflow.encode import ContactEncoder, DeadLetterEncoder, encode_rows
 from dataflow.enrich import Enricher
-from dataflow.model import Checked, Sighting
+from dataflow.model import Checked, Row, Sighting
 from dataflow.splits import Splits
 from dataflow.validate import Validator
 
@@ -157,3 +157,13 @@ def contacts_by_platform(checked: Checked) -> Mapping[tuple[str, str], int]:
 def rejects_by_code(checked: Checked) -> Mapping[str, int]:
     """Violations of a batch, counted by code."""
     return Counter(violation.code for letter in checked.dead_letters for violation in letter.violations)
+
+
+def waiting_rows(checked: Checked) -> Sequence[Row]:
+    """The rows of a batch that the warehouse lacks; none while it is not known which those are."""
+    rows_from = checked.batch.rows_from
+    if rows_from is None:
+        return ()
+    if rows_from <= checked.batch.first:
+        return checked.rows
+    return [row for row in checked.rows if row.offset >= rows_from]

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.fixtures_kafka"]
 
-LONGEST_FIRST = ("tests/k8s", "tests/faults", "tests/integration", "tests/demo", "tests/cli")
+LONGEST_FIRST = (
+    "tests/k8s",
+    "tests/faults",
+    "tests/monitoring/test_observed",
+    "tests/integration",
+    "tests/demo",
+    "tests/cli",
+)
 """Where tests wait for real processes: started first, they fill the time in which others compute."""
 
 

@@ -17,7 +17,14 @@ from tests.pipeline import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "tests/README.md", "docs/kubernetes.md")
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "RUNBOOK.md",
+    "tests/README.md",
+    "docs/kubernetes.md",
+)
 
 
 def settings_table() -> str:

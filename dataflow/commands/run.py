@@ -25,6 +25,7 @@ from connectors.kafka_source import KafkaSource
 from connectors.metrics import Metrics
 from connectors.progress import BrokenPromise
 from connectors.redshift import Committer
+from connectors.redshift_access import Reason
 from connectors.redshift_sink import RedshiftSink
 from connectors.spool import Backlog, FileSpool, OpenWindows
 from connectors.staging import InsertStaging
@@ -42,7 +43,7 @@ from dataflow.contract import Contract
 from dataflow.detect import DETECTOR_MAJOR_VERSION, Detector, SplitMemory
 from dataflow.encode import ContactEncoder, DeadLetterEncoder
 from dataflow.enrich import Enricher
-from dataflow.flow import Steps, contacts_by_platform, graph, rejects_by_code
+from dataflow.flow import Steps, contacts_by_platform, graph, rejects_by_code, waiting_rows
 from dataflow.model import Checked
 from dataflow.settings import Settings
 from dataflow.settings_table import SplitContacts
@@ -83,11 +84,7 @@ def run(settings: Settings, contract: Contract, stop: Stop) -> int:
             "spool_unusable", extra={"code": fault.strerror, "fix": "set SPOOL_DIR to a place to write"}
         )
         return UNUSABLE
-    metrics = Metrics(
-        CollectorRegistry(), version=version("contract-dataflow"), contract_version=contract.version
-    )
-    kinds: list[type[BrokenPromise]] = [BrokenPromise, *BrokenPromise.__subclasses__()]
-    metrics.promises([kind.__name__ for kind in kinds])
+    metrics = metrics_of(settings, contract)
     health = Health(time.monotonic, ("kafka", "redshift", "commits"))
     try:
         server = HealthServer(settings.metrics_host, settings.metrics_port, metrics.registry, health)
@@ -112,6 +109,28 @@ def run(settings: Settings, contract: Contract, stop: Stop) -> int:
         return failure.exit_code
     finally:
         server.stop()
+
+
+def metrics_of(settings: Settings, contract: Contract) -> Metrics:
+    """The process's metrics, with what is known of them before anything runs."""
+    topics = topics_of(settings, contract)
+    metrics = Metrics(
+        CollectorRegistry(),
+        version=version("contract-dataflow"),
+        contract_version=contract.version,
+        streams={topics.contacts: "contacts", topics.dead_letters: "dead_letters"},
+    )
+    metrics.agreed(
+        freshness_seconds=contract.freshness.total_seconds(),
+        daily_messages=contract.daily_volume,
+        partitions=contract.partitions,
+        backlog_limit=settings.spool_limit,
+    )
+    kinds: list[type[BrokenPromise]] = [BrokenPromise, *BrokenPromise.__subclasses__()]
+    metrics.foreseen(
+        promises=[kind.__name__ for kind in kinds], warehouse_reasons=[reason.value for reason in Reason]
+    )
+    return metrics
 
 
 def _run(
@@ -180,6 +199,7 @@ def _run(
         interval=settings.event_commit_interval.total_seconds(),
         transaction_timeout=access.transaction_timeout,
         drain_seconds=drain_seconds * EVENTS_SHARE,
+        now=utc_now,
         stop=stop,
         on_wait=waiting,
         on_hang=_end_at_once,
@@ -231,12 +251,14 @@ class _Watch:
         self._metrics = metrics
         self._health = health
 
-    def committed(self, rows: int, positions: Mapping[int, int], seconds: float, at: float) -> None:
-        self._metrics.committed(rows, positions, seconds, at)
+    def committed(
+        self, rows: int, positions: Mapping[int, int], phases: Mapping[str, float], at: float
+    ) -> None:
+        self._metrics.committed(rows, positions, phases, at)
         self._health.report("redshift", "ok")
 
-    def ledger_read(self, positions: Mapping[int, int]) -> None:
-        self._metrics.ledger_read(positions)
+    def ledger_read(self, positions: Mapping[int, int], at: float) -> None:
+        self._metrics.ledger_read(positions, at)
         self._health.report("redshift", "ok")
 
     def retried(self, system: str, reason: str) -> None:
@@ -261,7 +283,7 @@ def steps_of(settings: Settings, contract: Contract, topics: Topics) -> Steps:
 
 
 def observe(metrics: Metrics, checked: Checked) -> None:
-    """Count what a batch held."""
+    """Count what a batch held, and remember what of it waits for the warehouse."""
     metrics.checked(
         rejected=len(checked.dead_letters),
         rejects=rejects_by_code(checked),
@@ -269,6 +291,17 @@ def observe(metrics: Metrics, checked: Checked) -> None:
         unknown_fields=checked.unknown_fields,
         contacts=contacts_by_platform(checked),
     )
+    batch, wait = checked.batch, waiting_rows(checked)
+    if wait:
+        polled_at = batch.polled_at.timestamp()
+        arrived_at = batch.arrival(wait[0].offset)
+        metrics.rows_wait(
+            batch.partition,
+            next=batch.next,
+            rows=len(wait),
+            arrived_at=polled_at if arrived_at is None else arrived_at,
+            polled_at=polled_at,
+        )
 
 
 def _after(calls: int, action: Callable[[], None]) -> Callable[[], None]:

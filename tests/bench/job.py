@@ -223,6 +223,7 @@ def whole_job(job: Job, messages: int, directory: Path) -> Spent:
         interval=1.0,
         transaction_timeout=job.access.transaction_timeout,
         drain_seconds=job.access.transaction_timeout,
+        now=lambda: datetime.now(UTC),
         stop=stop,
         on_wait=lambda: None,
         on_hang=lambda: None,

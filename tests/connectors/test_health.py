@@ -84,8 +84,8 @@ def test_a_taken_port_is_an_error(server: HealthServer, health: Health) -> None:
 
 def test_lag_is_told_against_both_progresses(server: HealthServer, metrics: Metrics) -> None:
     metrics.assigned(2, events=100, rows=None)
-    metrics.end_offset(2, 150)
-    metrics.ledger_read({2: 40})
+    metrics.bounds(2, 0, 150)
+    metrics.ledger_read({2: 40}, 0)
     body = get(server, "/metrics")[1]
     assert 'dataflow_events_lag_messages{partition="2"} 50.0' in body
     assert 'dataflow_rows_lag_messages{partition="2"} 110.0' in body
@@ -93,7 +93,7 @@ def test_lag_is_told_against_both_progresses(server: HealthServer, metrics: Metr
 
 def test_a_partition_that_left_shows_no_lag(server: HealthServer, metrics: Metrics) -> None:
     metrics.assigned(2, events=100, rows=40)
-    metrics.end_offset(2, 150)
+    metrics.bounds(2, 0, 150)
     metrics.unassigned(2)
     body = get(server, "/metrics")[1]
     assert 'lag_messages{partition="2"}' not in body

@@ -84,6 +84,7 @@ def joined(wiring: Wiring) -> Iterator[Side]:
         interval=3600.0,
         transaction_timeout=15.0,
         drain_seconds=5.0,
+        now=lambda: datetime.now(UTC),
         stop=Stop(),
         on_wait=lambda: None,
         on_hang=lambda: pytest.fail("a call hung"),

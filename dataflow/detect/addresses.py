@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dataflow.detect.data import table
+from dataflow.detect.evidence import GAPS
 from dataflow.detect.lexicon import AT, NAME, ORDINARY, PUBLIC_ACCOUNTS, ROLES_LISTED
 from dataflow.detect.normalise import Normal, fold
 from dataflow.detect.ownership import Owner, gives_nothing, owner
@@ -154,9 +155,19 @@ def _of_others(t: Tokens, start: int, end: int, platform: str | None) -> bool:
     first, last = bisect_left(t.ends, start + 1), bisect_left(t.starts, end)
     whose = owner(t, first, last, signed=False)
     if whose is Owner.UNSAID:
+        if _by_itself(t, first, last):
+            return False
         others = len(t.words) - (last - first)
         return gives_nothing(t, first, last) or (platform in PLATFORMS.public and others > _FEW_OTHERS)
     return whose is Owner.THEIRS
+
+
+def _by_itself(t: Tokens, first: int, last: int) -> bool:
+    """Whether a link is a sentence of its own."""
+    if first and t.words[first - 1] in ("http", "https"):
+        first -= 1
+    before = first == 0 or GAPS[t.gaps[first]].breaks
+    return before and (last == len(t.words) or GAPS[t.gaps[last]].breaks)
 
 
 _MAY_BE_MAIL = re.compile(rf"(?:{_AT}|@)[-)\]>]?\s?(?:(?:{_MAIL})\b|[a-z0-9-]{{2,30}}\.(?:{_ENDING})\b)")

@@ -13,14 +13,14 @@ import rphonenumbers
 
 from dataflow.detect.addresses import Address, addresses
 from dataflow.detect.handles import handles
-from dataflow.detect.lexicon import ENGLISH_REGIONS, PLATFORM
+from dataflow.detect.lexicon import DIGITS, ENGLISH_REGIONS, FUSED, MIXED, NUMERAL, PLATFORM
 from dataflow.detect.mentions import Mention, mentions
 from dataflow.detect.normalise import Normal, normalise
 from dataflow.detect.numbering import international, warm
-from dataflow.detect.phones import phones
+from dataflow.detect.phones import DOUBTFUL, Phone, phones
 from dataflow.detect.platforms import PLATFORMS
 from dataflow.detect.prefilter import suspects
-from dataflow.detect.respell import respell
+from dataflow.detect.respell import respell, signs_as_digits
 from dataflow.detect.tokens import Tokens, tokens
 from dataflow.detect.verdicts import Veto
 from dataflow.model import Contact
@@ -31,6 +31,7 @@ DETECTOR_MAJOR_VERSION = 1
 _REACH_BEFORE, _REACH_AFTER = 48, 32
 _WORDS_BEFORE, _WORDS_AFTER = 5, 3
 _MOST_CONTACTS = 32
+_SPELT_NUMBER = NUMERAL | FUSED | MIXED
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,11 @@ class _Reading:
 
     def __init__(self, normal: Normal, region: str) -> None:
         t = tokens(normal.text, normal.original if normal.origin is None else "")
+        figured = signs_as_digits(normal) if t.all_roles & (DIGITS | MIXED) else normal
+        if figured is not normal:
+            other = tokens(figured.text)
+            if any(isinstance(each, Phone) and each.rule not in DOUBTFUL for each in phones(other, region)):
+                normal, t = figured, other
         self.found: list[Contact] = []
         self.vetoes: list[tuple[Veto, Normal]] = []
         self.respelt = respell(normal, t)
@@ -118,7 +124,10 @@ class _Reading:
             standing = []
             t = tokens(self.respelt.text)
             named = mentions(t) if t.all_roles & PLATFORM else []
-            self._name_platforms(t, named)
+            if self.found:
+                self._name_platforms(t, named)
+            elif t.all_roles & _SPELT_NUMBER:
+                standing = self._phones(self.respelt, t, named, region)
         for address in addresses(self.respelt, t):
             if isinstance(address, Veto):
                 self.vetoes.append((address, self.respelt))

@@ -21,12 +21,15 @@ _LOOKALIKES: Mapping[str, Mapping[str, str]] = table("lookalikes.toml")
 _MIXED = str.maketrans(dict(_LOOKALIKES["mixed"]))
 _LOOSE = str.maketrans(dict(_LOOKALIKES["loose"]))
 _MIXED_CYRILLIC = str.maketrans(dict(_LOOKALIKES["cyrillic"]))
+_FIGURES = str.maketrans(dict(_LOOKALIKES["figures"]))
 _ALWAYS = _LOOKALIKES["always"]
 _LATIN = re.compile(r"[a-z]")
 _IN_DOUBT = re.compile(r"[α-ωа-џѐ-ԯ]")
 _GREEK, _CYRILLIC = re.compile(r"[α-ω]"), re.compile(r"[а-џѐ-ԯ]")
 _FLAGS = re.compile(r"[\U0001f1e6-\U0001f1ff]{3,}")
 _DOUBTFUL_WORD = re.compile(r"(?<!\w)[a-z0-9_]*+[α-ωа-џѐ-ԯ]\w*+")
+_FIGURED = re.compile(f"[0-9{''.join(_LOOKALIKES['figures'])}]*[0-9][0-9{''.join(_LOOKALIKES['figures'])}]*(?<![чб])")
+"""Digits, some of them letters that look like one."""
 _BORDER = re.compile(r"(?<=[a-z0-9])(?=[^\x00-\x7f])|(?<=[^\x00-\x7f])(?=[a-z0-9])")
 
 MARKS = "".join(chr(c) for c in range(0x300, 0x2000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
@@ -142,6 +145,8 @@ def plain_form(text: str) -> str:
 
 def _unmixed(word: re.Match[str]) -> str:
     text = word[0]
+    if _FIGURED.fullmatch(text):
+        return text.translate(_FIGURES)
     latin, greek, cyrillic = _LATIN.search(text), _GREEK.search(text), _CYRILLIC.search(text)
     if not ((latin and (greek or cyrillic)) or (greek and cyrillic)):
         return text

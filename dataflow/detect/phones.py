@@ -31,6 +31,9 @@ from dataflow.detect.verdicts import Veto
 _STRONG_GAP = re.compile(r"[,;:!?()\n&a-z]|\s-\s|.{3}", re.DOTALL)
 _CURRENCY = re.compile(r"[$€£¥₹₽₺₱][ (]{0,2}$")
 _LISTING = re.compile(r"[,;&a-z]")
+_BRACKETED = re.compile(r"[()\[\]{}<>\s]*[()\[\]{}<>][()\[\]{}<>\s]*")
+DOUBTFUL = frozenset(("phone_possible", "phone_abroad"))
+"""Rules by which a number is no valid one of its text's region."""
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
 _MOST_PIECES, _MOST_SPANS, _MOST_READINGS = 12, 60, 6
@@ -97,10 +100,13 @@ def _uneven(run: Run, text: str) -> bool:
     if any(atom.how != "digits" for atom in run.atoms) or _grouped(run, text):
         return False
     gaps = {text[a.end : b.start] for a, b in pairwise(run.atoms)}
-    listed = any(_LISTING.search(gap) for gap in gaps)
-    if listed and (len(gaps) > 1 or any(map(str.isalpha, "".join(gaps)))):
-        return True
+    if all(_BRACKETED.fullmatch(gap) for gap in gaps):
+        return False
     sizes = [len(atom.digits) for atom in run.atoms]
+    if any(_LISTING.search(gap) for gap in gaps):
+        glued = max(sizes) == 1 and not any(map(str.isspace, "".join(gaps)))
+        if len(gaps) > 1 or (any(map(str.isalpha, "".join(gaps))) and not glued):
+            return True
     ones = sizes[1:].count(1)
     if not ones or ones == len(sizes) - 1:
         return len(sizes) > 6 and ones > 0 and len(gaps) > 3
@@ -312,9 +318,10 @@ def phones(t: Tokens, region: str) -> list[Phone | Veto]:
 def _read(run: Run, t: Tokens, reader: Reader) -> Sequence[Phone | Veto]:
     """What a run holds: one number as a whole, several in its pieces, or none and why."""
     verdict = _decide(run, t, reader)
-    if isinstance(verdict, Veto) and run.full:
+    if run.full and (isinstance(verdict, Veto) or verdict.rule in DOUBTFUL):
         full = _decide(run.full, t, reader)
-        verdict = verdict if isinstance(full, Veto) else full
+        if not isinstance(full, Veto) and (isinstance(verdict, Veto) or full.rule not in DOUBTFUL):
+            verdict = full
     if run.fills and (isinstance(verdict, Veto) or verdict.rule == "phone_possible"):
         verdict = next(_otherwise(run, t, reader), verdict)
     if not isinstance(verdict, Veto):

@@ -44,6 +44,7 @@ _NUMBER_ADDED = re.compile(
     r"(?<=[a-z]) (?:then|and|plus|followed by|with|y|und|et|e) (?:the |el |die |le |o |a )?"
     r"(?:numbers?|digits?|numero|nummer|num) (?=[0-9])"
 )
+_SIGN_AS_DIGIT = re.compile(r"(?<=[0-9])(?:[|!]|\(\))(?=[0-9|!(])|(?<![^\s-])(?:[|!]|\(\))(?=[0-9])")
 _MAIL = "|".join(_PHRASES["mail"])
 _ENDING = "|".join(sorted(_PHRASES["endings_of_domains"], key=len, reverse=True))
 _SHORT = {*PLATFORMS.names, *_PHRASES["endings_of_domains"]}
@@ -88,6 +89,17 @@ def respell(normal: Normal, t: Tokens) -> Normal:
         normal = normal.rewrite((*m.span("apart"), "") for m in _MAIL_APART.finditer(normal.text))
         normal = normal.rewrite((*m.span(m.lastgroup or 0), ".") for m in _MAIL_DOT.finditer(normal.text))
     return normal
+
+
+def signs_as_digits(normal: Normal) -> Normal:
+    """`normal` with the signs among digits that look like one ("4|5", "()123") as digits; itself when there is
+    none.
+    """
+    if _SIGN_AS_DIGIT.search(normal.text) is None:
+        return normal
+    return normal.rewrite(
+        (m.start(), m.end(), "0" if m[0] == "()" else "1") for m in _SIGN_AS_DIGIT.finditer(normal.text)
+    )
 
 
 def _sign(match: re.Match[str]) -> str:

@@ -31,6 +31,10 @@ _LINK = re.compile(
     r"(?<![a-z0-9@.-])((?:[a-z0-9-]{1,40}\.){0,2}[a-z0-9-]{1,40}?)(?:\s?[. ]\s?|,)([a-z]{2,9})\s?/\s?"
     rf"({_NAME})?(?:/({_NAME}))?(?:/({_NAME}))?(?:\?(?:id|phone|number|username|u)=({_NAME}))?"
 )
+_SITE = re.compile(
+    r"(?<![a-z0-9@._-])([a-z0-9][a-z0-9-]{1,40})"
+    rf"\.({'|'.join(map(re.escape, PLATFORMS.sites))})(?![a-z0-9-]|\.[a-z])"
+)
 _PATH = re.compile(r"[^\s,;)\]\"']*")
 _EMAIL = re.compile(
     rf"(?<![a-z0-9._%+-])([a-z0-9][a-z0-9._%+-]{{0,63}})(?:@(?=[a-z0-9-])|\s?@\s?(?=(?:{_MAIL})\b))"
@@ -108,6 +112,10 @@ def addresses(normal: Normal, t: Tokens) -> Iterator[Address | Veto]:
         yield from _links(text, t)
         for match in _REDDIT.finditer(text):
             yield Address("reddit", match[1], *match.span(1), "reddit_name", match.span())
+    if any(site in text for site in PLATFORMS.sites):
+        for match in _SITE.finditer(text):
+            if match[1] not in _PATH_VETO:
+                yield Address(PLATFORMS.sites[match[2]], match[1], *match.span(1), "link", match.span())
     if ":" in text:
         for match in _SKYPE.finditer(text):
             yield Address("skype", match[1], *match.span(1), "skype_name", match.span())

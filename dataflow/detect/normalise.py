@@ -28,7 +28,9 @@ _IN_DOUBT = re.compile(r"[α-ωа-џѐ-ԯ]")
 _GREEK, _CYRILLIC = re.compile(r"[α-ω]"), re.compile(r"[а-џѐ-ԯ]")
 _FLAGS = re.compile(r"[\U0001f1e6-\U0001f1ff]{3,}")
 _DOUBTFUL_WORD = re.compile(r"(?<!\w)[a-z0-9_]*+[α-ωа-џѐ-ԯ]\w*+")
-_FIGURED = re.compile(f"[0-9{''.join(_LOOKALIKES['figures'])}]*[0-9][0-9{''.join(_LOOKALIKES['figures'])}]*(?<![чб])")
+_FIGURED = re.compile(
+    f"[0-9{''.join(_LOOKALIKES['figures'])}]*[0-9][0-9{''.join(_LOOKALIKES['figures'])}]*(?<![чб])"
+)
 """Digits, some of them letters that look like one."""
 _BORDER = re.compile(r"(?<=[a-z0-9])(?=[^\x00-\x7f])|(?<=[^\x00-\x7f])(?=[a-z0-9])")
 

@@ -19,6 +19,7 @@ from dataflow.detect.normalise import Normal, normalise
 from dataflow.detect.numbering import international, warm
 from dataflow.detect.phones import DOUBTFUL, Phone, phones
 from dataflow.detect.platforms import PLATFORMS
+from dataflow.detect.portion import portion
 from dataflow.detect.prefilter import suspects
 from dataflow.detect.respell import respell, signs_as_digits
 from dataflow.detect.tokens import Tokens, tokens
@@ -40,6 +41,8 @@ class Explanation:
 
     normalised: str
     respelt: str
+    read: int
+    """How many code points of the text were read; all but of long texts that give away a great deal."""
     suspected: bool
     """Whether the prefilter lets the text through."""
     contacts: tuple[Contact, ...]
@@ -93,7 +96,12 @@ class Detector:
             (veto.reason, *normalised.span(veto.start, veto.end)) for veto, normalised in reading.vetoes
         )
         return Explanation(
-            normal.text, reading.respelt.text, suspects([text]) == [0], reading.contacts(), vetoes
+            normal.text,
+            reading.respelt.text,
+            len(reading.read.original),
+            suspects([text]) == [0],
+            reading.contacts(),
+            vetoes,
         )
 
     def _region(self, region: str | None) -> str:
@@ -110,6 +118,8 @@ class _Reading:
 
     def __init__(self, normal: Normal, region: str) -> None:
         t = tokens(normal.text, normal.original if normal.origin is None else "")
+        normal, t = portion(normal, t)
+        self.read = normal
         figured = signs_as_digits(normal) if t.all_roles & (DIGITS | MIXED) else normal
         if figured is not normal:
             other = tokens(figured.text)

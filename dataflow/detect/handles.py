@@ -30,7 +30,6 @@ from dataflow.detect.lexicon import (
     PHRASE,
     SINGLE,
     SURE,
-    languages,
 )
 from dataflow.detect.mentions import Mention, announcements
 from dataflow.detect.normalise import Normal
@@ -152,10 +151,10 @@ def _may_be_prose(text: Text, mention: Mention, place: Place, joint: int) -> boo
     """Whether a name that might be a word goes on with the sentence ("snapchat dysmorphia is real")."""
     t = text.t
     name = t.text[place.start : place.end]
-    english = languages(t.words)[0] == "en"
+    english = text.language == "en"
     goes_on = place.last < len(t.words) and t.gaps[place.last] == " "
     made = put_together(name, NAME | ORDINARY if english or not goes_on else NAME)
-    if joint < _POINTED and inflected(name, t) and not (joint and put_together(name)):
+    if joint < _POINTED and inflected(name, text.language) and not (joint and put_together(name)):
         return True
     given = gives(t, mention.first) or any(
         roles & (OWN | ME | AM | GIVE) for roles in t.roles[mention.last : place.first]
@@ -246,7 +245,7 @@ def _marked(text: Text, found: Sequence[Mention]) -> tuple[Place, Mention] | Non
                 place.points >= STRONG
                 or (
                     put_together(name := t.text[place.start : place.end], NAME | ORDINARY)
-                    and not inflected(name, t)
+                    and not inflected(name, text.language)
                 )
             )
         ):

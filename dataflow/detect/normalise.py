@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 from rphonenumbers import SUPPORTED_REGIONS
 
@@ -104,6 +105,11 @@ class Normal:
                 return False
         return True
 
+    def beginning(self, end: int) -> Normal:
+        """The text before `end`, which must not be 0."""
+        origin = self.origin[:end] if self.origin is not None else None
+        return Normal(self.original[: self.span(end - 1, end)[1]], self.text[:end], origin)
+
     def rewrite(self, edits: Iterable[tuple[int, int, str]]) -> Normal:
         """With each `[start, end)` replaced; edits in order and apart."""
         pieces: list[str] = []
@@ -128,10 +134,10 @@ def normalise(text: str) -> Normal:
         return Normal(text, text.lower())
     parts = _parts(text)
     folded = "".join(parts)
-    if len(folded) == len(text) and all(map(len, parts)):
+    if len(folded) == len(text) and all(parts):
         origin: tuple[int, ...] | None = None
     else:
-        origin = tuple(i for i, part in enumerate(parts) for _ in part)
+        origin = tuple(chain.from_iterable(map(repeat, range(len(parts)), map(len, parts))))
     if _IN_DOUBT.search(folded):
         folded = _DOUBTFUL_WORD.sub(_unmixed, folded)
     return Normal(text, folded, origin)

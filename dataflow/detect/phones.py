@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
+from itertools import accumulate, islice, pairwise
 from typing import NamedTuple
 
 from dataflow.detect.context import near, spoken_of_a_service
@@ -36,7 +36,7 @@ DOUBTFUL = frozenset(("phone_possible", "phone_abroad"))
 """Rules by which a number is no valid one of its text's region."""
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
-_MOST_PIECES, _MOST_SPANS, _MOST_READINGS = 12, 60, 6
+_MOST_PIECES, _MOST_SPANS, _MOST_READINGS = 12, 24, 6
 _NANP = frozenset(("US", "CA"))
 _GROUPINGS = ([3, 3, 4], [1, 3, 3, 4])
 _COUNTS = frozenset(table("phone_context.toml")["counts"].split())
@@ -148,11 +148,11 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
     def veto(reason: str) -> Veto:
         return Veto(reason, start, end)
 
+    if not _FEWEST <= len(digits) <= _MOST:
+        return veto(_games(run) or "too few or too many digits")
     game = _games(run)
     if game:
         return veto(game)
-    if not _FEWEST <= len(digits) <= _MOST:
-        return veto("too few or too many digits")
     if _CURRENCY.search(t.gaps[run.first]):
         return veto("a price")
     if run.plus:
@@ -197,8 +197,8 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
 
 
 def _pieces(run: Run, t: Tokens) -> Iterator[Run]:
-    """Contiguous parts of a run, longest first: cut at strong gaps, between figures and words, around whole
-    numbers.
+    """Contiguous parts of a run that are as long as a number, those of most atoms first: cut at strong gaps,
+    between figures and words, around whole numbers.
     """
     atoms, text = run.atoms, t.text
     cuts = [0]
@@ -215,7 +215,10 @@ def _pieces(run: Run, t: Tokens) -> Iterator[Run]:
     cuts.append(len(atoms))
     if len(cuts) > _MOST_PIECES + 2:
         return
-    spans = [(a, b) for i, a in enumerate(cuts) for b in cuts[i + 1 :]]
+    before = [0, *accumulate([len(atom.digits) for atom in atoms])]
+    spans = [
+        (a, b) for i, a in enumerate(cuts) for b in cuts[i + 1 :] if _FEWEST <= before[b] - before[a] <= _MOST
+    ]
     tokens = _tokens_of(run, t)
     for a, b in sorted(spans, key=lambda span: span[0] - span[1]):
         if (a, b) != (0, len(atoms)):
@@ -322,7 +325,11 @@ def _read(run: Run, t: Tokens, reader: Reader) -> Sequence[Phone | Veto]:
         full = _decide(run.full, t, reader)
         if not isinstance(full, Veto) and (isinstance(verdict, Veto) or full.rule not in DOUBTFUL):
             verdict = full
-    if run.fills and (isinstance(verdict, Veto) or verdict.rule == "phone_possible"):
+    if (
+        run.fills
+        and len(run.digits) <= _MOST
+        and (isinstance(verdict, Veto) or verdict.rule == "phone_possible")
+    ):
         verdict = next(_otherwise(run, t, reader), verdict)
     if not isinstance(verdict, Veto):
         return [verdict]
@@ -348,9 +355,7 @@ def _from_pieces(run: Run, t: Tokens, reader: Reader) -> list[Phone]:
     for piece in islice(_pieces(run, t), _MOST_SPANS):
         if reader.exhausted:
             break
-        if not _FEWEST <= len(piece.digits) <= _MOST or any(
-            p.start < piece.end and piece.start < p.end for p in taken
-        ):
+        if any(p.start < piece.end and piece.start < p.end for p in taken):
             continue
         phone = _decide(piece, t, reader)
         if isinstance(phone, Veto):

@@ -19,7 +19,7 @@ from dataflow.detect.normalise import Normal, normalise
 from dataflow.detect.numbering import international, warm
 from dataflow.detect.phones import DOUBTFUL, Phone, phones
 from dataflow.detect.platforms import PLATFORMS
-from dataflow.detect.portion import portion
+from dataflow.detect.portion import only_prose, portion
 from dataflow.detect.prefilter import suspects
 from dataflow.detect.respell import respell, signs_as_digits
 from dataflow.detect.tokens import Tokens, tokens
@@ -91,7 +91,7 @@ class Detector:
     def explain(self, text: str, region: str | None = None) -> Explanation:
         """How a text is read: its forms, its contacts with their rules, and what spoke against others."""
         normal = normalise(text)
-        reading = _Reading(normal, self._region(region))
+        reading = _Reading(normal, _tokens(normal), self._region(region))
         vetoes = tuple(
             (veto.reason, *normalised.span(veto.start, veto.end)) for veto, normalised in reading.vetoes
         )
@@ -110,14 +110,19 @@ class Detector:
 
 def scan(text: str, region: str) -> tuple[Contact, ...]:
     """The contacts of one text, without the prefilter."""
-    return _Reading(normalise(text), region).contacts()
+    normal = normalise(text)
+    t = _tokens(normal)
+    return () if only_prose(t) else _Reading(normal, t, region).contacts()
+
+
+def _tokens(normal: Normal) -> Tokens:
+    return tokens(normal.text, normal.original if normal.origin is None else "")
 
 
 class _Reading:
     """One text, read: what each grammar found, and what it did not take."""
 
-    def __init__(self, normal: Normal, region: str) -> None:
-        t = tokens(normal.text, normal.original if normal.origin is None else "")
+    def __init__(self, normal: Normal, t: Tokens, region: str) -> None:
         normal, t = portion(normal, t)
         self.read = normal
         figured = signs_as_digits(normal) if t.all_roles & (DIGITS | MIXED) else normal

@@ -18,6 +18,7 @@ from dataflow.detect.lexicon import ENGLISH_REGIONS, regions
 
 _FICTION: dict[str, int] = table("phone_context.toml")["fiction"]
 _PREFIXES = sorted({len(prefix) for prefix in _FICTION})
+_FICTION_SIZES = frozenset(_FICTION.values())
 _MOST_TRIES, _MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 32, 8, 8, 64
 _TOLL_FREE = frozenset((3, 4))
 
@@ -94,10 +95,7 @@ class Reader:
 def _fictitious(value: str) -> bool:
     digits = value[1:]
     size = len(digits)
-    for length in _PREFIXES:
-        if _FICTION.get(digits[:length]) == size:
-            return True
-    return False
+    return size in _FICTION_SIZES and any(_FICTION.get(digits[:length]) == size for length in _PREFIXES)
 
 
 @cache

@@ -1,22 +1,32 @@
-"""How much of a text is read: as far as it has named enough platforms and spelled enough digits.
+"""How much of a text is read: none of it when all is prose, else as far as it has given enough away.
 
-A text that gives away a dozen contacts needs no more work to be told from one that gives away forty. What bounds the
-work is not what is found but what must be looked at, so that decoys cost no more than contacts do. The first contacts
-are never lost: a text is only cut behind them, at a word of prose.
+A text that gives away a dozen contacts needs no more work to be told from one that gives away forty. What
+bounds the work is not what is found but what must be looked at, platforms named and digits spelled: decoys
+cost no more than contacts do. The first contacts are never lost: a text is only cut behind them, at a word
+of prose.
 """
 
 from __future__ import annotations
 
+import re
+
+from dataflow.detect.data import table
 from dataflow.detect.lexicon import (
+    ANYWHERE,
     CHARACTER,
     DIGITS,
     FUSED,
+    MANY,
     MAYBE,
     MIXED,
+    NAME,
     NUMBERLIKE,
     NUMERAL,
     ORDINARY,
     PLATFORM,
+    SIGN,
+    SINGLE,
+    SPELT,
     SURE,
 )
 from dataflow.detect.normalise import Normal
@@ -25,7 +35,7 @@ from dataflow.detect.tokens import Tokens
 SHORT = 320
 """Characters of a normalised text that are always read."""
 ENOUGH = 180
-"""In digits: a dozen contacts or so. 2,056 bytes of ordinary chat come to 95, and to 133 at most (n = 200)."""
+"""In digits; a dozen contacts or so. 2,056 bytes of ordinary chat come to 95, at most to 133 (n = 200)."""
 _NAMED, _PERHAPS, _SPOKEN, _SIGNED = 8, 2, 2, 8
 _LONGEST = 15
 _MOST_MORE = 48
@@ -33,10 +43,16 @@ _FIGURES, _SPELT = DIGITS | MIXED, NUMERAL | FUSED | CHARACTER
 _TELLING = SURE | MAYBE | _FIGURES | _SPELT
 _IN_A_CONTACT = NUMBERLIKE | PLATFORM
 _SIGNS = ("@", "/", "#")
+_NO_PROSE = NAME | DIGITS | MIXED | FUSED | CHARACTER | SPELT | ANYWHERE
+_WORDS = ORDINARY | SURE | MAYBE
+_COUNTS = NUMERAL | MANY | SIGN | SINGLE
+_FEW_COUNTS = 2
+_SIGN = re.compile(r"[@_/#$|(\[{<]|[a-z][.-][a-z]")
+_MAIL = frozenset(word for phrase in table("phrases.toml")["mail"] for word in phrase.split())
 
 
 def portion(normal: Normal, t: Tokens) -> tuple[Normal, Tokens]:
-    """The beginning of a text that is read: `normal` and its tokens, or those of the beginning. Linear time."""
+    """The part of a text that is read, from its beginning, and its tokens. Linear time."""
     if len(t.text) <= SHORT:
         return normal, t
     signs = any(sign in t.text for sign in _SIGNS)
@@ -73,3 +89,16 @@ def _cut(normal: Normal, t: Tokens, enough: int) -> tuple[Normal, Tokens]:
     if last == len(t.words):
         return normal, t
     return normal.beginning(t.starts[last]), t.beginning(last)
+
+
+def only_prose(t: Tokens) -> bool:
+    """Whether a text is all words of prose and of platforms, and no contact can hide in any of them."""
+    if t.all_roles & _NO_PROSE or not t.text.isascii() or _SIGN.search(t.text):
+        return False
+    count = 0
+    for roles in t.roles:
+        if not roles & _WORDS:
+            return False
+        if roles & _COUNTS:
+            count += 1
+    return count <= _FEW_COUNTS and _MAIL.isdisjoint(t.words)

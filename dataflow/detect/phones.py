@@ -40,7 +40,7 @@ _MOST_PIECES, _MOST_SPANS, _MOST_READINGS = 12, 24, 6
 _NANP = frozenset(("US", "CA"))
 _GROUPINGS = ([3, 3, 4], [1, 3, 3, 4])
 _COUNTS = frozenset(table("phone_context.toml")["counts"].split())
-_SHORT_TEXT, _ALONE, _WORD = 6, 3, 4
+_SHORT_TEXT, _ALONE, _WORD, _FEWEST_WEAK = 6, 3, 4, 2
 
 
 class Phone(NamedTuple):
@@ -321,7 +321,7 @@ def phones(t: Tokens, region: str) -> list[Phone | Veto]:
 def _read(run: Run, t: Tokens, reader: Reader) -> Sequence[Phone | Veto]:
     """What a run holds: one number as a whole, several in its pieces, or none and why."""
     verdict = _decide(run, t, reader)
-    if run.full and (isinstance(verdict, Veto) or verdict.rule in DOUBTFUL):
+    if run.full and (isinstance(verdict, Veto) or _rather_full(run, verdict)):
         full = _decide(run.full, t, reader)
         if not isinstance(full, Veto) and (isinstance(verdict, Veto) or full.rule not in DOUBTFUL):
             verdict = full
@@ -337,6 +337,15 @@ def _read(run: Run, t: Tokens, reader: Reader) -> Sequence[Phone | Veto]:
     if local:
         return [local]
     return (not _games(run) and _from_pieces(run, t, reader)) or [verdict]
+
+
+def _rather_full(run: Run, phone: Phone) -> bool:
+    """Whether a doubtful number stands among so many weak numerals that they are likely to be of it."""
+    return (
+        phone.rule in DOUBTFUL
+        and run.full is not None
+        and len(run.full.atoms) - len(run.atoms) >= _FEWEST_WEAK
+    )
 
 
 def _otherwise(run: Run, t: Tokens, reader: Reader) -> Iterator[Phone]:

@@ -1,6 +1,6 @@
 """How much of a text is read: none of it when all is prose, else as far as it has given enough away.
 
-A text that gives away a dozen contacts needs no more work to be told from one that gives away forty. What
+A text that gives away ten contacts needs no more work to be told from one that gives away forty. What
 bounds the work is not what is found but what must be looked at, platforms named and digits spelled: decoys
 cost no more than contacts do. The first contacts are never lost: a text is only cut behind them, at a word
 of prose.
@@ -32,11 +32,11 @@ from dataflow.detect.lexicon import (
 from dataflow.detect.normalise import Normal
 from dataflow.detect.tokens import Tokens
 
-SHORT = 320
+SHORT = 256
 """Characters of a normalised text that are always read."""
-ENOUGH = 180
-"""In digits; a dozen contacts or so. 2,056 bytes of ordinary chat come to 95, at most to 133 (n = 200)."""
-_NAMED, _PERHAPS, _SPOKEN, _SIGNED = 8, 2, 2, 8
+ENOUGH = 140
+"""In digits; ten contacts or so. 2,056 bytes of ordinary chat come to 69, at most to 108 (n = 200)."""
+_NAMED, _PERHAPS, _SPOKEN, _SIGNED = 8, 2, 1, 8
 _LONGEST = 15
 _MOST_MORE = 48
 _FIGURES, _SPELT = DIGITS | MIXED, NUMERAL | FUSED | CHARACTER

@@ -164,7 +164,22 @@ def test_what_the_prefilter_rules_out_holds_a_number_in_plain_figures_never(text
     assert plain <= {c.value for c in found(said)}
 
 
-PROSE = "how is your insta line going to work out today on snap or signal and two more at the face".split()
+PROSE = [
+    "how",
+    "is",
+    "your",
+    "insta",
+    "line",
+    "to",
+    "work",
+    "on",
+    "snap",
+    "signal",
+    "two",
+    "at",
+    "the",
+    "face",
+]
 
 
 @given(st.lists(st.sampled_from(PROSE), max_size=10).map(" ".join) | mixtures)
@@ -181,7 +196,7 @@ def test_a_long_text_keeps_its_first_contacts_wherever_its_reading_ends(parts: l
     read = DETECTOR.explain(text).read
     given = [value for part in text[:read].split(". ") for said, _, value in GIVEN if part == said]
     assert [contact.value for contact in found(text)] == given[:32]
-    assert read == len(text) or len(given) >= 8
+    assert read == len(text) or len(given) >= 6
 
 
 @given(st.text())

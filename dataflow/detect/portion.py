@@ -1,9 +1,9 @@
 """How much of a text is read: none of it when all is prose, else as far as it has given enough away.
 
 A text that gives away ten contacts needs no more work to be told from one that gives away forty. What
-bounds the work is not what is found but what must be looked at, platforms named and digits spelled: decoys
-cost no more than contacts do. The first contacts are never lost: a text is only cut behind them, at a word
-of prose.
+bounds the work is not what is found but what must be looked at, platforms named and digits spelled, so
+that decoys cost no more than contacts do. They can hide what follows them; what stands before the cut is
+never lost, for a text is cut at a word of prose.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def _reference(data: bytes) -> tuple[SchemaReference, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class Indexes:
-    """The path to a message type in its file: `(0,)` is the first one, `(2, 0)` the first within the third."""
+    """The path to a message type in its file: `(0,)` is the first one, `(2, 0)` the first in the third."""
 
     path: tuple[int, ...]
     end: int

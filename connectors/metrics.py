@@ -35,6 +35,12 @@ class Metrics:
         self._build = gauge("build_info", "1, with the versions as labels.", "version", "contract_version")
         self._build.labels(version, contract_version).set(1)
         self._read = counter("messages_total", "Messages read from the topic.", "partition")
+        self._forms = counter(
+            "decoded_messages_total",
+            "Messages by the format and the framing that they came in.",
+            "format",
+            "framing",
+        )
         self._rejects = counter(
             "rejects_total",
             "Violations of the contract found, by code. A message may have several.",
@@ -108,8 +114,14 @@ class Metrics:
         warnings: Mapping[str, int],
         unknown_fields: Mapping[str, int],
         contacts: Mapping[tuple[str, str], int],
+        forms: Mapping[tuple[str, str], int],
     ) -> None:
-        """A batch went through the contract. `contacts` counts by (kind, platform)."""
+        """A batch went through the contract.
+
+        `contacts` counts by (kind, platform), `forms` by (format, framing).
+        """
+        for (message_format, framing), count in forms.items():
+            self._forms.labels(message_format, framing).inc(count)
         if rejected:
             self._rejected.inc(rejected)
         for code, count in rejects.items():
@@ -220,5 +232,5 @@ class Metrics:
         self._paused.inc(seconds)
 
     def retried(self, system: str, reason: str) -> None:
-        """A passing trouble of `kafka` or `redshift`."""
+        """A passing trouble of `kafka`, `redshift`, `spool` or `registry`."""
         self._retries.labels(system, reason).inc()

@@ -1,7 +1,7 @@
 """Bytes to objects whatever form they come in: JSON or Protobuf, bare or in Confluent's frame.
 
-Nothing here raises. Besides the codes of `dataflow.decode` (JSON) and `dataflow.protobuf.decode`, a dead letter
-may have one of these:
+Nothing here raises. Besides the codes of `dataflow.decode` (JSON) and `dataflow.protobuf.decode`, a dead
+letter may have one of these:
 
 ====================== =================================================================================
 `broken_frame`         a frame begins, and its schema id or its message indexes do not come
@@ -12,8 +12,8 @@ may have one of these:
 `wrong_message_type`   the message indexes name another type than the contract's
 ====================== =================================================================================
 
-Bytes tell the formats apart: neither JSON nor Protobuf begins with 0 or 1, as a frame does; JSON objects begin with
-`{`, which would be the start of a group to Protobuf.
+Bytes tell the formats apart: neither JSON nor Protobuf begins with 0 or 1, as a frame does; JSON objects
+begin with `{`, which would be the start of a group to Protobuf.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Decoder:
             elif (
                 read_message is not None
                 and value
-                and 1 < value[0]
+                and value[0] > 1
                 and len(value) <= MAX_VALUE_BYTES
                 and (never_framed or not record.headers())
                 and type(outcome := read_message(value)) is not Violation
@@ -168,7 +168,7 @@ class Decoder:
         if (
             self._format is MessageFormat.AUTO
             and type(outcome) is Violation
-            and (value[:1].isascii() and value[:1].decode().isprintable() or value.lstrip()[:1] in b"{[")
+            and (0x20 <= (value or b" ")[0] < 0x7F or value.lstrip()[:1] in (b"", b"{", b"["))
         ):
             return decode_value(value), (_JSON, _BARE)
         return outcome, (_PROTOBUF, _BARE)
@@ -177,7 +177,11 @@ class Decoder:
         """A framed message without a registry: the frame is taken off."""
         reader = self._reader
         is_json = frame.body[:1] == b"{" if frame.indexes is None else not frame.indexes
-        if reader is None or self._format is MessageFormat.JSON or (self._format is MessageFormat.AUTO and is_json):
+        if (
+            reader is None
+            or self._format is MessageFormat.JSON
+            or (self._format is MessageFormat.AUTO and is_json)
+        ):
             return decode_value(frame.body), _JSON
         found = _indexed(frame)
         if found is None:
@@ -186,7 +190,7 @@ class Decoder:
         if path != FIRST.path:
             return _wrong(
                 "wrong_message_type",
-                f"the message indexes are {list(path)}; without a schema registry only a file's first type is read",
+                f"the message indexes are {list(path)}; without a registry only a file's first type is read",
             ), _PROTOBUF
         return reader.read(body), _PROTOBUF
 
@@ -220,9 +224,7 @@ class Decoder:
         told = f"schema {_told(reference)}"
         accepted = [_JSON, _PROTOBUF] if self._format is MessageFormat.AUTO else [self._format.value]
         if schema.kind.lower() not in accepted:
-            return _wrong(
-                "incompatible_schema", f"{told} is of another format; send {' or '.join(accepted)}"
-            )
+            return _wrong("incompatible_schema", f"{told} is of another format; send {' or '.join(accepted)}")
         if schema.kind == "JSON":
             problems = disagreements(schema.text, self._contract)
             if problems is None:
@@ -233,7 +235,9 @@ class Decoder:
             case Unreadable(why):
                 return _wrong("unreadable_schema", f"{told} can't be read: {why}")
             case NoSuchType():
-                return _wrong("wrong_message_type", f"{told} has no type with the message indexes {list(path)}")
+                return _wrong(
+                    "wrong_message_type", f"{told} has no type with the message indexes {list(path)}"
+                )
             case Disagreement(problems):
                 return _incompatible(told, problems)
             case Agreement(names):
@@ -266,5 +270,3 @@ def _indexed(frame: Frame) -> tuple[tuple[int, ...], bytes] | None:
 
 def _told(reference: SchemaReference) -> str:
     return str(reference) if isinstance(reference, int) else reference.hex()
-
-

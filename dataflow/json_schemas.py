@@ -16,8 +16,9 @@ _NOTHING: frozenset[str] = frozenset()
 def disagreements(text: str, contract: Contract) -> tuple[str, ...] | None:
     """Every way in which no message of the schema can keep the contract; None when it is no JSON Schema.
 
-    Only what the schema says outright counts: the root's type, the types of its properties, and that it allows no
-    others. What it leaves to `$ref` or to combinations is left to the messages, which are validated anyway.
+    Only what the schema says outright counts: the root's type, the types of its properties, and that it
+    allows no others. What it leaves to `$ref` or to combinations is left to the messages, which are
+    validated anyway.
     """
     try:
         schema = orjson.loads(text)

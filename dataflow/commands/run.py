@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from tempfile import TemporaryFile
 from threading import Event
+from typing import TYPE_CHECKING
 
 from bytewax.errors import BytewaxRuntimeError
 from bytewax.run import cli_main
@@ -27,6 +28,8 @@ from connectors.metrics import Metrics
 from connectors.progress import BrokenPromise
 from connectors.redshift import Committer
 from connectors.redshift_sink import RedshiftSink
+from connectors.registry_access import RegistryAccess
+from connectors.schema_gate import SchemaGate
 from connectors.spool import Backlog, FileSpool, OpenWindows
 from connectors.staging import InsertStaging
 from connectors.steady_clock import SteadyClock, SteadyTime
@@ -36,18 +39,24 @@ from dataflow.commands.access import (
     destination,
     kafka_access,
     redshift_access,
+    registry_access,
     topics_of,
 )
 from dataflow.contract import Contract
+from dataflow.decoder import Decoder
 from dataflow.detect import DETECTOR_MAJOR_VERSION, Detector, SplitMemory
 from dataflow.encode import ContactEncoder, DeadLetterEncoder
 from dataflow.enrich import Enricher
 from dataflow.flow import Steps, contacts_by_platform, graph, rejects_by_code
-from dataflow.model import Checked
-from dataflow.settings import Settings
+from dataflow.model import Checked, MessageFormat
+from dataflow.protobuf import schema as protobuf_schema
+from dataflow.settings import Settings, SettingsError
 from dataflow.settings_table import SplitContacts
 from dataflow.splits import Splits
 from dataflow.validate import Validator
+
+if TYPE_CHECKING:
+    from connectors.schema_registry import SchemaRegistry
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +77,8 @@ def utc_now() -> datetime:
 def run(settings: Settings, contract: Contract, stop: Event) -> int:
     """Run until `stop` is set or a promise is broken; the exit code.
 
+    Raises SettingsError and ContractError before anything connects.
+
     0: stopped and drained. A broken promise's own code, which the README lists: the log says why, and a
     restart is the way to recover. 1: anything else. 2: the spool's directory cannot be written.
     """
@@ -86,11 +97,15 @@ def run(settings: Settings, contract: Contract, stop: Event) -> int:
     kinds: list[type[BrokenPromise]] = [BrokenPromise, *BrokenPromise.__subclasses__()]
     metrics.promises([kind.__name__ for kind in kinds])
     health = Health(time.monotonic, ("kafka", "redshift", "commits"))
+    topics = topics_of(settings, contract)
+    steps = steps_of(settings, contract, topics)
+    access = registry_access(settings)
+    registry = None if access is None else schema_registry(access, metrics, health)
     server = HealthServer(settings.metrics_host, settings.metrics_port, metrics.registry, health)
     server.start()
     log.info("serving", extra={"port": server.port, "pid": os.getpid()})
     try:
-        failure = _run(settings, contract, stop, metrics, health)
+        failure = _run(settings, contract, stop, metrics, health, topics, steps, registry)
         if not isinstance(failure, BrokenPromise):
             return 0 if failure is None else 1
         metrics.broken(type(failure).__name__)
@@ -98,13 +113,21 @@ def run(settings: Settings, contract: Contract, stop: Event) -> int:
         return failure.exit_code
     finally:
         server.stop()
+        if registry is not None:
+            registry.close()
 
 
 def _run(
-    settings: Settings, contract: Contract, stop: Event, metrics: Metrics, health: Health
+    settings: Settings,
+    contract: Contract,
+    stop: Event,
+    metrics: Metrics,
+    health: Health,
+    topics: Topics,
+    steps: Steps,
+    registry: SchemaRegistry | None,
 ) -> BaseException | None:
     """Run and drain; what ended it, None for `stop`. It has been logged."""
-    topics = topics_of(settings, contract)
     access = kafka_access(settings, topics)
     backlog = Backlog(settings.spool_limit, lambda code: metrics.retried("spool", code))
     committer = Committer(
@@ -140,9 +163,9 @@ def _run(
         now=utc_now,
         start=settings.start,
         accepted=settings.accepted_losses,
+        gate=None if registry is None else SchemaGate(registry),
     )
     leave = _after(2, membership.leave)
-    steps = steps_of(settings, contract, topics)
     windows = OpenWindows(lambda: FileSpool(backlog, settings.spool_dir))
     time_of_windows = SteadyTime(utc_now, time.monotonic)
 
@@ -230,12 +253,51 @@ class _Watch:
         self._health.report(system, reason)
 
 
+def schema_registry(access: RegistryAccess, metrics: Metrics, health: Health) -> SchemaRegistry:
+    """The registry, ready to answer. Raises SettingsError."""
+    # Its client takes half a second to import, which only those pay who have a registry.
+    from connectors.schema_registry import SYSTEM, SchemaRegistry, ask, connect
+
+    try:
+        client = connect(access)
+    except OSError as trouble:
+        raise SettingsError(
+            (f"SCHEMA_REGISTRY_CA: the file cannot be read: {trouble.strerror}",)
+        ) from trouble
+
+    def retried(reason: str) -> None:
+        metrics.retried(SYSTEM, reason)
+        health.report(SYSTEM, reason)
+
+    registry = SchemaRegistry(
+        lambda reference: ask(client, reference),
+        clock=time.monotonic,
+        on_retry=retried,
+        on_answer=lambda: health.report(SYSTEM, "ok"),
+    )
+    registry.start()
+    return registry
+
+
+def decoder_of(settings: Settings, contract: Contract) -> Decoder:
+    """How the topic's messages are read. Raises ProtobufMismatch."""
+    schema = protobuf_schema.load(contract, settings.contract)
+    if schema is None and settings.message_format is MessageFormat.PROTOBUF:
+        raise protobuf_schema.ProtobufMismatch(
+            contract.name,
+            ["MESSAGE_FORMAT=protobuf, and beside the contract file lies no X.tags.toml with X.binpb"],
+        )
+    return Decoder(contract, schema, settings.message_format, settings.message_framing)
+
+
 def steps_of(settings: Settings, contract: Contract, topics: Topics) -> Steps:
     """What happens to a batch under these settings."""
     detector = Detector(settings.default_region)
     split = settings.split_contacts is SplitContacts.ON
+    decoder = decoder_of(settings, contract)
     return Steps(
-        validate=Validator(contract),
+        decode=decoder,
+        validate=Validator(contract, decoder.message_rows),
         enrich=Enricher(contract),
         detector=detector,
         splits=Splits(contract, SplitMemory(detector)) if split else None,
@@ -254,6 +316,7 @@ def observe(metrics: Metrics, checked: Checked) -> None:
         warnings=checked.warnings,
         unknown_fields=checked.unknown_fields,
         contacts=contacts_by_platform(checked),
+        forms=checked.forms,
     )
 
 

@@ -13,8 +13,9 @@ more to say why, with one of these codes:
 ======================= ================================================================================
 
 What a single field has wrong is left to the validator, which knows the words for it: a number that the
-enumeration does not have is a word outside of it, a field of another wire type is of another type, nanoseconds
-beyond a second make no timestamp. Of a field sent twice the last one counts, as the Protobuf specification says.
+enumeration does not have is a word outside of it, a field of another wire type is of another type,
+nanoseconds beyond a second make no timestamp. Of a field sent twice the last one counts, as the Protobuf
+specification says.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class ProtobufReader:
             message = self._parse(value)
         except DecodeError:
             return self._why_not(value)
-        unknown = UnknownFieldSet(message)  # type: ignore[no-untyped-call]  # has no annotations
+        unknown = UnknownFieldSet(message)
         if unknown:
             return self._with_unknown(message, unknown, names)
         return message if value else _wrong("empty_value", "the value is empty; send one message")
@@ -91,9 +92,9 @@ class ProtobufReader:
         if not fields:
             return _wrong(
                 "wrong_message_type",
-                "none of the fields is one of the contract's, by tag and wire type; send the contract's message",
+                "no field is one of the contract's, by tag and wire type; send the contract's message",
             )
-        tags = {each.field_number for each, _ in zip(unknown, range(MAX_UNKNOWN_TAGS), strict=False)}
+        tags = {unknown[at].field_number for at in range(min(len(unknown), MAX_UNKNOWN_TAGS))}
         for tag in tags:
             ours = self._tags.get(tag)
             # A known tag is unknown to the parser when its wire type is not the field's.
@@ -146,7 +147,9 @@ def _is_utf8(payload: bytes) -> bool:
 def _broken(broken: Broken, where: str) -> Violation:
     match broken.fault:
         case Fault.TRUNCATED:
-            return _wrong("truncated_protobuf", f"{where} {broken.fault.value} at byte {broken.at}; send it whole")
+            return _wrong(
+                "truncated_protobuf", f"{where} {broken.fault.value} at byte {broken.at}; send it whole"
+            )
         case Fault.TOO_DEEP:
             return _wrong("too_deep", f"{where} {broken.fault.value}; the contract's message is flat")
         case Fault.MALFORMED:

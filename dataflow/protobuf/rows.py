@@ -1,8 +1,8 @@
 """Messages to rows without a stop: one function, written for the contract and then compiled.
 
-It reads each field by its generated accessor and holds the field's guard in line. A message of which any field is
-not surely right goes, by name, to the validator that JSON goes to, which alone decides: there is one wording of
-every rule. For a required text and a required timestamp:
+It reads each field by its generated accessor and holds the field's guard in line. A message of which any
+field is not surely right goes, by name, to the validator that JSON goes to, which alone decides: there is
+one wording of every rule. For a required text and a required timestamp:
 
     v0 = m.user_id
     if not (v0.isascii() and 1 <= len(v0) <= 128 and NUL not in v0): return slowly(m, found)
@@ -107,8 +107,9 @@ def _text_guard(value: str, field: Any) -> str:
     least, most = field.min_bytes, field.max_bytes
     if field.values:
         return f"{value} in {frozenset(field.values)!r}"
-    size = f"({value}.isascii() and {least} <= len({value}) <= {most} or {least} <= len({value}.encode()) <= {most})"
-    return f"{size} and NUL not in {value}"
+    size = f"{least} <= len({value}) <= {most}"
+    encoded = f"{least} <= len({value}.encode()) <= {most}"
+    return f"({value}.isascii() and {size} or {encoded}) and NUL not in {value}"
 
 
 def _instant(value: str, before: str | None, name: str, required: bool) -> list[str]:
@@ -133,7 +134,7 @@ def _indented(lines: list[str]) -> list[str]:
 
 def _minutes_into(minutes: dict[int, str]) -> Callable[[int], str | None]:
     def new_minute(number: int) -> str | None:
-        """`YYYY-MM-DD HH:MM:` of a minute since the epoch; None outside the years 1 to 9999, which minutes fill."""
+        """`YYYY-MM-DD HH:MM:` of a minute since the epoch; None outside the years 1 to 9999."""
         try:
             begins = _EPOCH + timedelta(minutes=number)
         except OverflowError:

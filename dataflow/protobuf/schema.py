@@ -1,19 +1,19 @@
 """The contract's message as a Protobuf type, checked against the contract and against the record of tags.
 
-Names, types and tags are part of the agreement: a producer's compiled code knows a field by its tag alone. The
-record beside the `.proto` tells which tag a field has had since it was first released; a field that is gone,
-renumbered or of another type is refused, in the tests and whenever the program starts.
+Names, types and tags are part of the agreement: a producer's compiled code knows a field by its tag alone.
+The record beside the `.proto` tells which tag a field has had since it was first released; a field that is
+gone, renumbered or of another type is refused, in the tests and whenever the program starts.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -21,7 +21,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from dataflow.contract import Contract
+from dataflow.contract import Contract, ContractError
 from dataflow.contracts import messages_pb2
 from dataflow.fields import Field, IntegerField, TextField, TimestampField
 
@@ -30,14 +30,8 @@ RECORD, DESCRIPTORS = ".tags.toml", ".binpb"
 CONTRACT_FILE = ".odcs.yaml"
 
 
-class ProtobufMismatch(Exception):
+class ProtobufMismatch(ContractError):
     """The Protobuf schema is not the contract's. `problems` lists every fault as `field: what is wrong`."""
-
-    def __init__(self, message: str, problems: Sequence[str]) -> None:
-        """`message` names the Protobuf type or its file."""
-        self.problems = tuple(problems)
-        lines = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(f"{message}: {len(self.problems)} fault(s) in the Protobuf schema\n{lines}")
 
 
 class Form(Enum):
@@ -87,15 +81,16 @@ class ProtobufSchema:
     @property
     def descriptor(self) -> Descriptor:
         """The type's description."""
-        return self.message.DESCRIPTOR
+        return cast(Descriptor, self.message.DESCRIPTOR)
 
 
 def load(contract: Contract, path: Path | None) -> ProtobufSchema | None:
     """The Protobuf form of a contract; None when it has none.
 
-    The packaged contract (`path` is None) has its generated module. A contract of your own, `X.odcs.yaml`, has
-    one when its record `X.tags.toml` lies beside it, with `X.binpb`, the `.proto` as a descriptor set (`protoc
-    --include_imports --descriptor_set_out`). Raises ProtobufMismatch with every fault, and OSError.
+    The packaged contract (`path` is None) has its generated module. A contract of your own, `X.odcs.yaml`,
+    has one when its record `X.tags.toml` lies beside it, with `X.binpb`, the `.proto` as a descriptor set
+    (`protoc --include_imports --descriptor_set_out`). Raises ProtobufMismatch with every fault, and
+    OSError.
     """
     if path is None:
         packaged = resources.files("dataflow").joinpath("contracts", f"messages{RECORD}")
@@ -110,7 +105,7 @@ def load(contract: Contract, path: Path | None) -> ProtobufSchema | None:
         files = FileDescriptorSet.FromString(descriptors.read_bytes())
         pool = DescriptorPool()
         for file in files.file:
-            pool.Add(file)  # type: ignore[no-untyped-call]  # has no annotations
+            pool.Add(file)
         message = GetMessageClass(pool.FindMessageTypeByName(str(named)))
     except (DecodeError, TypeError, KeyError) as fault:
         raise ProtobufMismatch(
@@ -121,7 +116,7 @@ def load(contract: Contract, path: Path | None) -> ProtobufSchema | None:
 
 def check(contract: Contract, message: type[Message], record: str) -> ProtobufSchema:
     """The schema, when type, contract and record (the text of its file) agree. Raises ProtobufMismatch."""
-    descriptor = message.DESCRIPTOR
+    descriptor = cast(Descriptor, message.DESCRIPTOR)
     problems = [*_against_record(descriptor, record)]
     fields: list[ProtobufField] = []
     known = descriptor.fields_by_name
@@ -129,7 +124,7 @@ def check(contract: Contract, message: type[Message], record: str) -> ProtobufSc
         if field.name not in known:
             problems.append(f"{field.name}: the message lacks it; add it with a new tag")
             continue
-        found = _read(field, known[field.name], problems)
+        found = _read(field, cast(FieldDescriptor, known[field.name]), problems)
         if found is not None:
             fields.append(found)
     for name in set(known) - {field.name for field in contract.fields}:

@@ -1,4 +1,5 @@
-"""Why bytes are no Protobuf message, for the parser says only that they are none. Reads the wire format itself.
+"""Why bytes are no Protobuf message, for the parser says only that they are none. Reads the wire format
+itself.
 
 Bounded: at most `MAX_FIELDS` fields are looked at, whatever the value holds.
 """
@@ -47,7 +48,8 @@ class Part:
 
 def parts(value: bytes) -> Iterator[Part | Broken]:
     """The fields of a message, the first fault last. Never raises."""
-    at, open_groups = 0, []
+    at = 0
+    open_groups: list[int] = []
     for _ in range(MAX_FIELDS):
         if at >= len(value):
             break

@@ -1,4 +1,4 @@
-"""Whether what a producer wrote with its own registered Protobuf schema may be read as the contract's message."""
+"""Whether what was written with a producer's own registered Protobuf type may be read as the contract's."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ WriterOpinion = Agreement | Disagreement | NoSuchType | Unreadable
 def compare(text: str, path: Sequence[int], schema: ProtobufSchema) -> WriterOpinion:
     """The writer's type, at `path` in the file of `text` (base64), against the contract's. Never raises.
 
-    They agree when every field of the contract that the writer has bears the same tag, name and type, none that
-    is required is missing, and no number of an enumeration means another word. Fields that only the writer has
-    are unknown fields. An enumeration that the file imports can't be looked into.
+    They agree when every field of the contract that the writer has bears the same tag, name and type, none
+    that is required is missing, and no number of an enumeration means another word. Fields that only the
+    writer has are unknown fields. An enumeration that the file imports can't be looked into.
     """
     try:
         file = FileDescriptorProto.FromString(b64decode(text, validate=True))

@@ -124,7 +124,7 @@ def check(contract: Contract, message: type[Message], record: str) -> ProtobufSc
         if field.name not in known:
             problems.append(f"{field.name}: the message lacks it; add it with a new tag")
             continue
-        found = _read(field, cast(FieldDescriptor, known[field.name]), problems)
+        found = _read(field, known[field.name], problems)
         if found is not None:
             fields.append(found)
     for name in set(known) - {field.name for field in contract.fields}:

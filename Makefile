@@ -8,7 +8,7 @@ ARGS ?=
 # Most tests wait for processes to start and sessions to end: more workers than cores.
 WORKERS ?= 3
 
-.PHONY: help setup demo test check fmt bench soak mutants constraints clean
+.PHONY: help setup demo test check fmt bench soak mutants proto constraints clean
 
 help:
 	@echo 'make demo    run the whole pipeline against embedded stand-ins   (ARGS="--help" for options)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make soak    faults at random, about 20 minutes                  (ARGS="--seed 7 --rounds 50")'
 	@echo 'make mutants break each rule of the protocol, and see that a test notices'
 	@echo 'make bench   benchmarks                                         (ARGS="--list" for their names)'
+	@echo 'make proto   compile messages.proto anew, and record its new tags'
 	@echo 'make fmt     format the code;  make constraints  pin anew'
 
 setup: $(STAMP)
@@ -56,6 +57,9 @@ soak: setup
 
 mutants: setup
 	$(BIN)/python -m tests.mutants $(ARGS)
+
+proto: setup
+	$(BIN)/python -m tests.protobuf.generate
 
 constraints: setup
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --extra dev --strip-extras --no-header \

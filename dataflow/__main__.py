@@ -11,13 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from types import FrameType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from dotenv import dotenv_values
 
 from dataflow.contract import Contract, ContractError, load
 from dataflow.settings import ClientJudge, Settings, SettingsError, Sources, read
 from dataflow.settings_table import SETTINGS
+
+if TYPE_CHECKING:
+    from dataflow.protobuf.schema import ProtobufSchema
 
 PROGRAM = "contract-dataflow"
 USAGE_ERROR = 2
@@ -104,10 +107,16 @@ def _parser() -> argparse.ArgumentParser:
     validate = add(
         "validate",
         "judge messages against the contract",
-        "JSON Lines of messages in; for each a JSON line out:\n"
+        "JSON Lines of messages in, or with --format protobuf a line of base64 for each; a JSON line out:\n"
         '  {"line": 1, "verdict": "row" | "dead_letter", "violations": [{"field", "code", "message"}],\n'
         '   "warnings": [...], "row": {...}}\n'
         "Exit code 1 when any is a dead letter: for a producer's own CI.",
+    )
+    validate.add_argument(
+        "--format",
+        choices=("json", "protobuf"),
+        default="json",
+        help="protobuf: each line is the base64 of a message, with Confluent's frame or without",
     )
     detect = add(
         "detect",
@@ -161,8 +170,10 @@ def _dispatch(options: argparse.Namespace) -> int:
         case "validate":
             from dataflow.commands.validate import validate
 
+            contract = _contract(options.contract)
+            protobuf = _protobuf(contract, options.contract) if options.format == "protobuf" else None
             with _input(options.file) as lines:
-                return validate(lines, _contract(options.contract), datetime.now(UTC), sys.stdout.buffer)
+                return validate(lines, contract, datetime.now(UTC), sys.stdout.buffer, protobuf)
         case "detect":
             from dataflow.commands.detect import detect
             from dataflow.detect import Detector
@@ -228,13 +239,28 @@ def _settings() -> Settings:
     return read(Sources(os.environ, dotenv, lambda path: path.read_text()), judge)
 
 
-def _contract(path: Path | None) -> Contract:
+def _contract_path(path: Path | None) -> Path | None:
     if path is None and (named := os.environ.get("CONTRACT")):
-        path = Path(named)
+        return Path(named)
+    return path
+
+
+def _contract(path: Path | None) -> Contract:
+    path = _contract_path(path)
     try:
         return load(path)
     except OSError as trouble:
         raise _Refused(f"contract {path}: {trouble.strerror}") from trouble
+
+
+def _protobuf(contract: Contract, path: Path | None) -> ProtobufSchema:
+    from dataflow.protobuf.schema import load as load_schema
+
+    path = _contract_path(path)
+    schema = load_schema(contract, path)
+    if schema is None:
+        raise _Refused(f"contract {path}: no Protobuf schema lies beside it: X.tags.toml with X.binpb")
+    return schema
 
 
 def _input(name: str) -> BinaryIO:

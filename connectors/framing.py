@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 VALUE_HEADER = "__value_schema_id"
 MAX_INDEXES = 16
@@ -38,9 +39,8 @@ class Framing(Enum):
     HEADER = "header"
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What a framed message says of its schema."""
+class Frame(NamedTuple):
+    """What a framed message says of its schema. A tuple: there may be one for every message."""
 
     framing: Framing
     reference: SchemaReference

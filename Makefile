@@ -8,7 +8,7 @@ ARGS ?=
 # Most tests wait for processes to start and sessions to end: more workers than cores.
 WORKERS ?= 3
 
-.PHONY: help setup demo test check fmt bench soak mutants monitoring constraints clean
+.PHONY: help setup demo test check fmt bench soak mutants monitoring proto constraints clean
 
 help:
 	@echo 'make demo    run the whole pipeline against embedded stand-ins   (ARGS="--help" for options)'
@@ -19,6 +19,7 @@ help:
 	@echo 'make mutants break each rule of the protocol, and see that a test notices'
 	@echo 'make bench   benchmarks                                         (ARGS="--list" for their names)'
 	@echo 'make monitoring  write k8s/METRICS.md and the dashboard anew    (ARGS="--preview": its picture too)'
+	@echo 'make proto   compile messages.proto anew, and record its new tags'
 	@echo 'make fmt     format the code;  make constraints  pin anew'
 
 setup: $(STAMP)
@@ -60,6 +61,9 @@ mutants: setup
 
 monitoring: setup
 	$(BIN)/python -m tests.monitoring $(ARGS)
+
+proto: setup
+	$(BIN)/python -m tests.protobuf.generate
 
 # What an image installs is part of what the tests run with: the same versions, the same hashes.
 PIN := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \

@@ -7,11 +7,13 @@ A *position* is the offset of the next message to read. A span of a partition is
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Protocol
+
+from connectors.framing import SchemaReference
 
 
 class Record(Protocol):
@@ -79,6 +81,16 @@ def arrival_of(record: Record) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
+class WriterSchema:
+    """A schema as the registry keeps it: what a message was written with."""
+
+    kind: str
+    """`JSON`, `PROTOBUF` or `AVRO`."""
+    text: str
+    """JSON: the JSON Schema. Protobuf: the serialized FileDescriptorProto in base64."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What one poll brought for one partition: `[first, next)` and the records in it, oldest first.
 
@@ -102,6 +114,9 @@ class Batch:
     """End of input: nothing of this partition follows in this process."""
     topic_id: str | None = None
     """The topic's incarnation: a topic that is deleted and created anew gets another. None: not told."""
+    schemas: Mapping[SchemaReference, WriterSchema | None] | None = None
+    """The schemas that the records name, None for one that the registry does not know; without a registry,
+    None altogether."""
 
     def arrival(self, offset: int) -> float | None:
         """When the record at an offset reached the topic, see `arrival_of`; None when it is not here."""

@@ -27,7 +27,9 @@ LABELS: Mapping[str, str] = {
     "stream": "`contacts` or `dead_letters`",
     "topic": "the topics that are produced to",
     "phase": "the steps of a commit: `connect`, `lock`, `stage`, `merge`, `ledger`, `commit`",
-    "system": "`kafka`, `redshift` or `spool`",
+    "format": "`json`, `protobuf` or what tells that neither was found",
+    "framing": "how the message was framed: a closed set",
+    "system": "`kafka`, `redshift`, `registry` or `spool`",
     "reason": "a closed set: the warehouse's troubles, librdkafka's error names, `errno` names, `hole`",
     "promise": "the kinds of broken promise, as the README lists them",
 }
@@ -123,6 +125,12 @@ class Metrics:
     def _declare_flow(self) -> None:
         self._section = "flow"
         self._read = self._counter("messages_total", "Messages read from the topic.", "partition")
+        self._forms = self._counter(
+            "decoded_messages_total",
+            "Messages by the format and the framing that they came in.",
+            "format",
+            "framing",
+        )
         self._held = self._gauge("partition_held", "1 while this process holds the partition.", "partition")
         self._event_lag = self._gauge(
             "events_lag_messages", "End of the partition less progress E, the group's offset.", "partition"
@@ -264,8 +272,14 @@ class Metrics:
         warnings: Mapping[str, int],
         unknown_fields: Mapping[str, int],
         contacts: Mapping[tuple[str, str], int],
+        forms: Mapping[tuple[str, str], int],
     ) -> None:
-        """A batch went through the contract. `contacts` counts by (kind, platform)."""
+        """A batch went through the contract.
+
+        `contacts` counts by (kind, platform), `forms` by (format, framing).
+        """
+        for (message_format, framing), count in forms.items():
+            self._forms.labels(message_format, framing).inc(count)
         if rejected:
             self._rejected.inc(rejected)
         for code, count in rejects.items():
@@ -406,5 +420,5 @@ class Metrics:
         self._paused.inc(seconds)
 
     def retried(self, system: str, reason: str) -> None:
-        """A passing trouble of `kafka` or `redshift`."""
+        """A passing trouble of `kafka`, `redshift`, `spool` or `registry`."""
         self._retries.labels(system, reason).inc()

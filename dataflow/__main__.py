@@ -12,7 +12,7 @@ from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from types import FrameType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
@@ -21,6 +21,9 @@ from connectors.stopping import Stop
 from dataflow.contract import Contract, ContractError, load
 from dataflow.settings import ClientJudge, Settings, SettingsError, Sources, read
 from dataflow.settings_table import ALL_GROUPS, SETTINGS, WAREHOUSE_ONLY
+
+if TYPE_CHECKING:
+    from dataflow.protobuf.schema import ProtobufSchema
 
 PROGRAM = "contract-dataflow"
 USAGE_ERROR = 2
@@ -108,10 +111,16 @@ def _parser() -> argparse.ArgumentParser:
     validate = add(
         "validate",
         "judge messages against the contract",
-        "JSON Lines of messages in; for each a JSON line out:\n"
+        "JSON Lines of messages in, or with --format protobuf a line of base64 for each; a JSON line out:\n"
         '  {"line": 1, "verdict": "row" | "dead_letter", "violations": [{"field", "code", "message"}],\n'
         '   "warnings": [...], "row": {...}}\n'
         "Exit code 1 when any is a dead letter: for a producer's own CI.",
+    )
+    validate.add_argument(
+        "--format",
+        choices=("json", "protobuf"),
+        default="json",
+        help="protobuf: each line is the base64 of a message, with Confluent's frame or without",
     )
     detect = add(
         "detect",
@@ -165,8 +174,10 @@ def _dispatch(options: argparse.Namespace) -> int:
         case "validate":
             from dataflow.commands.validate import validate
 
+            contract = _contract(options.contract)
+            protobuf = _protobuf(contract, options.contract) if options.format == "protobuf" else None
             with _input(options.file) as lines:
-                return validate(lines, _contract(options.contract), datetime.now(UTC), sys.stdout.buffer)
+                return validate(lines, contract, datetime.now(UTC), sys.stdout.buffer, protobuf)
         case "detect":
             from dataflow.commands.detect import detect
             from dataflow.detect import Detector
@@ -249,13 +260,28 @@ def _sources() -> Sources:
     return Sources(os.environ, dotenv, lambda path: path.read_text())
 
 
-def _contract(path: Path | None) -> Contract:
+def _contract_path(path: Path | None) -> Path | None:
     if path is None and (named := _sources().find("CONTRACT")):
-        path = Path(named[0])
+        return Path(named[0])
+    return path
+
+
+def _contract(path: Path | None) -> Contract:
+    path = _contract_path(path)
     try:
         return load(path)
     except OSError as trouble:
         raise _Refused(f"contract {path}: {trouble.strerror}") from trouble
+
+
+def _protobuf(contract: Contract, path: Path | None) -> ProtobufSchema:
+    from dataflow.protobuf.schema import load as load_schema
+
+    path = _contract_path(path)
+    schema = load_schema(contract, path)
+    if schema is None:
+        raise _Refused(f"contract {path}: no Protobuf schema lies beside it: X.tags.toml with X.binpb")
+    return schema
 
 
 def _input(name: str) -> BinaryIO:

@@ -19,7 +19,7 @@ from bytewax.outputs import DynamicSink
 
 from connectors.items import Batch, ClosedWindow, EventBatch, RowBatch, Segment
 from connectors.spool import WindowSegments
-from dataflow.decode import decode
+from dataflow.decoder import Decoder
 from dataflow.detect import Detector
 from dataflow.encode import ContactEncoder, DeadLetterEncoder, encode_rows
 from dataflow.enrich import Enricher
@@ -37,9 +37,11 @@ Windowed = tuple[str, tuple[int, WindowSegments]]
 class Steps:
     """What happens to a batch, each step a pure function of what the step before made.
 
-    But for `splits`, which remembers earlier messages.
+    But for `splits`, which remembers earlier messages, and `decode`, which remembers what it thinks of a
+    schema.
     """
 
+    decode: Decoder
     validate: Validator
     enrich: Enricher
     detector: Detector
@@ -121,7 +123,7 @@ def graph(
     """Kafka → decode → validate → enrich → detect, then two branches that never meet again."""
     flow = Dataflow("contract")
     batches = op.input("kafka", flow, source)
-    decoded = op.map("decode", batches, decode)
+    decoded = op.map("decode", batches, steps.decode.decode)
     valid = op.map("validate", decoded, steps.validate.validate)
     enriched = op.map("enrich", valid, steps.enrich.enrich)
     detected = op.map("detect", enriched, steps.detect)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from connectors.progress import AcceptedLoss, StartPolicy
+from dataflow.model import MessageFormat, MessageFraming
 from dataflow.settings_table import (
     ALL_GROUPS,
     CONTACTS,
@@ -76,7 +77,7 @@ OWNED_PROPERTIES = {
         "leave it out: exactly-once delivery rests on the program's own value",
     ),
 }
-NAMESPACES = ("KAFKA_", "REDSHIFT_", "CONTACT_", "SPOOL_", "METRICS_")
+NAMESPACES = ("KAFKA_", "MESSAGE_", "SCHEMA_REGISTRY_", "REDSHIFT_", "CONTACT_", "SPOOL_", "METRICS_")
 _SERVICE_LINK = re.compile(r".*(_SERVICE_HOST|_SERVICE_PORT(_.*)?|_PORT_\d+_(TCP|UDP)(_.*)?)")
 _SERVICE_URL = re.compile(r"(tcp|udp|sctp)://.*")
 """Kubernetes tells every pod of every service, in names such as KAFKA_PORT."""
@@ -105,6 +106,12 @@ class Settings:
     transaction_timeout: timedelta
     event_commit_interval: timedelta
     client_properties: Mapping[str, str] = field(repr=False)
+    message_format: MessageFormat
+    message_framing: MessageFraming
+    registry_url: str | None
+    registry_user_info: str | None = field(repr=False)
+    registry_ca: Path | None
+    registry_timeout: timedelta
     redshift_host: str
     redshift_port: int
     redshift_database: str
@@ -315,6 +322,12 @@ def read(sources: Sources, judge: ClientJudge, groups: frozenset[str] = ALL_GROU
         transaction_timeout=get["TRANSACTION_TIMEOUT"],
         event_commit_interval=get["EVENT_COMMIT_INTERVAL"],
         client_properties=properties,
+        message_format=get["MESSAGE_FORMAT"],
+        message_framing=get["MESSAGE_FRAMING"],
+        registry_url=get["SCHEMA_REGISTRY_URL"],
+        registry_user_info=get["SCHEMA_REGISTRY_USER_INFO"],
+        registry_ca=get["SCHEMA_REGISTRY_CA"],
+        registry_timeout=get["SCHEMA_REGISTRY_TIMEOUT"],
         redshift_host=get["REDSHIFT_HOST"],
         redshift_port=get["REDSHIFT_PORT"],
         redshift_database=get["REDSHIFT_DATABASE"],
@@ -372,6 +385,14 @@ def _across(values: Mapping[str, Any], faults: list[str], groups: frozenset[str]
         and values["REDSHIFT_SSLMODE"] is SslMode.DISABLE
     ):
         faults.append("REDSHIFT_SSLMODE: IAM needs TLS; choose verify-full or verify-ca")
+    if values["SCHEMA_REGISTRY_URL"] is not None and values["MESSAGE_FRAMING"] is MessageFraming.NONE:
+        faults.append(
+            "SCHEMA_REGISTRY_URL: is never asked with MESSAGE_FRAMING=none; choose confluent or auto"
+        )
+    if values["SCHEMA_REGISTRY_URL"] is None and "SCHEMA_REGISTRY_URL" not in blamed:
+        for name in ("SCHEMA_REGISTRY_USER_INFO", "SCHEMA_REGISTRY_CA"):
+            if values[name] is not None:
+                faults.append(f"{name}: is of no use without SCHEMA_REGISTRY_URL; give that too")
     timeout, interval = values["TRANSACTION_TIMEOUT"], values["EVENT_COMMIT_INTERVAL"]
     if timeout is not None and interval is not None and interval >= timeout:
         faults.append(

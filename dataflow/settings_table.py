@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.progress import AcceptedLoss, StartPolicy
+from dataflow.model import MessageFormat, MessageFraming
 
 
 class ContactValues(Enum):
@@ -176,6 +177,22 @@ def _losses(value: str) -> tuple[AcceptedLoss, ...]:
     return tuple(losses)
 
 
+def _registry_url(value: str) -> str:
+    for url in value.split(","):
+        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", url.strip()):
+            raise WrongValue(
+                "must be http://host:port or https://host:port, several with commas; user and password are "
+                "SCHEMA_REGISTRY_USER_INFO"
+            )
+    return value
+
+
+def _user_info(value: str) -> str:
+    if not re.fullmatch(r"[^:]+:.+", value):
+        raise WrongValue("must be user:password")
+    return value
+
+
 def _key(value: str) -> bytes:
     if len(value.strip().encode()) < 16:
         raise WrongValue("must have at least 16 bytes: a shorter key can be guessed")
@@ -212,6 +229,29 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "EVENT_COMMIT_INTERVAL", KAFKA, "How often contacts and dead letters are committed.", _duration, "1s"
     ),
+    Setting(
+        "MESSAGE_FORMAT",
+        KAFKA,
+        "json, protobuf, or auto: each message is looked at.",
+        _one_of(MessageFormat),
+        "auto",
+    ),
+    Setting(
+        "MESSAGE_FRAMING",
+        KAFKA,
+        "Confluent's schema ids: none, confluent (each message has one) or auto.",
+        _one_of(MessageFraming),
+        "auto",
+    ),
+    Setting(
+        "SCHEMA_REGISTRY_URL",
+        KAFKA,
+        "Schema registry to ask for schemas. Default: none, frames are taken off.",
+        _registry_url,
+    ),
+    Setting("SCHEMA_REGISTRY_USER_INFO", KAFKA, "Its user:password.", _user_info, secret=True),
+    Setting("SCHEMA_REGISTRY_CA", KAFKA, "File with its certificate authority, PEM.", Path),
+    Setting("SCHEMA_REGISTRY_TIMEOUT", KAFKA, "For one question to it.", _duration, "5s"),
     Setting("REDSHIFT_HOST", REDSHIFT, "Host of the cluster or workgroup.", _text, required=True),
     Setting("REDSHIFT_PORT", REDSHIFT, "Port.", _whole(1, 65_535), "5439"),
     Setting("REDSHIFT_DATABASE", REDSHIFT, "Database.", _text, required=True),

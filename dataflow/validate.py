@@ -52,6 +52,10 @@ class _Missing:
 _MISSING = _Missing()
 """Stands for an absent field: null is a value of its own."""
 
+RowValues = Callable[[Any, list[Violation]], tuple[Value, ...]]
+"""From a decoded message to the row's values. What is wrong is appended, and the answer is then of no use."""
+ProtobufRows = Callable[[RowValues], RowValues]
+"""From the checks of named values to those of Protobuf messages."""
 _Check = Callable[[Any, list[Violation]], Value]
 """From a field's raw value to the row's. What is wrong is appended, and the answer is then of no use."""
 
@@ -59,14 +63,18 @@ _Check = Callable[[Any, list[Violation]], Value]
 class Validator:
     """Checks messages against a contract. Holds no state between batches."""
 
-    def __init__(self, contract: Contract) -> None:
-        """Compile the checks; costs about a millisecond."""
+    def __init__(self, contract: Contract, messages: ProtobufRows | None = None) -> None:
+        """Compile the checks; costs about a millisecond.
+
+        `messages` compiles the checks of Protobuf messages, given those of named values; None: none come.
+        """
         self._known = frozenset(field.name for field in contract.fields)
         self.row_values = _compile(contract)
         """From a decoded object to the row's values; violations are appended to the list given.
 
         If there are any, the values are of no use. Never raises.
         """
+        self._message_values = None if messages is None else messages(self.row_values)
 
     def validate(self, decoded: Decoded) -> Checked:
         """Every document as a row or a dead letter; the dead letters of decode are kept, in offset order.
@@ -87,10 +95,34 @@ class Validator:
                 rows.append(Row(record.offset(), values))
             if not known.issuperset(fields):
                 _count_unknown(unknown, known, fields)
+        if decoded.messages:
+            self._validate_messages(decoded, rows, dead_letters)
         if decoded.dead_letters:
             dead_letters.extend(decoded.dead_letters)
             dead_letters.sort(key=lambda letter: letter.record.offset())
-        return Checked(decoded.batch, tuple(rows), tuple(dead_letters), unknown_fields=dict(unknown))
+        return Checked(
+            decoded.batch,
+            tuple(rows),
+            tuple(dead_letters),
+            unknown_fields=dict(unknown),
+            forms=decoded.forms,
+        )
+
+    def _validate_messages(self, decoded: Decoded, rows: list[Row], dead_letters: list[DeadLetter]) -> None:
+        """The Protobuf messages, among what came of the documents."""
+        message_values = self._message_values
+        assert message_values is not None, "Protobuf messages came, and nobody said how to read them"
+        found: list[Violation] = []
+        for record, message in decoded.messages:
+            values = message_values(message, found)
+            if found:
+                dead_letters.append(DeadLetter(record, tuple(found)))
+                found.clear()
+            else:
+                rows.append(Row(record.offset(), values))
+        if decoded.documents:
+            rows.sort(key=lambda row: row.offset)
+            dead_letters.sort(key=lambda letter: letter.record.offset())
 
 
 def _compile(contract: Contract) -> Callable[[Mapping[str, Any], list[Violation]], tuple[Value, ...]]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from connectors.metrics import PREFIX, Metrics
 from connectors.progress import BrokenPromise
-from dataflow import decode, validate
+from dataflow import decode, decoder, validate
 from dataflow.commands.run import HUNG
+from dataflow.protobuf import decode as protobuf_decode
 from dataflow.settings_table import SETTINGS, Setting
 from tests.pipeline import ROOT
 
@@ -24,6 +24,7 @@ DOCUMENTS = (
     "RUNBOOK.md",
     "tests/README.md",
     "docs/kubernetes.md",
+    "docs/protobuf.md",
 )
 
 
@@ -67,15 +68,18 @@ def test_the_readme_names_only_metrics_that_exist() -> None:
     assert named <= known
 
 
+CODES = decode.CODES | validate.CODES | decoder.CODES | protobuf_decode.CODES
+
+
 def test_the_readme_names_every_code_of_a_dead_letter() -> None:
     codes = README.partition("| of | codes |")[2].partition("\n\n")[0]
-    assert set(re.findall(r"`([a-z0-9_]+)`", codes)) == decode.CODES | validate.CODES
+    assert set(re.findall(r"`([a-z0-9_]+)`", codes)) == CODES
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_within_the_repository_lead_somewhere(name: str) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text(encoding="utf-8")):
-        assert (ROOT / Path(target)).exists(), target
+        assert ((ROOT / name).parent / target).exists(), target
 
 
 def test_the_readme_lists_every_broken_promise_with_its_exit_code() -> None:

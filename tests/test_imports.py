@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 IMPURE = {"flow.py", "__main__.py"}
 """Modules of `dataflow` that join the core to the connectors; so does everything in `commands/`."""
-DOORS = {"connectors.items", "connectors.progress"}
+DOORS = {"connectors.framing", "connectors.items", "connectors.progress"}
 """What the core may know of the connectors: values and decisions."""
 CLIENTS = {
     "bytewax", "confluent_kafka", "redshift_connector", "prometheus_client", "boto3", "socket", "http",
@@ -47,6 +47,12 @@ def test_the_core_does_no_io_and_knows_no_client(path: Path) -> None:
     found = imports(path)
     assert not {name for name in found if name.split(".")[0] in CLIENTS}
     assert {name for name in found if name.startswith("connectors")} <= DOORS
+
+
+@pytest.mark.parametrize("path", modules("dataflow") + modules("connectors"), ids=lambda path: path.stem)
+def test_the_library_of_protobuf_is_known_in_one_place(path: Path) -> None:
+    inside = path.parent == ROOT / "dataflow" / "protobuf" or path.name.endswith("_pb2.py")
+    assert inside or not {name for name in imports(path) if name.startswith("google")}
 
 
 @pytest.mark.parametrize("path", modules("dataflow") + modules("connectors"), ids=lambda path: path.stem)

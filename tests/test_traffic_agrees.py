@@ -9,11 +9,13 @@ import pytest
 
 from connectors.items import Batch, StoredRecord
 from dataflow.contract import load
-from dataflow.decode import decode
+from dataflow.decoder import Decoder
 from dataflow.detect import Detector
 from dataflow.enrich import Enricher
+from dataflow.model import MessageFormat, MessageFraming
+from dataflow.protobuf import schema
 from dataflow.validate import Validator
-from tests.standins.traffic import PARTITIONS, DeadLetterOutcome, RowOutcome, Traffic, generate
+from tests.standins.traffic import PARTITIONS, DeadLetterOutcome, Form, RowOutcome, Traffic, generate
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -23,13 +25,25 @@ def traffic() -> Traffic:
     return generate(6000, 7, DAY)
 
 
-def test_every_message_has_the_outcome_that_its_maker_expects(traffic: Traffic) -> None:
+FORMS = (
+    (Form.JSON, MessageFormat.JSON),
+    (Form.JSON, MessageFormat.AUTO),
+    (Form.PROTOBUF, MessageFormat.PROTOBUF),
+    (Form.PROTOBUF, MessageFormat.AUTO),
+    (Form.MIXED, MessageFormat.AUTO),
+)
+
+
+@pytest.mark.parametrize(("form", "read_as"), FORMS)
+def test_every_message_has_the_outcome_that_its_maker_expects(form: Form, read_as: MessageFormat) -> None:
     contract = load()
-    validator, enricher, detector = Validator(contract), Enricher(contract), Detector()
+    traffic = generate(6000, 7, DAY, form)
+    decoder = Decoder(contract, schema.load(contract, None), read_as, MessageFraming.AUTO)
+    validator, enricher, detector = Validator(contract, decoder.message_rows), Enricher(contract), Detector()
     read_at = DAY + timedelta(days=1)
     for number, message in enumerate(traffic.messages):
         batch = Batch("t", message.partition, 1, 0, 1, read_at, 0, (StoredRecord(0, message.value),))
-        checked = enricher.enrich(validator.validate(decode(batch)))
+        checked = enricher.enrich(validator.validate(decoder.decode(batch)))
         told = f"message {number}: {message.outcome}"
         if isinstance(message.outcome, DeadLetterOutcome):
             (letter,) = checked.dead_letters
@@ -56,6 +70,15 @@ def test_every_message_has_the_outcome_that_its_maker_expects(traffic: Traffic) 
 def _six(instant: object) -> str:
     text = str(instant)
     return text if "." in text else f"{text}.000000"
+
+
+def test_a_day_says_the_same_in_either_format() -> None:
+    json, protobuf = generate(500, 1, DAY).messages, generate(500, 1, DAY, Form.PROTOBUF).messages
+    pairs = [
+        (one, other) for one, other in zip(json, protobuf, strict=True) if isinstance(one.outcome, RowOutcome)
+    ]
+    assert pairs
+    assert all(one.outcome == other.outcome for one, other in pairs)
 
 
 def test_the_same_seed_makes_the_same_day_and_another_seed_another() -> None:

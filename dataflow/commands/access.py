@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from connectors.kafka_access import KafkaAccess
 from connectors.redshift_access import Password, ProvisionedIam, RedshiftAccess, ServerlessIam, SslMode
 from connectors.redshift_commit import Destination
+from connectors.registry_access import RegistryAccess
 from connectors.spans import Accepted
 from dataflow import encode
 from dataflow.contract import Contract
@@ -69,6 +70,18 @@ def kafka_access(settings: Settings, topics: Topics) -> KafkaAccess:
         protocol=settings.group_protocol.value,
         transaction_timeout=settings.transaction_timeout.total_seconds(),
         properties=settings.client_properties,
+    )
+
+
+def registry_access(settings: Settings) -> RegistryAccess | None:
+    """How to reach the schema registry; None when there is none to ask."""
+    if settings.registry_url is None:
+        return None
+    return RegistryAccess(
+        settings.registry_url,
+        settings.registry_user_info,
+        None if settings.registry_ca is None else str(settings.registry_ca),
+        settings.registry_timeout.total_seconds(),
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
 from bytewax.errors import BytewaxRuntimeError
 from bytewax.run import cli_main
@@ -27,6 +28,8 @@ from connectors.progress import BrokenPromise
 from connectors.redshift import Committer
 from connectors.redshift_access import Reason
 from connectors.redshift_sink import RedshiftSink
+from connectors.registry_access import RegistryAccess
+from connectors.schema_gate import SchemaGate
 from connectors.spool import Backlog, FileSpool, OpenWindows
 from connectors.staging import InsertStaging
 from connectors.steady_clock import SteadyClock, SteadyTime
@@ -37,18 +40,24 @@ from dataflow.commands.access import (
     destination,
     kafka_access,
     redshift_access,
+    registry_access,
     topics_of,
 )
 from dataflow.contract import Contract
+from dataflow.decoder import Decoder
 from dataflow.detect import DETECTOR_MAJOR_VERSION, Detector, SplitMemory
 from dataflow.encode import ContactEncoder, DeadLetterEncoder
 from dataflow.enrich import Enricher
 from dataflow.flow import Steps, contacts_by_platform, graph, rejects_by_code, waiting_rows
-from dataflow.model import Checked
-from dataflow.settings import Settings
+from dataflow.model import Checked, MessageFormat
+from dataflow.protobuf import schema as protobuf_schema
+from dataflow.settings import Settings, SettingsError
 from dataflow.settings_table import SplitContacts
 from dataflow.splits import Splits
 from dataflow.validate import Validator
+
+if TYPE_CHECKING:
+    from connectors.schema_registry import SchemaRegistry
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +80,8 @@ def utc_now() -> datetime:
 def run(settings: Settings, contract: Contract, stop: Stop) -> int:
     """Run until `stop` is set or a promise is broken; the exit code.
 
+    Raises SettingsError and ContractError before anything connects.
+
     0: stopped and drained. A broken promise's own code, which the README lists: the log says why, and a
     restart is the way to recover. 1: anything else. 2: the spool's directory or the metrics' port
     cannot be used.
@@ -86,6 +97,8 @@ def run(settings: Settings, contract: Contract, stop: Stop) -> int:
         return UNUSABLE
     metrics = metrics_of(settings, contract)
     health = Health(time.monotonic, ("kafka", "redshift", "commits"))
+    topics = topics_of(settings, contract)
+    steps = steps_of(settings, contract, topics)
     try:
         server = HealthServer(settings.metrics_host, settings.metrics_port, metrics.registry, health)
     except OSError as fault:
@@ -98,10 +111,12 @@ def run(settings: Settings, contract: Contract, stop: Stop) -> int:
             },
         )
         return UNUSABLE
+    access = registry_access(settings)
+    registry = None if access is None else schema_registry(access, metrics, health)
     server.start()
     log.info("serving", extra={"port": server.port, "pid": os.getpid()})
     try:
-        failure = _run(settings, contract, stop, metrics, health)
+        failure = _run(settings, contract, stop, metrics, health, topics, steps, registry)
         if not isinstance(failure, BrokenPromise):
             return 0 if failure is None else 1
         metrics.broken(type(failure).__name__)
@@ -109,6 +124,8 @@ def run(settings: Settings, contract: Contract, stop: Stop) -> int:
         return failure.exit_code
     finally:
         server.stop()
+        if registry is not None:
+            registry.close()
 
 
 def metrics_of(settings: Settings, contract: Contract) -> Metrics:
@@ -134,10 +151,16 @@ def metrics_of(settings: Settings, contract: Contract) -> Metrics:
 
 
 def _run(
-    settings: Settings, contract: Contract, stop: Stop, metrics: Metrics, health: Health
+    settings: Settings,
+    contract: Contract,
+    stop: Stop,
+    metrics: Metrics,
+    health: Health,
+    topics: Topics,
+    steps: Steps,
+    registry: SchemaRegistry | None,
 ) -> BaseException | None:
     """Run and drain; what ended it, None for `stop`. It has been logged."""
-    topics = topics_of(settings, contract)
     access = kafka_access(settings, topics)
     backlog = Backlog(settings.spool_limit, lambda code: metrics.retried("spool", code))
     committer = Committer(
@@ -173,8 +196,8 @@ def _run(
         now=utc_now,
         start=settings.start,
         accepted=settings.accepted_losses,
+        gate=None if registry is None else SchemaGate(registry),
     )
-    steps = steps_of(settings, contract, topics)
     windows = OpenWindows(lambda: FileSpool(backlog, settings.spool_dir))
     time_of_windows = SteadyTime(utc_now, time.monotonic)
 
@@ -266,12 +289,51 @@ class _Watch:
         self._health.report(system, reason)
 
 
+def schema_registry(access: RegistryAccess, metrics: Metrics, health: Health) -> SchemaRegistry:
+    """The registry, ready to answer. Raises SettingsError."""
+    # Its client takes half a second to import, which only those pay who have a registry.
+    from connectors.schema_registry import SYSTEM, SchemaRegistry, ask, connect
+
+    try:
+        client = connect(access)
+    except OSError as trouble:
+        raise SettingsError(
+            (f"SCHEMA_REGISTRY_CA: the file cannot be read: {trouble.strerror}",)
+        ) from trouble
+
+    def retried(reason: str) -> None:
+        metrics.retried(SYSTEM, reason)
+        health.report(SYSTEM, reason)
+
+    registry = SchemaRegistry(
+        lambda reference: ask(client, reference),
+        clock=time.monotonic,
+        on_retry=retried,
+        on_answer=lambda: health.report(SYSTEM, "ok"),
+    )
+    registry.start()
+    return registry
+
+
+def decoder_of(settings: Settings, contract: Contract) -> Decoder:
+    """How the topic's messages are read. Raises ProtobufMismatch."""
+    schema = protobuf_schema.load(contract, settings.contract)
+    if schema is None and settings.message_format is MessageFormat.PROTOBUF:
+        raise protobuf_schema.ProtobufMismatch(
+            contract.name,
+            ["MESSAGE_FORMAT=protobuf, and beside the contract file lies no X.tags.toml with X.binpb"],
+        )
+    return Decoder(contract, schema, settings.message_format, settings.message_framing)
+
+
 def steps_of(settings: Settings, contract: Contract, topics: Topics) -> Steps:
     """What happens to a batch under these settings."""
     detector = Detector(settings.default_region)
     split = settings.split_contacts is SplitContacts.ON
+    decoder = decoder_of(settings, contract)
     return Steps(
-        validate=Validator(contract),
+        decode=decoder,
+        validate=Validator(contract, decoder.message_rows),
         enrich=Enricher(contract),
         detector=detector,
         splits=Splits(contract, SplitMemory(detector)) if split else None,
@@ -290,6 +352,7 @@ def observe(metrics: Metrics, checked: Checked) -> None:
         warnings=checked.warnings,
         unknown_fields=checked.unknown_fields,
         contacts=contacts_by_platform(checked),
+        forms=checked.forms,
     )
     batch, wait = checked.batch, waiting_rows(checked)
     if wait:

@@ -41,7 +41,6 @@ from connectors.stopping import Stop
 from dataflow.commands.access import Topics, kafka_access, topics_of
 from dataflow.commands.run import NO_SNAPSHOTS, observe, steps_of
 from dataflow.contract import load
-from dataflow.decode import decode
 from dataflow.flow import Steps, graph
 from dataflow.settings import Sources, read
 from tests.bench.kafka import client_setting
@@ -267,7 +266,7 @@ def one_batch(
     windows: Mapping[str, WindowSegments],
 ) -> None:
     """A batch on its way through the steps, with a lap after each."""
-    decoded = decode(batch)
+    decoded = steps.decode.decode(batch)
     meter.lap("decode")
     valid = steps.validate.validate(decoded)
     meter.lap("validate")

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from tests.bench import backlog, commit, curve, detection, drain, idle, latency, scaling, setup, stages
+from tests.bench import (
+    backlog,
+    commit,
+    curve,
+    detection,
+    drain,
+    formats,
+    idle,
+    latency,
+    scaling,
+    setup,
+    stages,
+)
 from tests.bench.occasion import Benchmark, When
 from tests.bench.peers import compare
 
 BENCHMARKS = (
     Benchmark("stages", "CPU per message, stage by stage", stages.run),
+    Benchmark("formats", "decode and validate, Protobuf against JSON", formats.run),
     Benchmark("curve", "CPU per message, by what is in it", curve.run),
     Benchmark("backlog", "the real program on a backlog", backlog.run),
     Benchmark("scaling", "one process against two", scaling.run),

@@ -102,7 +102,8 @@ def test_a_partition_that_left_shows_no_lag(server: HealthServer, metrics: Metri
 
 def test_names_of_unknown_fields_are_bounded(server: HealthServer, metrics: Metrics) -> None:
     for number in range(200):
-        metrics.checked(rejected=0, rejects={}, warnings={}, unknown_fields={f"f{number}": 1}, contacts={})
+        unknown = {f"f{number}": 1}
+        metrics.checked(rejected=0, rejects={}, warnings={}, unknown_fields=unknown, contacts={}, forms={})
     body = get(server, "/metrics")[1]
     assert body.count("dataflow_unknown_fields_total{") == 51
     assert 'dataflow_unknown_fields_total{field="other"} 150.0' in body

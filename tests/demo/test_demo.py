@@ -36,9 +36,23 @@ def test_the_demo_accounts_for_every_message(tmp_path: Path) -> None:
     assert len(figures["dead_letters"]) > 10
 
 
+def test_the_demo_accounts_for_every_message_of_a_topic_with_both_formats(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    ran = run("--messages", "2000", "--window", "1", "--format", "mixed", "--report", str(report))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    figures = json.loads(report.read_text())
+    assert figures["holds"]
+    assert {"truncated_json", "truncated_protobuf"} <= figures["dead_letters"].keys()
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
-    [(("--messages", "many"), "whole number"), (("--window", "7"), "divide the day"), (("--no",), "--no")],
+    [
+        (("--format", "xml"), "protobuf"),
+        (("--messages", "many"), "whole number"),
+        (("--window", "7"), "divide the day"),
+        (("--no",), "--no"),
+    ],
 )
 def test_wrong_arguments_are_named(arguments: tuple[str, ...], told: str) -> None:
     ran = run(*arguments)

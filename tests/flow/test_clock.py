@@ -16,6 +16,7 @@ from connectors.items import Batch, ClosedWindow, EventBatch, StoredRecord
 from connectors.spool import Backlog, FileSpool, OpenWindows
 from connectors.steady_clock import SteadyClock, SteadyTime
 from dataflow.contract import load
+from dataflow.decoder import Decoder
 from dataflow.detect import Detector
 from dataflow.encode import ContactEncoder, DeadLetterEncoder, Omitted
 from dataflow.enrich import Enricher
@@ -105,6 +106,7 @@ class Dropped(DynamicSink[EventBatch], StatelessSinkPartition[EventBatch]):
 def closed_by(deeds: Sequence[Deed]) -> list[ClosedWindow]:
     contract, clocks, kept = load(), Clocks(), Kept()
     steps = Steps(
+        Decoder(contract),
         Validator(contract),
         Enricher(contract),
         Detector("US"),

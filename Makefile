@@ -57,7 +57,7 @@ mutants: setup
 	$(BIN)/python -m tests.mutants $(ARGS)
 
 constraints: setup
-	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --extra dev --strip-extras --no-header \
+	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --extra dev --extra msk-iam --strip-extras --no-header \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o constraints.txt pyproject.toml
 
 clean:

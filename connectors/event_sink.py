@@ -20,6 +20,7 @@ from connectors.backoff import Backoff
 from connectors.items import EventBatch, OutgoingMessage
 from connectors.kafka import Membership
 from connectors.kafka_access import KafkaAccess, KafkaRefused, position_of
+from connectors.kafka_complaints import Complaint, Complaints
 from connectors.metrics import Metrics
 from connectors.progress import BrokenPromise, EventsBroken
 from connectors.spans import Covered, EventGap, Produce, Stale, decide_events
@@ -53,26 +54,50 @@ def connect_producer(
 ) -> Producer | None:
     """A producer that the broker has accepted; None when `stop` was set before one was.
 
-    An unreachable broker is asked again with growing waits; `on_wait` is called before each.
+    An unreachable broker, a login that it does not take, and a token that is not to be had are tried again
+    with growing waits; `on_wait` is called before each.
     Raises KafkaRefused (no permission to write transactionally, for one).
     """
-    producer = Producer(access.producer_config(transactional_id), logger=logging.getLogger("librdkafka"))
+    client_log = logging.getLogger("librdkafka")
+    complaints = Complaints(access.properties)
+    client_log.addHandler(complaints)
+    producer: Producer | None = None
     attempt = 0
-    while not stop.is_set():
-        try:
-            producer.init_transactions(CALL_TIMEOUT)
-            return producer
-        except KafkaException as trouble:
-            error: KafkaError = trouble.args[0]
-            if error.fatal() or not error.retriable():
-                raise KafkaRefused(error) from trouble
-            attempt += 1
-            wait = CONNECT_BACKOFF.wait(attempt)
-            metrics.retried("kafka", error.name())
-            log.warning("kafka_unreachable", extra={"code": error.name(), "next_try_seconds": round(wait, 2)})
-            on_wait()
-            stop.wait(wait)
-    return None
+    try:
+        while not stop.is_set():
+            try:
+                if producer is None:
+                    producer = Producer(access.producer_config(transactional_id), logger=client_log)
+                producer.init_transactions(CALL_TIMEOUT)
+                return producer
+            except KafkaException as trouble:
+                error: KafkaError = trouble.args[0]
+                no_token = producer is None and error.code() == KafkaError.SASL_AUTHENTICATION_FAILED
+                if not no_token and (error.fatal() or not error.retriable()):
+                    raise KafkaRefused(error) from trouble
+                if producer is not None:
+                    # Log lines come with a poll.
+                    producer.poll(0)
+                attempt += 1
+                wait = CONNECT_BACKOFF.wait(attempt)
+                metrics.retried("kafka", error.name())
+                _tell_unreachable(error, complaints.last, wait)
+                on_wait()
+                stop.wait(wait)
+        return None
+    finally:
+        client_log.removeHandler(complaints)
+
+
+def _tell_unreachable(error: KafkaError, complaint: Complaint | None, wait: float) -> None:
+    told: dict[str, object] = {"code": error.name(), "next_try_seconds": round(wait, 2)}
+    if complaint is not None:
+        told["detail"] = complaint.text
+    if complaint is not None and complaint.fix is not None:
+        # It does not pass by itself.
+        log.error("kafka_unreachable", extra={**told, "fix": complaint.fix})
+    else:
+        log.warning("kafka_unreachable", extra=told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from connectors.kafka_tokens import NoProvider, TokenProvider, callback, load_provider
 from connectors.progress import BrokenPromise
 
 PASSING = frozenset(
@@ -44,12 +46,17 @@ SILENT.addHandler(logging.NullHandler())
 SILENT.propagate = False
 
 
+ClientConfig = dict[str, Any]
+"""What a client is made of: librdkafka's properties, and callbacks."""
+
+
 @dataclass(frozen=True, slots=True)
 class KafkaAccess:
     """How to reach the brokers, as which group, and what to read.
 
     `protocol` is `classic` or `consumer` (KIP-848). `properties` are librdkafka's own settings, security
-    above all; what the exactly-once protocol decides is set here and wins over them.
+    above all; what the exactly-once protocol decides is set here and wins over them. With `tokens`, a client
+    waits for its first one when it is made, and raises KafkaException when there is none within 10 s.
     """
 
     bootstrap: str
@@ -58,19 +65,27 @@ class KafkaAccess:
     protocol: str = "classic"
     transaction_timeout: float = 15.0
     properties: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tokens: TokenProvider | None = None
 
-    def client_config(self) -> dict[str, str | int | bool]:
+    @property
+    def transactional_prefix(self) -> str:
+        """How the ids begin under which processes of this group write: what an ACL has to allow."""
+        return f"{self.group}-"
+
+    def client_config(self) -> ClientConfig:
         """Settings that every client shares."""
+        tokens: ClientConfig = {} if self.tokens is None else {"oauth_cb": callback(self.tokens)}
         return {
+            **tokens,
             # By default up to 10 s: a call of the transaction protocol would time out first.
             "reconnect.backoff.max.ms": 1000,
             **self.properties,
             "bootstrap.servers": self.bootstrap,
         }
 
-    def consumer_config(self) -> dict[str, str | int | bool]:
+    def consumer_config(self) -> ClientConfig:
         """Settings of the one subscribed consumer."""
-        assignor: dict[str, str | int | bool] = (
+        assignor: ClientConfig = (
             {"group.protocol": "consumer"}
             if self.protocol == "consumer"
             else {"partition.assignment.strategy": "cooperative-sticky"}
@@ -88,7 +103,7 @@ class KafkaAccess:
             "isolation.level": "read_committed",
         }
 
-    def producer_config(self, transactional_id: str) -> dict[str, str | int | bool]:
+    def producer_config(self, transactional_id: str) -> ClientConfig:
         """Settings of the one transactional producer."""
         return {
             "linger.ms": 5,
@@ -117,8 +132,18 @@ class KafkaRefused(BrokenPromise):
     exit_code = 17
 
     def __init__(self, error: KafkaError) -> None:
-        """Tells the broker's name for it and its text."""
-        super().__init__(f"Kafka refuses: {error.name()}: {error.str()}. `check` tells what is missing")
+        """Tells the broker's name for it, its text, and which permission it asks for."""
+        wanted = _WANTED.get(error.code(), "`check` tells what is missing")
+        super().__init__(f"Kafka refuses: {error.name()}: {error.str()}. {wanted}")
+
+
+_WANTED = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "An ACL must allow READ on the topic that is read and WRITE on both "
+    "side topics; `check` tells which is missing, `acls` prints them",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "An ACL must allow READ on the consumer group; `acls` prints it",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "An ACL must allow WRITE on transactional ids that begin "
+    "with the group's name and a hyphen; `acls` prints it",
+}
 
 
 def passes(error: KafkaError) -> bool:
@@ -152,6 +177,7 @@ COMMON_PROPERTIES = [
     "ssl.keystore.location",
     "ssl.keystore.password",
     "ssl.endpoint.identification.algorithm",
+    "https.ca.location",
     "enable.ssl.certificate.verification",
     "client.id",
     "client.rack",
@@ -190,6 +216,14 @@ class ClientJudge:
         """Whether librdkafka has a property of this name."""
         text = _refusal({name: ""})
         return text is None or "No such configuration property" not in text
+
+    def of_token_provider(self, name: str) -> str | None:
+        """Why there is no function of this name that gives tokens; None: there is."""
+        try:
+            load_provider(name)
+        except NoProvider as missing:
+            return str(missing)
+        return None
 
     def of_combination(self, properties: Mapping[str, str], transaction_timeout: timedelta) -> str | None:
         """What is wrong with properties that are each right by themselves; None: nothing."""

@@ -20,7 +20,7 @@ from connectors.backoff import Backoff
 from connectors.items import EventBatch, OutgoingMessage
 from connectors.kafka import Membership
 from connectors.kafka_access import KafkaAccess, KafkaRefused, position_of
-from connectors.kafka_complaints import Complaint, Complaints
+from connectors.kafka_complaints import NO_TOKEN, Complaint, Complaints
 from connectors.metrics import Metrics
 from connectors.progress import BrokenPromise, EventsBroken
 from connectors.spans import Covered, EventGap, Produce, Stale, decide_events
@@ -81,7 +81,7 @@ def connect_producer(
                 attempt += 1
                 wait = CONNECT_BACKOFF.wait(attempt)
                 metrics.retried("kafka", error.name())
-                _tell_unreachable(error, complaints.last, wait)
+                _tell_unreachable(error, Complaint("", NO_TOKEN) if no_token else complaints.last, wait)
                 on_wait()
                 stop.wait(wait)
         return None
@@ -146,6 +146,7 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         self._bytes = 0
         self._opened_at: float | None = None
         self._give_up_at: float | None = None
+        self._refused: KafkaError | None = None
 
     def write_batch(self, items: list[EventBatch]) -> None:
         """Produce what is new, and commit when the interval is over, or the input."""
@@ -194,6 +195,8 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             ) and self._repeat(lambda: self._producer.commit_transaction(CALL_TIMEOUT))
         except KafkaException as trouble:
             error: KafkaError = trouble.args[0]
+            if self._refused is not None:
+                raise KafkaRefused(self._refused) from trouble
             if error.fatal() or not error.txn_requires_abort():
                 raise Fenced(f"Kafka transaction: {error.name()}: {error.str()}") from trouble
             log.warning("transaction_refused", extra={"code": error.name()})
@@ -280,12 +283,18 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
                 if time.monotonic() >= deadline:
                     raise EventsBroken("the producer's queue stayed full for a whole transaction") from full
                 self._producer.poll(0.1)
+            except KafkaException as trouble:
+                # librdkafka remembers what the broker said of the topic.
+                if KafkaRefused.is_about(trouble.args[0]):
+                    raise KafkaRefused(trouble.args[0]) from trouble
+                raise
         self._counts[message.topic] = self._counts.get(message.topic, 0) + 1
         self._bytes += len(message.value or b"")
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         # A failed delivery also fails the commit; here it only gets its name into metric and log.
         if error is not None:
+            self._refused = error if KafkaRefused.is_about(error) else self._refused
             self._metrics.delivery_failed(message.topic() or "", error.name())
             log.warning("delivery_failed", extra={"topic": message.topic(), "code": error.name()})
 

@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from connectors.backoff import Backoff
 from connectors.holding import Holding, Ledger, OpenTransaction
 from connectors.items import Batch
-from connectors.kafka_access import KafkaAccess
+from connectors.kafka_access import KafkaAccess, KafkaRefused
 from connectors.kafka_start import Beginning, Beginnings, BrokerQuestions, TopicWatch
 from connectors.metrics import Metrics
 from connectors.progress import AcceptedLoss, Assumed, BrokenPromise, DataLoss, StartPolicy, find_hole
@@ -391,6 +391,8 @@ class Membership:
                     "that the topic holds. A restart says which offsets are lost and how to accept that"
                 )
             return
+        if KafkaRefused.is_about(error):
+            raise KafkaRefused(error)
         self._metrics.retried("kafka", error.name())
         log.warning("kafka_error", extra={"code": error.name(), "partition": partition})
 

@@ -131,6 +131,11 @@ class KafkaRefused(BrokenPromise):
 
     exit_code = 17
 
+    @staticmethod
+    def is_about(error: KafkaError) -> bool:
+        """Whether the error is a permission that we lack, which no waiting mends."""
+        return error.code() in _WANTED
+
     def __init__(self, error: KafkaError) -> None:
         """Tells the broker's name for it, its text, and which permission it asks for."""
         wanted = _WANTED.get(error.code(), "`check` tells what is missing")

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AclOperation, AdminClient, TopicMetadata  # ty
 
 from connectors.items import Finding, Verdict
 from connectors.kafka_access import SILENT, ClientConfig, KafkaAccess
-from connectors.kafka_complaints import Complaints, silent_logger
+from connectors.kafka_complaints import NO_TOKEN, Complaints, silent_logger
 from connectors.kafka_start import BrokerFacts, BrokerQuestions
 
 T = TypeVar("T")
@@ -103,6 +103,8 @@ def _quick(access: KafkaAccess) -> ClientConfig:
 
 def _why(access: KafkaAccess, trouble: KafkaException) -> str:
     error: KafkaError = trouble.args[0]
+    if access.tokens is not None and error.code() == KafkaError.SASL_AUTHENTICATION_FAILED:
+        return NO_TOKEN
     if error.code() in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN):
         protocol = access.properties.get("security.protocol", "plaintext")
         return f"no answer ({error.name()}) with security.protocol={protocol}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 _TELLING = ("FAIL ", "OIDC ")
 """Beginnings of the lines that tell of a connection or a token endpoint."""
+NO_TOKEN = "no token: call the function that KAFKA_TOKEN_PROVIDER names by itself, to see why it gives none"
 _AGE = re.compile(r" \(after \d+ms in state ([A-Z_0-9]+)\)")
 
 

@@ -204,7 +204,7 @@ def test_check_names_the_client_that_the_token_endpoint_does_not_know(
     assert "not-the-password" not in told.stdout + told.stderr
 
 
-def test_a_run_that_kafka_does_not_let_in_says_why_and_begins_once_it_does(
+def test_a_run_that_kafka_does_not_let_in_says_why_and_waits(
     secured: Secured, pipelines: Pipelines, tmp_path: Path
 ) -> None:
     secured.allow()
@@ -219,7 +219,7 @@ def test_a_run_that_kafka_does_not_let_in_says_why_and_begins_once_it_does(
     assert "KAFKA_TOKEN_PROVIDER" in str(eventually(told, 30, "the log names the fix"))
     assert pipeline.get("/readyz")[0] == 503
     assert pipeline.get("/livez")[0] == 200
-    write_token(tmp_path / "token", secured.place.tokens)
+    assert pipeline.terminate() == 0, pipeline.tail()
 
 
 WRONG_FOR_REDSHIFT: dict[str, tuple[Change, tuple[str, ...]]] = {

@@ -69,7 +69,7 @@ class HealthServer:
         scraped = self._scraped = Event()
 
         class Handler(ReadOnlyHandler):
-            def do_GET(self) -> None:
+            def respond(self) -> None:
                 match self.path.split("?", 1)[0]:
                     case "/metrics":
                         self.answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))

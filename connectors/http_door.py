@@ -29,7 +29,7 @@ _TOO_LARGE = b"HTTP/1.0 431 Request Header Fields Too Large\r\nContent-Length: 0
 
 
 class ReadOnlyHandler(BaseHTTPRequestHandler):
-    """Answers GET and HEAD by `do_GET`, which calls `answer`; refuses every other method with 405."""
+    """Answers GET and HEAD by `respond`, which calls `answer`; refuses every other method with 405."""
 
     def handle(self) -> None:
         """One request, if its head comes in time."""
@@ -52,13 +52,17 @@ class ReadOnlyHandler(BaseHTTPRequestHandler):
         self.answer(405, "text/plain", b"only GET and HEAD\n", Allow="GET, HEAD")
         return False
 
-    def do_GET(self) -> None:
-        """To be overridden."""
+    def respond(self) -> None:
+        """Answer what `path` asks for. To be overridden."""
         raise NotImplementedError
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self.respond()
 
     def do_HEAD(self) -> None:
         """As GET, without the body."""
-        self.do_GET()
+        self.respond()
 
     def answer(self, status: int, kind: str, body: bytes, **headers: str) -> None:
         """Send an answer of this content type."""

@@ -143,11 +143,11 @@ class KafkaRefused(BrokenPromise):
 
 
 _WANTED = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "An ACL must allow READ on the topic that is read and WRITE on both "
-    "side topics; `check` tells which is missing, `acls` prints them",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "An ACL must allow READ on the topic that is read and WRITE on "
+    "both side topics; `check` tells which is missing, `acls` prints them",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "An ACL must allow READ on the consumer group; `acls` prints it",
-    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "An ACL must allow WRITE on transactional ids that begin "
-    "with the group's name and a hyphen; `acls` prints it",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "An ACL must allow WRITE on transactional ids that "
+    "begin with the group's name and a hyphen; `acls` prints it",
 }
 
 
@@ -239,7 +239,16 @@ class ClientJudge:
                 Producer({**access.producer_config("judge"), "bootstrap.servers": "localhost"}, logger=SILENT)
             except KafkaException as refusal:
                 text = _text_of(refusal)
-        return None if text is None else text.partition("Failed to create ")[2].partition(": ")[2] or text
+        if text is None:
+            return None
+        for value in properties.values():
+            if not _WORD.fullmatch(value):
+                text = text.replace(value, "the value given")
+        return text.partition("Failed to create ")[2].partition(": ")[2] or text
+
+
+_WORD = re.compile(r"[A-Za-z0-9_.-]{1,16}")
+"""A value that is one of a property's known words, or a misspelt one. Anything else may be a secret."""
 
 
 def _refusal(properties: Mapping[str, str]) -> str | None:

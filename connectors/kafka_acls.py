@@ -40,7 +40,11 @@ def permissions(access: KafkaAccess, side_topics: Sequence[str]) -> tuple[Permis
     return (
         Permission(AclOperation.READ, ResourceType.TOPIC, literal, access.topic, "reads the messages"),
         Permission(
-            AclOperation.READ, ResourceType.GROUP, literal, access.group, "joins the group and commits offsets"
+            AclOperation.READ,
+            ResourceType.GROUP,
+            literal,
+            access.group,
+            "joins the group and commits offsets",
         ),
         *(
             Permission(AclOperation.WRITE, ResourceType.TOPIC, literal, topic, "writes to a side topic")

@@ -55,7 +55,7 @@ def silent_logger(listener: logging.Handler) -> logging.Logger:
 
 
 def fix_of(text: str, properties: Mapping[str, str]) -> str | None:
-    """The settings to look at, for what librdkafka said of a connection; None when waiting is all there is."""
+    """The settings to look at, for what librdkafka said of a connection; None: it may pass."""
     for told, fix in _FIXES:
         if re.search(told, text):
             mechanism = properties.get("sasl.mechanism") or properties.get("sasl.mechanisms") or "GSSAPI"

@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError, KafkaException
 log = logging.getLogger(__name__)
 
 TokenProvider = Callable[[], tuple[str, float]]
-"""Answers a token and the Unix time at which it expires. Asked anew when four fifths of a token's life are over."""
+"""Answers a token and the Unix time at which it expires; asked again when four fifths of that are over."""
 
 
 class NoProvider(Exception):
@@ -27,7 +27,9 @@ def load_provider(name: str) -> TokenProvider:
     try:
         module = importlib.import_module(path)
     except ImportError as missing:
-        raise NoProvider(f"module {missing.name or path} can't be imported; is its package installed?") from None
+        raise NoProvider(
+            f"module {missing.name or path} can't be imported; is its package installed?"
+        ) from None
     provider = getattr(module, function, None)
     if not callable(provider):
         raise NoProvider(f"module {path} has no function {function}")
@@ -42,7 +44,7 @@ def callback(provider: TokenProvider) -> Callable[[str], tuple[str, float]]:
     def oauth_cb(_config: str) -> tuple[str, float]:
         try:
             return provider()
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001  # it ends here only to lose its text
             log.warning("no_token", extra={"kind": type(fault).__qualname__})
             raise KafkaException(KafkaError(KafkaError._AUTHENTICATION, type(fault).__qualname__)) from None
 

@@ -243,14 +243,14 @@ def _tls_trouble(fault: Exception) -> WarehouseTrouble:
             fix = "the server's certificate must be renewed, or a clock is wrong"
         else:
             fix = (
-                "REDSHIFT_CA_FILE must name the certificate of the authority that signed the server's, unless "
-                "Amazon did; REDSHIFT_HOST and REDSHIFT_PORT, the warehouse itself"
+                "REDSHIFT_CA_FILE must name the certificate of the authority that signed the server's, "
+                "unless Amazon did; REDSHIFT_HOST and REDSHIFT_PORT, the warehouse itself"
             )
         return WarehouseRefused(Reason.TLS, f"the server's certificate is not believed: {why}", fix)
     if "refuses SSL" in str(fault):
         fix = (
             "REDSHIFT_HOST and REDSHIFT_PORT must name the warehouse itself: Redshift speaks TLS; "
-            "REDSHIFT_SSLMODE=disable is for a tunnel or a test only, since the password then travels unencrypted"
+            "REDSHIFT_SSLMODE=disable is for a tunnel or a test only, since it sends the password unencrypted"
         )
         return WarehouseRefused(Reason.TLS, "the server speaks no TLS", fix)
     return WarehouseUnavailable(Reason.CONNECTION, f"{type(fault).__name__}: {fault}")

@@ -14,6 +14,7 @@ from connectors.items import Column, Finding, Table, Verdict
 from connectors.redshift_access import RedshiftAccess, Session, WarehouseTrouble, connect
 from connectors.redshift_sql import LEDGER_PRIVILEGES, TABLE_PRIVILEGES
 
+
 class Outcome(Enum):
     """What `apply_ddl` did about an object."""
 

@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     acls = add(
         "acls",
         "print the ACLs that the pipeline needs in Kafka, or create them",
-        "Prints a kafka-acls.sh command for each of the permissions that `run` and `check` need, and nothing\n"
+        "Prints a kafka-acls.sh command for each permission that `run` and `check` need, and nothing\n"
         "more. With --apply, creates them, as the administrator that the settings log in as.",
         _settings_help(),
     )

@@ -67,7 +67,9 @@ def test_too_many_headers_are_refused(server: HealthServer) -> None:
     assert said(server, b"GET /livez HTTP/1.1\r\n" + headers + b"\r\n").startswith(b"HTTP/1.0 431")
 
 
-@pytest.mark.parametrize("sent", [b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
+@pytest.mark.parametrize(
+    "sent", [b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
+)
 def test_what_is_no_request_is_answered_by_an_error_or_by_nothing(server: HealthServer, sent: bytes) -> None:
     answer = said(server, sent)
     assert answer == b"" or b" 200 " not in answer.splitlines()[0]
@@ -96,9 +98,7 @@ def test_a_request_that_trickles_in_ends_when_its_time_is_over(
     assert fed > 2
 
 
-def test_a_client_that_takes_no_answer_is_let_go(
-    server: HealthServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_client_that_takes_no_answer_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_door, "ANSWER_SECONDS", 0.2)
     registry = CollectorRegistry()
     wide = HealthServer("127.0.0.1", 0, registry, Health(time.monotonic, ()))

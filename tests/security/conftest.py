@@ -1,6 +1,6 @@
 """A broker and a warehouse as production has them: TLS, logins, and nothing permitted that nobody granted.
 
-Both are children of the run, whatever TEST_KAFKA_BOOTSTRAP and TEST_REDSHIFT_DSN say: the tests need the keys.
+Both are children of the run, whatever TEST_KAFKA_BOOTSTRAP and TEST_REDSHIFT_DSN say: the tests hold the ke
 """
 
 from __future__ import annotations
@@ -83,37 +83,39 @@ class Secured:
 
     def environment(self, **more: str) -> dict[str, str]:
         """The pipeline's own, but for its login to Kafka."""
-        return self.wiring.environment(
-            KAFKA_BOOTSTRAP_SERVERS=self.place.broker.sasl,
-            KAFKA_CONFIG_SSL_CA_LOCATION=str(self.place.authority.certificate),
-            REDSHIFT_HOST=self.role.host,
-            REDSHIFT_USER=self.role.user,
-            REDSHIFT_PASSWORD=self.role.password,
-            REDSHIFT_SSLMODE="verify-full",
-            REDSHIFT_CA_FILE=str(self.place.authority.certificate),
-        ) | more
+        return (
+            self.wiring.environment(
+                KAFKA_BOOTSTRAP_SERVERS=self.place.broker.sasl,
+                KAFKA_CONFIG_SSL_CA_LOCATION=str(self.place.authority.certificate),
+                REDSHIFT_HOST=self.role.host,
+                REDSHIFT_USER=self.role.user,
+                REDSHIFT_PASSWORD=self.role.password,
+                REDSHIFT_SSLMODE="verify-full",
+                REDSHIFT_CA_FILE=str(self.place.authority.certificate),
+            )
+            | more
+        )
 
     def scram(self, **more: str) -> dict[str, str]:
         """The same, with a SCRAM login."""
-        return self.environment(
-            KAFKA_CONFIG_SECURITY_PROTOCOL="sasl_ssl",
-            KAFKA_CONFIG_SASL_MECHANISM=MECHANISM,
-            KAFKA_CONFIG_SASL_USERNAME=USER,
-            KAFKA_CONFIG_SASL_PASSWORD=KAFKA_PASSWORD,
-        ) | more
+        return (
+            self.environment(
+                KAFKA_CONFIG_SECURITY_PROTOCOL="sasl_ssl",
+                KAFKA_CONFIG_SASL_MECHANISM=MECHANISM,
+                KAFKA_CONFIG_SASL_USERNAME=USER,
+                KAFKA_CONFIG_SASL_PASSWORD=KAFKA_PASSWORD,
+            )
+            | more
+        )
 
     def allow(self) -> None:
         """What `acls --apply` creates."""
-        told = call(
-            "acls", "--principal", f"User:{USER}", "--apply", environment=self.wiring.environment()
-        )
+        told = call("acls", "--principal", f"User:{USER}", "--apply", environment=self.wiring.environment())
         assert told.returncode == 0, told.stderr
 
     def grant(self) -> None:
         """What `grants --apply` grants."""
-        told = call(
-            "grants", "--user", self.role.user, "--apply", environment=self.wiring.environment()
-        )
+        told = call("grants", "--user", self.role.user, "--apply", environment=self.wiring.environment())
         assert told.returncode == 0, told.stderr
 
     def as_owner(self, *statements: str) -> None:

@@ -1,11 +1,10 @@
-"""What `acls` and `grants` list is enough, and each item is needed: taken away, the program says which it is."""
+"""What `acls` and `grants` list is enough, and each of it is needed: without it the program says so."""
 
 from __future__ import annotations
 
 import re
 import shlex
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -54,8 +53,15 @@ def listed(secured: Secured) -> tuple[Permission, ...]:
 def take_away(secured: Secured, permission: Permission) -> None:
     administration = AdminClient({"bootstrap.servers": secured.wiring.bootstrap})
     any_kind = AclPermissionType.ANY
+    principal = f"User:{USER}"
     taken = AclBindingFilter(
-        permission.resource, permission.name, permission.pattern, None, None, permission.operation, any_kind
+        permission.resource,
+        permission.name,
+        permission.pattern,
+        principal,
+        "*",
+        permission.operation,
+        any_kind,
     )
     for answer in administration.delete_acls([taken]).values():
         assert len(answer.result(30)) == 1
@@ -103,7 +109,7 @@ def test_the_printed_acl_commands_say_what_apply_creates(secured: Secured) -> No
 
 
 @pytest.fixture
-def role(redshift_database: RedshiftServer) -> Iterator[RedshiftServer]:
+def role(redshift_database: RedshiftServer) -> RedshiftServer:
     """A user who is permitted nothing; tables exist, and belong to the administrator."""
     with_tables(redshift_database)
     user = f"pipeline_{uuid.uuid4().hex[:8]}"
@@ -112,7 +118,7 @@ def role(redshift_database: RedshiftServer) -> Iterator[RedshiftServer]:
         f"CREATE USER {user} PASSWORD '{ROLE_PASSWORD}'",
         f"REVOKE TEMP ON DATABASE {redshift_database.database} FROM PUBLIC",
     )
-    yield replace(redshift_database, user=user, password=ROLE_PASSWORD)
+    return replace(redshift_database, user=user, password=ROLE_PASSWORD)
 
 
 def as_owner(server: RedshiftServer, *statements: str) -> None:
@@ -127,7 +133,9 @@ def granted(server: RedshiftServer, user: str) -> tuple[str, ...]:
 
 def wrong_in(access: RedshiftAccess) -> list[str]:
     return [
-        f"{each.subject}: {each.detail}" for each in survey(access, TABLE) if each.verdict is not Verdict.RIGHT
+        f"{each.subject}: {each.detail}"
+        for each in survey(access, TABLE)
+        if each.verdict is not Verdict.RIGHT
     ]
 
 

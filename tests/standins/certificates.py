@@ -55,9 +55,7 @@ class Authority:
         signed = unsigned.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         plain = _pem(key, serialization.NoEncryption())
         locked = (
-            plain
-            if password is None
-            else _pem(key, serialization.BestAvailableEncryption(password.encode()))
+            plain if password is None else _pem(key, serialization.BestAvailableEncryption(password.encode()))
         )
         paths = Certificate(*(self._directory / f"{name}{end}" for end in (".pem", "-key.pem", "-both.pem")))
         paths.certificate.write_bytes(signed)
@@ -103,6 +101,4 @@ def _host(host: str) -> x509.GeneralName:
 
 
 def _pem(key: ec.EllipticCurvePrivateKey, encryption: serialization.KeySerializationEncryption) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
-    )
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)

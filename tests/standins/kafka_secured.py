@@ -28,7 +28,7 @@ class SecuredKafka(RealKafka):
     def __init__(
         self, directory: Path, authority: Authority, users: Mapping[str, str], tokens: TokenKey
     ) -> None:
-        """`users`: SCRAM names and passwords; `tokens`: whose tokens are believed. May raise KafkaUnavailable."""
+        """`users`: SCRAM names and passwords; `tokens`: who signs tokens. Raises KafkaUnavailable."""
         directory.mkdir(parents=True, exist_ok=True)
         self._authority = authority
         self._users = users

@@ -1,4 +1,4 @@
-"""An OAuth authorization server for tests: client credentials in, signed tokens (RFC 9068's essentials) out."""
+"""An OAuth authorization server for tests: client credentials in, signed tokens out."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TokenKey:
         """A token for `subject`, and the Unix time at which it expires, in `seconds`."""
         now = int(time.time())
         expires = int(now + seconds)
-        claims = {"sub": subject, "aud": AUDIENCE, "iss": "tests", "iat": now, "exp": expires, "scope": "kafka"}
+        claims = {"sub": subject, "aud": AUDIENCE, "iss": "tests", "iat": now, "exp": expires}
         head = {"alg": "RS256", "typ": "JWT", "kid": _KEY_ID}
         told = ".".join(_encoded(json.dumps(part).encode()) for part in (head, claims))
         signature = self._key.sign(told.encode(), padding.PKCS1v15(), hashes.SHA256())

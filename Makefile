@@ -8,12 +8,13 @@ ARGS ?=
 # Most tests wait for processes to start and sessions to end: more workers than cores.
 WORKERS ?= 3
 
-.PHONY: help setup demo test check fmt bench soak mutants constraints clean
+.PHONY: help setup demo test check supply fmt bench soak mutants constraints clean
 
 help:
 	@echo 'make demo    run the whole pipeline against embedded stand-ins   (ARGS="--help" for options)'
 	@echo 'make test    run every test                                     (ARGS="-k name" to choose)'
-	@echo 'make check   format, lint, types, import direction'
+	@echo 'make check   format, lint, types, import direction, supply'
+	@echo 'make supply  bill of materials, licences, known vulnerabilities  (REQUIRE_AUDIT=1: fail when not asked)'
 	@echo 'make setup   only create $(VENV) with the pinned dependencies'
 	@echo 'make soak    faults at random, about 20 minutes                  (ARGS="--seed 7 --rounds 50")'
 	@echo 'make mutants break each rule of the protocol, and see that a test notices'
@@ -37,11 +38,14 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk=1 $(ARGS)
 
-check: setup
+check: setup supply
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+supply: setup
+	$(BIN)/python -m tests.supply
 
 fmt: setup
 	$(BIN)/ruff format .

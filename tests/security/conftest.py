@@ -1,6 +1,6 @@
 """A broker and a warehouse as production has them: TLS, logins, and nothing permitted that nobody granted.
 
-Both are children of the run, whatever TEST_KAFKA_BOOTSTRAP and TEST_REDSHIFT_DSN say: the tests hold the ke
+Both are children of the run, whatever TEST_KAFKA_BOOTSTRAP and TEST_REDSHIFT_DSN say: they need keys.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from dataflow.commands import run
 from dataflow.model import Checked
 
 
-def _crash(_metrics: Metrics, checked: Checked) -> None:
+def _crash(metrics: Metrics, checked: Checked) -> None:
     if checked.dead_letters:
-        raise ValueError(f"{checked!r}")
+        raise ValueError(f"{metrics!r} {checked!r}")
 
 
 if __name__ == "__main__":

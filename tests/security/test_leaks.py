@@ -44,7 +44,7 @@ TEXTS = {
     kind: phrase()
     for kind in (
         "row", "row with a phone", "row with a handle", "wrong status", "wrong type", "not JSON",
-        "unknown value", "unknown name", "duplicate key", "deep", "refused by the warehouse", "key of the record", "too long",
+        "unknown value", "unknown name", "duplicate key", "deep", "refused by the warehouse", "too long",
     )
 }  # fmt: skip
 

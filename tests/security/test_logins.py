@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from confluent_kafka import KafkaException, Producer
 
 from tests.cli.test_commands import call
 from tests.integration.conftest import Pipelines
@@ -13,6 +15,7 @@ from tests.integration.test_exactly_once import assert_exactly_once
 from tests.integration.wiring import expected_rows, produce_numbered, stored_rows
 from tests.pipeline import eventually
 from tests.security.conftest import KAFKA_PASSWORD, USER, Secured
+from tests.standins.redshift_client import RedshiftServer
 from tests.standins.token_issuer import TokenIssuer, TokenKey
 
 CLIENT_SECRET = "secret-of-the-oauth-client"
@@ -249,3 +252,63 @@ def test_check_names_the_setting_that_keeps_redshift_away(
     for words in wanted:
         assert words in line
     assert "not-the-password" not in told.stdout + told.stderr
+
+
+def test_a_warehouse_without_tls_is_refused_before_the_password_is_sent(
+    secured: Secured, redshift_database: RedshiftServer
+) -> None:
+    plain = {"REDSHIFT_PORT": str(redshift_database.port), "REDSHIFT_DATABASE": redshift_database.database}
+    told = call("check", environment=secured.scram(**plain))
+    assert told.returncode == 1
+    (line,) = [line for line in told.stdout.splitlines() if line.startswith("WRONG    redshift login")]
+    assert "the server speaks no TLS" in line
+    assert "REDSHIFT_SSLMODE=disable is for a tunnel or a test only" in line
+
+
+def test_a_run_that_the_warehouse_s_certificate_does_not_convince_says_why_and_goes_on_asking(
+    secured: Secured, pipelines: Pipelines
+) -> None:
+    secured.allow()
+    pipeline = pipelines.start(secured.scram(REDSHIFT_HOST="127.0.0.1"))
+
+    def told() -> str | None:
+        found = [event for event in pipeline.events() if event.get("event") == "warehouse_refused"]
+        return next((event["fix"] for event in found), None)
+
+    assert "REDSHIFT_HOST must be a name" in str(eventually(told, 30, "the log names the fix"))
+    assert pipeline.metric("dataflow_retries_total", system="redshift", reason="tls") > 0
+    assert '"redshift": "tls"' in pipeline.get("/readyz")[1]
+    assert pipeline.terminate() == 0, pipeline.tail()
+
+
+@pytest.mark.parametrize(("content", "fault"), [("no certificate", "holds no certificate"), (None, "read")])
+def test_a_ca_file_that_is_none_is_a_fault_of_the_settings(
+    secured: Secured, tmp_path: Path, content: str | None, fault: str
+) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content, encoding="ascii")
+    told = call("check", environment=secured.scram(REDSHIFT_CA_FILE=str(file)))
+    assert told.returncode == 2
+    assert "REDSHIFT_CA_FILE: " in told.stderr
+    assert fault in told.stderr
+
+
+def test_the_broker_of_these_tests_believes_no_token_of_another_key(secured: Secured) -> None:
+    """Left to its default, the validator of Kafka 4.1.0 believes any key."""
+    place = secured.place
+
+    def topics_with(key: TokenKey, seconds: float) -> object:
+        config: dict[str, Any] = {
+            "bootstrap.servers": place.broker.sasl,
+            "security.protocol": "sasl_ssl",
+            "ssl.ca.location": str(place.authority.certificate),
+            "sasl.mechanism": "OAUTHBEARER",
+            "oauth_cb": lambda _: key.token(USER, 60),
+            "log_level": 0,
+        }
+        return Producer(config).list_topics(timeout=seconds)
+
+    assert topics_with(place.tokens, 10)
+    with pytest.raises(KafkaException):
+        topics_with(TokenKey(), 2)

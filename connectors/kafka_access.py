@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
@@ -213,7 +213,7 @@ class ClientJudge:
         if text is None or text.startswith("Failed to create"):
             return None
         if "No such configuration property" not in text:
-            return re.sub(r'value "[^"]*"', "value", text)
+            return _without(re.sub(r'value "[^"]*"', "value", text), [value])
         near = get_close_matches(name, COMMON_PROPERTIES, 1, 0.6)
         return "there is no such property" + (f"; did you mean {near[0]}?" if near else "")
 
@@ -241,14 +241,19 @@ class ClientJudge:
                 text = _text_of(refusal)
         if text is None:
             return None
-        for value in properties.values():
-            if not _WORD.fullmatch(value):
-                text = text.replace(value, "the value given")
+        text = _without(text, properties.values())
         return text.partition("Failed to create ")[2].partition(": ")[2] or text
 
 
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,16}")
 """A value that is one of a property's known words, or a misspelt one. Anything else may be a secret."""
+
+
+def _without(text: str, values: Iterable[str]) -> str:
+    for value in values:
+        if not _WORD.fullmatch(value):
+            text = text.replace(value, "the value given")
+    return text
 
 
 def _refusal(properties: Mapping[str, str]) -> str | None:

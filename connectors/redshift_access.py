@@ -196,8 +196,12 @@ def trouble_of(fault: Exception) -> WarehouseTrouble:
     fields = fault.args[0] if fault.args and isinstance(fault.args[0], dict) else None
     if fields is not None:
         return _server_trouble(str(fields.get("C", "")), str(fields.get("M", "")))
-    if isinstance(fault, ssl.SSLError) or "refuses SSL" in str(fault):
-        return _tls_trouble(fault)
+    for each in (fault, *fault.args):
+        # The driver wraps what the handshake raised.
+        if isinstance(each, ssl.SSLError):
+            return _tls_trouble(each)
+    if "refuses SSL" in str(fault):
+        return WarehouseRefused(Reason.TLS, "the server speaks no TLS", _NO_TLS)
     if type(fault).__module__.startswith(("botocore", "boto3")) or _wraps_aws(fault):
         passing = _AWS_PASSING.search(f"{type(fault).__name__} {fault}")
         detail = f"AWS gave no credentials: {fault}"
@@ -227,10 +231,14 @@ def _server_trouble(state: str, message: str) -> WarehouseTrouble:
     return WarehouseRefused(reason or Reason.OTHER, detail)
 
 
+_NO_TLS = (
+    "REDSHIFT_HOST and REDSHIFT_PORT must name the warehouse itself: Redshift speaks TLS; "
+    "REDSHIFT_SSLMODE=disable is for a tunnel or a test only, since it sends the password unencrypted"
+)
 _MISMATCH = re.compile(r"hostname mismatch|ip address mismatch|not valid for", re.IGNORECASE)
 
 
-def _tls_trouble(fault: Exception) -> WarehouseTrouble:
+def _tls_trouble(fault: ssl.SSLError) -> WarehouseTrouble:
     """A certificate that is not believed stays so until someone acts; a connection that breaks does not."""
     if isinstance(fault, ssl.SSLCertVerificationError):
         why = fault.verify_message
@@ -247,12 +255,6 @@ def _tls_trouble(fault: Exception) -> WarehouseTrouble:
                 "unless Amazon did; REDSHIFT_HOST and REDSHIFT_PORT, the warehouse itself"
             )
         return WarehouseRefused(Reason.TLS, f"the server's certificate is not believed: {why}", fix)
-    if "refuses SSL" in str(fault):
-        fix = (
-            "REDSHIFT_HOST and REDSHIFT_PORT must name the warehouse itself: Redshift speaks TLS; "
-            "REDSHIFT_SSLMODE=disable is for a tunnel or a test only, since it sends the password unencrypted"
-        )
-        return WarehouseRefused(Reason.TLS, "the server speaks no TLS", fix)
     return WarehouseUnavailable(Reason.CONNECTION, f"{type(fault).__name__}: {fault}")
 
 

@@ -100,10 +100,11 @@ def test_a_token_provider_that_cannot_be_is_a_fault_of_the_settings(
 
 
 def test_no_fault_quotes_a_value_that_may_be_a_secret() -> None:
-    (fault,) = faults(
+    told = faults(
         {
             "KAFKA_CONFIG_SECURITY_PROTOCOL": "sasl_ssl",
             "KAFKA_CONFIG_SASL_MECHANISM": "a password, pasted in the wrong place",
         }
     )
-    assert "password" not in fault
+    assert told
+    assert not any("password" in fault for fault in told)

@@ -98,7 +98,8 @@ _FIXES = (
         "the broker speaks no TLS at this port: name its port for TLS in KAFKA_BOOTSTRAP_SERVERS",
     ),
     (
-        r"SSL listener|in state APIVERSION_QUERY|Disconnected.* in state (UP|AUTH_\w+)",
+        # One that lived for long was lost, not refused.
+        r"SSL listener|Disconnected.*\(after \d{1,3}ms in state (UP|APIVERSION_QUERY|AUTH_\w+)",
         "the broker hangs up at once: KAFKA_CONFIG_SECURITY_PROTOCOL, now {protocol}, must suit this port "
         "(ssl or sasl_ssl for TLS, sasl_ssl for a login)",
     ),

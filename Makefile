@@ -8,12 +8,13 @@ ARGS ?=
 # Most tests wait for processes to start and sessions to end: more workers than cores.
 WORKERS ?= 3
 
-.PHONY: help setup demo test check fmt bench soak mutants monitoring proto constraints clean
+.PHONY: help setup demo test check supply fmt bench soak mutants monitoring proto constraints clean
 
 help:
 	@echo 'make demo    run the whole pipeline against embedded stand-ins   (ARGS="--help" for options)'
 	@echo 'make test    run every test                                     (ARGS="-k name" to choose)'
-	@echo 'make check   format, lint, types, import direction'
+	@echo 'make check   format, lint, types, import direction, supply'
+	@echo 'make supply  bill of materials, licences, known vulnerabilities  (REQUIRE_AUDIT=1: fail when not asked)'
 	@echo 'make setup   only create $(VENV) with the pinned dependencies'
 	@echo 'make soak    faults at random, about 20 minutes                  (ARGS="--seed 7 --rounds 50")'
 	@echo 'make mutants break each rule of the protocol, and see that a test notices'
@@ -40,11 +41,14 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk=1 $(ARGS)
 
-check: setup
+check: setup supply
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+supply: setup
+	$(BIN)/python -m tests.supply
 
 fmt: setup
 	$(BIN)/ruff format .
@@ -70,8 +74,8 @@ PIN := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extra
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 constraints: setup
-	$(PIN) --extra dev -o constraints.txt pyproject.toml
-	$(PIN) --constraint constraints.txt --no-annotate -o constraints-runtime.txt pyproject.toml
+	$(PIN) --extra dev --extra msk-iam -o constraints.txt pyproject.toml
+	$(PIN) --extra msk-iam --constraint constraints.txt --no-annotate -o constraints-runtime.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) .cache build *.egg-info .mypy_cache .ruff_cache .hypothesis

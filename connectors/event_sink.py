@@ -22,6 +22,7 @@ from connectors.backoff import Backoff
 from connectors.items import EventBatch, OutgoingMessage
 from connectors.kafka import Membership
 from connectors.kafka_access import KafkaAccess, KafkaRefused, position_of
+from connectors.kafka_complaints import NO_TOKEN, Complaint, Complaints
 from connectors.metrics import Metrics
 from connectors.progress import BrokenPromise, EventsBroken
 from connectors.spans import Covered, EventGap, Produce, Stale, decide_events
@@ -57,26 +58,50 @@ def connect_producer(
 ) -> Producer | None:
     """A producer that the broker has accepted; None when `stop` was set before one was.
 
-    An unreachable broker is asked again with growing waits; `on_wait` is called before each.
+    An unreachable broker, a login that it does not take, and a token that is not to be had are tried again
+    with growing waits; `on_wait` is called before each.
     Raises KafkaRefused (no permission to write transactionally, for one).
     """
-    producer = Producer(access.producer_config(transactional_id), logger=logging.getLogger("librdkafka"))
+    client_log = logging.getLogger("librdkafka")
+    complaints = Complaints(access.properties)
+    client_log.addHandler(complaints)
+    producer: Producer | None = None
     attempt = 0
-    while not stop.is_set():
-        try:
-            producer.init_transactions(CALL_TIMEOUT)
-            return producer
-        except KafkaException as trouble:
-            error: KafkaError = trouble.args[0]
-            if error.fatal() or not error.retriable():
-                raise KafkaRefused(error) from trouble
-            attempt += 1
-            wait = CONNECT_BACKOFF.wait(attempt)
-            metrics.retried("kafka", error.name())
-            log.warning("kafka_unreachable", extra={"code": error.name(), "next_try_seconds": round(wait, 2)})
-            on_wait()
-            stop.wait(wait)
-    return None
+    try:
+        while not stop.is_set():
+            try:
+                if producer is None:
+                    producer = Producer(access.producer_config(transactional_id), logger=client_log)
+                producer.init_transactions(CALL_TIMEOUT)
+                return producer
+            except KafkaException as trouble:
+                error: KafkaError = trouble.args[0]
+                no_token = producer is None and error.code() == KafkaError.SASL_AUTHENTICATION_FAILED
+                if not no_token and (error.fatal() or not error.retriable()):
+                    raise KafkaRefused(error) from trouble
+                if producer is not None:
+                    # Log lines come with a poll.
+                    producer.poll(0)
+                attempt += 1
+                wait = CONNECT_BACKOFF.wait(attempt)
+                metrics.retried("kafka", error.name())
+                _tell_unreachable(error, Complaint("", NO_TOKEN) if no_token else complaints.last, wait)
+                on_wait()
+                stop.wait(wait)
+        return None
+    finally:
+        client_log.removeHandler(complaints)
+
+
+def _tell_unreachable(error: KafkaError, complaint: Complaint | None, wait: float) -> None:
+    told: dict[str, object] = {"code": error.name(), "next_try_seconds": round(wait, 2)}
+    if complaint is not None:
+        told["detail"] = complaint.text
+    if complaint is not None and complaint.fix is not None:
+        # It does not pass by itself.
+        log.error("kafka_unreachable", extra={**told, "fix": complaint.fix})
+    else:
+        log.warning("kafka_unreachable", extra=told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +153,7 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         self._failed: Counter[tuple[str, str]] = Counter()
         self._opened_at: float | None = None
         self._gave_up = False
+        self._refused: KafkaError | None = None
 
     @property
     def gave_up(self) -> bool:
@@ -186,6 +212,8 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             ) and self._repeat(self._producer.commit_transaction)
         except KafkaException as trouble:
             error: KafkaError = trouble.args[0]
+            if self._refused is not None:
+                raise KafkaRefused(self._refused) from trouble
             if error.fatal() or not error.txn_requires_abort():
                 raise Fenced(f"Kafka transaction: {error.name()}: {error.str()}") from trouble
             log.warning("transaction_refused", extra={"code": error.name()})
@@ -278,12 +306,18 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
                 if time.monotonic() >= deadline:
                     raise EventsBroken("the producer's queue stayed full for a whole transaction") from full
                 self._producer.poll(0.1)
+            except KafkaException as trouble:
+                # librdkafka remembers what the broker said of the topic.
+                if KafkaRefused.is_about(trouble.args[0]):
+                    raise KafkaRefused(trouble.args[0]) from trouble
+                raise
         self._arrivals.setdefault(message.topic, []).append(message.arrived_at)
         self._bytes += len(message.value or b"")
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         # A failed delivery also fails the commit; here it only gets its name into metric and log.
         if error is not None:
+            self._refused = error if KafkaRefused.is_about(error) else self._refused
             topic = message.topic() or ""
             self._metrics.delivery_failed(topic, error.name())
             self._failed[topic, error.name()] += 1

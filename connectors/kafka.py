@@ -19,7 +19,7 @@ from connectors.backoff import Backoff
 from connectors.framing import SchemaReference
 from connectors.holding import Holding, Ledger, OpenTransaction
 from connectors.items import Batch, WriterSchema
-from connectors.kafka_access import KafkaAccess
+from connectors.kafka_access import KafkaAccess, KafkaRefused
 from connectors.kafka_start import Beginning, Beginnings, BrokerQuestions, TopicWatch
 from connectors.metrics import Metrics
 from connectors.progress import AcceptedLoss, Assumed, BrokenPromise, DataLoss, StartPolicy, find_hole
@@ -427,6 +427,8 @@ class Membership:
                     "that the topic holds. A restart says which offsets are lost and how to accept that"
                 )
             return
+        if KafkaRefused.is_about(error):
+            raise KafkaRefused(error)
         self._metrics.retried("kafka", error.name())
         log.warning("kafka_error", extra={"code": error.name(), "partition": partition})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from connectors.histogram import WeightedHistogram
 PREFIX = "dataflow"
 MAX_FIELD_NAMES = 50
 """Names of unknown fields that become labels of their own; what comes later is counted as `other`."""
+_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]{0,39}")
 COMMIT_ALLOWANCE = 300.0
 """Seconds beyond the contract's freshness in which a commit must be done: a hundred times what one takes."""
 
@@ -293,7 +295,8 @@ class Metrics:
 
     def _bounded(self, name: str) -> str:
         if name not in self._field_names:
-            if len(self._field_names) >= MAX_FIELD_NAMES:
+            # A name is the producer's to choose: one that looks like prose or a number may be a text.
+            if len(self._field_names) >= MAX_FIELD_NAMES or not _FIELD_NAME.fullmatch(name):
                 return "other"
             self._field_names.add(name)
         return name

@@ -297,7 +297,7 @@ class Committer:
             "next_try_seconds": round(wait, 2),
         }
         if isinstance(trouble, WarehouseRefused):
-            fix = _FIXES.get(trouble.reason, "the SQLSTATE says what the warehouse refused")
+            fix = trouble.fix or _FIXES.get(trouble.reason, "the SQLSTATE says what the warehouse refused")
             log.error("warehouse_refused", extra={**told, "fix": fix})
         else:
             log.warning("warehouse_retry", extra=told)

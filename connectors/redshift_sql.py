@@ -46,6 +46,11 @@ LEDGER_COLUMNS = (
 )
 """One entry per commit and partition. `process_id` is the commit's id, as in the rows it wrote."""
 
+TABLE_PRIVILEGES = ("select", "insert", "update")
+"""What MERGE asks for when it updates and inserts; deleted is only from temporary tables of our own."""
+LEDGER_PRIVILEGES = ("select", "insert", "update")
+"""UPDATE is what LOCK asks for; entries are never updated."""
+
 
 class ObjectKind(Enum):
     """What a definition creates."""

@@ -37,6 +37,7 @@ EXAMPLES = """\
 examples:
   contract-dataflow check                      is everything as the contract says? changes nothing
   contract-dataflow ddl --apply                create what is missing in the warehouse
+  contract-dataflow grants --user pipeline     what the warehouse must permit; acls: what Kafka must
   contract-dataflow run                        the pipeline, until SIGTERM
   contract-dataflow validate messages.jsonl    would these messages become rows? needs no settings
   contract-dataflow detect < texts.jsonl       contacts in {"id", "text", "region"?} lines; needs no settings
@@ -108,6 +109,28 @@ def _parser() -> argparse.ArgumentParser:
         "missing; what exists is never altered.",
     )
     ddl.add_argument("--apply", action="store_true", help="connect, and create what is missing")
+    grants = add(
+        "grants",
+        "print what the pipeline must be granted in the warehouse, or grant it",
+        "Prints the GRANT statements for all that `run` and `check` need, and nothing more. With --apply,\n"
+        "grants it, as the owner of the tables that the settings log in as.",
+        _settings_help(),
+    )
+    grantee = grants.add_mutually_exclusive_group(required=True)
+    for kind in ("user", "role", "group"):
+        grantee.add_argument(f"--{kind}", metavar="NAME", help=f"the {kind} that the pipeline logs in as")
+    grants.add_argument("--apply", action="store_true", help="connect, and grant it")
+    acls = add(
+        "acls",
+        "print the ACLs that the pipeline needs in Kafka, or create them",
+        "Prints a kafka-acls.sh command for each permission that `run` and `check` need, and nothing\n"
+        "more. With --apply, creates them, as the administrator that the settings log in as.",
+        _settings_help(),
+    )
+    acls.add_argument(
+        "--principal", required=True, metavar="User:NAME", help="whom the brokers take the pipeline for"
+    )
+    acls.add_argument("--apply", action="store_true", help="connect, and create them")
     validate = add(
         "validate",
         "judge messages against the contract",
@@ -202,6 +225,25 @@ def _dispatch(options: argparse.Namespace) -> int:
                 return print_ddl(_contract(options.contract), sys.stdout)
             settings = _settings(WAREHOUSE_ONLY)
             return apply(settings, _contract(options.contract or settings.contract), sys.stdout, sys.stderr)
+        case "grants":
+            from connectors.redshift_grants import Grantee, GranteeKind
+            from dataflow.commands import grants
+
+            settings = _settings()
+            kind = next(kind for kind in GranteeKind if getattr(options, kind.value) is not None)
+            grantee = Grantee(kind, getattr(options, kind.value))
+            contract = _contract(settings.contract)
+            if options.apply:
+                return grants.apply(settings, contract, grantee, sys.stdout, sys.stderr)
+            return grants.print_grants(settings, contract, grantee, sys.stdout)
+        case "acls":
+            from dataflow.commands import acls
+
+            settings = _settings()
+            contract = _contract(settings.contract)
+            if options.apply:
+                return acls.apply(settings, contract, options.principal, sys.stdout, sys.stderr)
+            return acls.print_acls(settings, contract, options.principal, sys.stdout)
         case "check":
             from dataflow.commands.check import check
 
@@ -247,7 +289,14 @@ def _settings(groups: frozenset[str] = ALL_GROUPS) -> Settings:
     from connectors import kafka_access
 
     judge: ClientJudge = kafka_access.ClientJudge()
-    return read(_sources(), judge, groups)
+    settings = read(_sources(), judge, groups)
+    if settings.redshift_ca_file is not None:
+        from connectors import redshift_access
+
+        if (fault := redshift_access.certificates_in(settings.redshift_ca_file)) is not None:
+            raise SettingsError((f"REDSHIFT_CA_FILE: {fault}",))
+        redshift_access.trust(settings.redshift_ca_file)
+    return settings
 
 
 def _sources() -> Sources:

@@ -112,6 +112,7 @@ class Settings:
     registry_user_info: str | None = field(repr=False)
     registry_ca: Path | None
     registry_timeout: timedelta
+    token_provider: str | None
     redshift_host: str
     redshift_port: int
     redshift_database: str
@@ -123,6 +124,7 @@ class Settings:
     redshift_region: str | None
     redshift_profile: str | None
     redshift_sslmode: SslMode
+    redshift_ca_file: Path | None
     redshift_connect_timeout: timedelta
     redshift_statement_timeout: timedelta
     contact_values: ContactValues
@@ -180,6 +182,10 @@ class ClientJudge(Protocol):
 
     def knows(self, name: str) -> bool:
         """Whether there is a property of this name."""
+        ...
+
+    def of_token_provider(self, name: str) -> str | None:
+        """Why there is no function of this name that gives tokens; None: there is."""
         ...
 
     def of_combination(self, properties: Mapping[str, str], transaction_timeout: timedelta) -> str | None:
@@ -263,10 +269,31 @@ class _Reader:
                 properties[key] = value
                 hidden = origin is Origin.FILE or SECRET_PROPERTIES.search(key)
                 self.effective.append(Effective(bare, HIDDEN if hidden else value, origin))
+        self._tokens(properties, judge)
         timeout = self.values["TRANSACTION_TIMEOUT"]
         if timeout is not None and (fault := judge.of_combination(properties, timeout)) is not None:
             self.faults.append(f"{CLIENT_PREFIX}*: librdkafka refuses these properties together: {fault}")
         return properties
+
+    def _tokens(self, properties: Mapping[str, str], judge: ClientJudge) -> None:
+        """A login by token needs somebody who gives tokens, and only such a login does."""
+        provider = self.values["KAFKA_TOKEN_PROVIDER"]
+        mechanism = properties.get("sasl.mechanism") or properties.get("sasl.mechanisms") or ""
+        method = properties.get("sasl.oauthbearer.method", "default")
+        if provider is None:
+            unsecured = properties.get("enable.sasl.oauthbearer.unsecure.jwt") == "true"
+            if mechanism.upper() == "OAUTHBEARER" and method == "default" and not unsecured:
+                self.faults.append(
+                    "KAFKA_TOKEN_PROVIDER: is missing; OAUTHBEARER needs it, "
+                    f"or {CLIENT_PREFIX}SASL_OAUTHBEARER_METHOD=oidc"
+                )
+        elif mechanism.upper() != "OAUTHBEARER" or method != "default":
+            self.faults.append(
+                f"KAFKA_TOKEN_PROVIDER: needs {CLIENT_PREFIX}SASL_MECHANISM=OAUTHBEARER "
+                f"and no {CLIENT_PREFIX}SASL_OAUTHBEARER_METHOD"
+            )
+        elif (fault := judge.of_token_provider(provider)) is not None:
+            self.faults.append(f"KAFKA_TOKEN_PROVIDER: {fault}")
 
     def unknown_names(self) -> None:
         """Names that look as if they were meant for us."""
@@ -328,6 +355,7 @@ def read(sources: Sources, judge: ClientJudge, groups: frozenset[str] = ALL_GROU
         registry_user_info=get["SCHEMA_REGISTRY_USER_INFO"],
         registry_ca=get["SCHEMA_REGISTRY_CA"],
         registry_timeout=get["SCHEMA_REGISTRY_TIMEOUT"],
+        token_provider=get["KAFKA_TOKEN_PROVIDER"],
         redshift_host=get["REDSHIFT_HOST"],
         redshift_port=get["REDSHIFT_PORT"],
         redshift_database=get["REDSHIFT_DATABASE"],
@@ -339,6 +367,7 @@ def read(sources: Sources, judge: ClientJudge, groups: frozenset[str] = ALL_GROU
         redshift_region=get["REDSHIFT_REGION"],
         redshift_profile=get["REDSHIFT_PROFILE"],
         redshift_sslmode=get["REDSHIFT_SSLMODE"],
+        redshift_ca_file=get["REDSHIFT_CA_FILE"],
         redshift_connect_timeout=get["REDSHIFT_CONNECT_TIMEOUT"],
         redshift_statement_timeout=get["REDSHIFT_STATEMENT_TIMEOUT"],
         contact_values=get["CONTACT_VALUES"],

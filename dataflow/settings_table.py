@@ -150,6 +150,12 @@ def _region(value: str) -> str:
     return value.upper()
 
 
+def _function(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", value):
+        raise WrongValue("must be module:function, such as connectors.msk_iam:token")
+    return value
+
+
 def _topic(value: str) -> str:
     if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", value):
         raise WrongValue("must be a Kafka topic name: letters, digits, '.', '_' and '-', at most 249")
@@ -206,6 +212,12 @@ WAREHOUSE_ONLY = frozenset({REDSHIFT, PIPELINE, OPERATION})
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("KAFKA_BOOTSTRAP_SERVERS", KAFKA, "Brokers, host:port with commas.", _text, required=True),
+    Setting(
+        "KAFKA_TOKEN_PROVIDER",
+        KAFKA,
+        "module:function that gives OAUTHBEARER tokens, such as connectors.msk_iam:token.",
+        _function,
+    ),
     Setting("KAFKA_TOPIC", KAFKA, "Topic to read. Default: the contract's.", _topic),
     Setting(
         "KAFKA_CONTACTS_TOPIC", KAFKA, "Side topic of contact events. Default: KAFKA_TOPIC.contacts.", _topic
@@ -274,6 +286,12 @@ SETTINGS: tuple[Setting, ...] = (
         "verify-full, verify-ca, or disable for a tunnel or a test.",
         _one_of(SslMode),
         "verify-full",
+    ),
+    Setting(
+        "REDSHIFT_CA_FILE",
+        REDSHIFT,
+        "Certificates to trust besides Amazon's, PEM. Default: the system's.",
+        Path,
     ),
     Setting("REDSHIFT_CONNECT_TIMEOUT", REDSHIFT, "For each step of connecting.", _duration, "10s"),
     Setting("REDSHIFT_STATEMENT_TIMEOUT", REDSHIFT, "For one statement.", _duration, "10m"),

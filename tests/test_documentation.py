@@ -25,6 +25,7 @@ DOCUMENTS = (
     "tests/README.md",
     "docs/kubernetes.md",
     "docs/protobuf.md",
+    "docs/security.md",
 )
 
 
@@ -92,8 +93,9 @@ def test_the_readme_lists_every_broken_promise_with_its_exit_code() -> None:
     assert str(HUNG) in codes
 
 
-def test_the_architecture_names_only_tests_that_exist() -> None:
-    named = set(re.findall(r"`(test_\w+)`", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")))
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "docs/security.md"])
+def test_a_document_names_only_tests_that_exist(name: str) -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / name).read_text(encoding="utf-8")))
     written = {
         name
         for file in (ROOT / "tests").rglob("test_*.py")

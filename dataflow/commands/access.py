@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from connectors.kafka_access import KafkaAccess
+from connectors.kafka_tokens import load_provider
 from connectors.redshift_access import Password, ProvisionedIam, RedshiftAccess, ServerlessIam, SslMode
 from connectors.redshift_commit import Destination
 from connectors.registry_access import RegistryAccess
@@ -70,6 +71,7 @@ def kafka_access(settings: Settings, topics: Topics) -> KafkaAccess:
         protocol=settings.group_protocol.value,
         transaction_timeout=settings.transaction_timeout.total_seconds(),
         properties=settings.client_properties,
+        tokens=None if settings.token_provider is None else load_provider(settings.token_provider),
     )
 
 

@@ -25,7 +25,7 @@ def apply(settings: Settings, contract: Contract, out: TextIO, err: TextIO) -> i
     try:
         applied = apply_ddl(access, definitions(contract.table))
     except WarehouseTrouble as trouble:
-        print(f"{access.host}:{access.port}/{access.database}: {trouble}", file=err)
+        print(f"{access.host}:{access.port}/{access.database}: {trouble.told}", file=err)
         return 1
     for each in applied:
         print(f"{each.outcome.value:<14}{each.subject}", file=out)

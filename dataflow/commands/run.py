@@ -179,7 +179,7 @@ def _run(
 
     # Readiness shows the warehouse even while no partition is ours.
     committer.read_ledger()
-    transactional_id = f"{access.group}-{socket.gethostname()}-{uuid.uuid4().hex}"
+    transactional_id = f"{access.transactional_prefix}{socket.gethostname()}-{uuid.uuid4().hex}"
     try:
         producer = connect_producer(access, transactional_id, stop, metrics, waiting)
     except BrokenPromise as refusal:

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from dotenv import dotenv_values
 
+from dataflow.commands import operators
 from dataflow.contract import Contract, ContractError, load
 from dataflow.settings import ClientJudge, Settings, SettingsError, Sources, read
 from dataflow.settings_table import SETTINGS
@@ -35,6 +36,8 @@ examples:
   contract-dataflow validate messages.jsonl    would these messages become rows? needs no settings
   contract-dataflow detect < texts.jsonl       contacts in {"id", "text", "region"?} lines; needs no settings
   contract-dataflow detect --explain "snap: x" which rule found a contact in a text, or which veto spoke
+  contract-dataflow verify                     is the contract kept? freshness, table, source against table
+  contract-dataflow dead-letters stats         what breaks the contract; `replay` produces it again
 
 exit codes:
   0  done, and all is right        1  something is wrong; the output says what
@@ -136,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         "Shows every setting, its value and where it came from. Secrets are hidden.",
         _settings_help(),
     )
+    operators.add_commands(add)
     return parser
 
 
@@ -151,7 +155,7 @@ def main(arguments: Sequence[str]) -> int:
     except SettingsError as wrong:
         lines = "\n".join(f"  {fault}" for fault in wrong.faults)
         print(f"{PROGRAM}: {len(wrong.faults)} fault(s) in the settings:\n{lines}", file=sys.stderr)
-    except (ContractError, _Refused) as wrong:
+    except (ContractError, _Refused, operators.WrongTogether) as wrong:
         print(f"{PROGRAM}: {wrong}", file=sys.stderr)
     return USAGE_ERROR
 
@@ -196,11 +200,14 @@ def _dispatch(options: argparse.Namespace) -> int:
             from dataflow.commands.config import show
 
             return show(_settings(), sys.stdout)
+        case name if name in operators.NAMES:
+            settings, stop = _settings(), _stop_on_signals()
+            return operators.dispatch(options, settings, _contract(settings.contract), stop)
         case _:
             return _run()
 
 
-def _run() -> int:
+def _stop_on_signals() -> Event:
     stop = Event()
 
     def ask_to_stop(signum: int, frame: FrameType | None) -> None:
@@ -211,6 +218,11 @@ def _run() -> int:
     # First of all: a signal that comes while the clients are being imported must not end in exit code 143.
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
+    return stop
+
+
+def _run() -> int:
+    stop = _stop_on_signals()
     from connectors.logs import configure
     from dataflow.commands.run import run
 

@@ -55,6 +55,30 @@ def _letters(
             yield from filter(selection.takes, letters_in(polled))
 
 
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Which messages of the source are dead letters."""
+
+    times: Counter[tuple[int, int]]
+    """(partition, offset) to how often it is there."""
+    since: datetime | None
+    """The oldest letter's time, when older ones may have been removed; None: all are there."""
+
+
+def origins(access: KafkaAccess, topics: Topics, now: datetime) -> Origins:
+    """Read the whole topic. Raises KafkaTrouble."""
+    times: Counter[tuple[int, int]] = Counter()
+    oldest = now
+    with TopicReader(access, topics.dead_letters) as reader:
+        bounds = reader.bounds()
+        for polled in reader.read(bounds):
+            for letter in letters_in(polled):
+                oldest = min(oldest, letter.at or oldest)
+                if letter.origin is not None and letter.origin_topic == topics.source:
+                    times[letter.origin.partition, letter.origin.offset] += 1
+    return Origins(times, oldest if any(first > 0 for first, _ in bounds.values()) else None)
+
+
 def ls(
     settings: Settings, contract: Contract, selection: Selection, limit: int, form: Form, out: TextIO
 ) -> int:

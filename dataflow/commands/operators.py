@@ -78,7 +78,10 @@ def add_commands(add: Adds) -> None:
         "--accept-removal", action="store_true", help="write even if rows are taken away or made older"
     )
     rerun.add_argument(
-        "--events", action="store_true", help="produce contacts and dead letters of these offsets once more"
+        "--events",
+        action="store_true",
+        help="also produce the contacts of these offsets once more, under the ids that they had, and dead "
+        "letters of messages that have none",
     )
     verify = add(
         "verify",
@@ -177,8 +180,8 @@ def _add_dead_letters(add: Adds) -> None:
         description="Produces the records of the selected dead letters again: key, value and own headers\n"
         "byte for byte, to the partition that they came from. Each is replayed to a destination once,\n"
         "however often the command is run, killed or overlaps with another selection: the topic\n"
-        "DEAD-LETTERS.replayed remembers it, in the same Kafka transaction. One that comes back too often is\n"
-        "held back, and told.",
+        "DEAD-LETTERS.replayed remembers it, in the same Kafka transaction. One that comes back too often\n"
+        "is held back, and told.",
         epilog=f"{WINDOWS}\n\nexamples:\n"
         "  dead-letters replay --code not_in_enumeration --since 6h --dry-run\n"
         "  dead-letters replay --code not_in_enumeration --since 6h --rate 200",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TextIO
 
-from connectors.items import Batch, EventBatch, RowBatch, Segment
+from connectors.items import EventBatch, Segment
 from connectors.kafka_access import KafkaAccess
 from connectors.kafka_read import TopicReader
 from connectors.kafka_replay import Outgoing, ReplayProducer
@@ -38,11 +38,11 @@ from connectors.redshift_rerun import (
 from connectors.spool import Backlog, FileSpool
 from connectors.staging import InsertStaging
 from dataflow.arguments import TopicSpan
-from dataflow.commands.access import destination, kafka_access, redshift_access, topics_of
+from dataflow.commands.access import Topics, destination, kafka_access, redshift_access, topics_of
+from dataflow.commands.dead_letters import origins
+from dataflow.commands.reread import checked_rows
 from dataflow.commands.show import Form, json_line
 from dataflow.contract import Contract
-from dataflow.decode import decode
-from dataflow.encode import encode_rows
 from dataflow.flow import Steps
 from dataflow.model import Checked
 from dataflow.settings import Settings
@@ -59,7 +59,8 @@ TAKEN_AWAY = (
 
 
 class Events(Enum):
-    """Whether contacts and dead letters of what is read again are produced once more."""
+    """Whether events of what is read again are produced: contacts once more, under the ids that they had, and
+    dead letters of messages that have none yet."""
 
     LEFT = "left"
     REPEATED = "repeated"
@@ -99,7 +100,8 @@ def rerun(
         wanted = _wanted(order.wanted, topics.source)
         decision = decide_rerun(entries, wanted, facts.bounds, facts.topic_id)
         planned = _accept(decision, wanted, topics.source, settings.pipeline)
-        reading = _Reading(settings, steps, order.events)
+        known = _dead_already(access, topics, order.events)
+        reading = _Reading(settings, steps, order.events, known)
         reading.read(reader, planned, facts.topic_id)
     commit_id = uuid.uuid4().hex
     with connect(database) as session:
@@ -123,6 +125,10 @@ def rerun(
         reading.produce(access)
     _tell(planned, reading, changes, commit_id, order, refused, form, out)
     return int(refused)
+
+
+def _dead_already(access: KafkaAccess, topics: Topics, events: Events) -> Mapping[tuple[int, int], int]:
+    return origins(access, topics, datetime.now(UTC)).times if events is Events.REPEATED else {}
 
 
 def _wanted(wanted: str | TopicSpan, source: str) -> ByCommit | ByOffsets:
@@ -170,11 +176,14 @@ def _accept(
 class _Reading:
     """What was read again: rows in spools, events in memory."""
 
-    def __init__(self, settings: Settings, steps: Steps, events: Events) -> None:
+    def __init__(
+        self, settings: Settings, steps: Steps, events: Events, known: Mapping[tuple[int, int], int]
+    ) -> None:
         self._backlog = Backlog(1 << 62)
         self._directory = settings.spool_dir
         self._steps = steps
         self._events = events
+        self._known = known
         self._segments: dict[int, Segment] = {}
         self.messages = 0
         self.dead_letters = 0
@@ -195,10 +204,20 @@ class _Reading:
             self.rows += len(rows.lines)
             self._segments[rows.partition].spool.append(rows.lines)
             if self._events is Events.REPEATED:
-                self.produced.append(self._steps.events(checked))
+                self.produced.append(self._steps.events(self._untold(checked)))
 
     def _finish(self, checked: Checked) -> Checked:
         return self._steps.detect(checked) if self._events is Events.REPEATED else checked
+
+    def _untold(self, checked: Checked) -> Checked:
+        """Without the dead letters that are on their topic already."""
+        partition = checked.batch.partition
+        letters = tuple(
+            letter
+            for letter in checked.dead_letters
+            if (partition, letter.record.offset()) not in self._known
+        )
+        return replace(checked, dead_letters=letters)
 
     def segments(self) -> Sequence[Segment]:
         """One a partition."""
@@ -206,32 +225,17 @@ class _Reading:
 
     @property
     def events(self) -> int:
-        """Contacts and dead letters to produce once more."""
+        """Contacts and dead letters to produce."""
         return sum(len(batch.messages) for batch in self.produced)
 
     def produce(self, access: KafkaAccess) -> None:
-        """Contacts and dead letters once more. Raises KafkaTrouble."""
+        """Produce contacts and dead letters. Raises KafkaTrouble."""
         outgoing = [
             Outgoing(message, None, b"", b"") for batch in self.produced for message in batch.messages
         ]
         producer = ReplayProducer(access, f"{access.group}-rerun", None)
         for at in range(0, len(outgoing), EVENT_CHUNK):
             producer.produce(outgoing[at : at + EVENT_CHUNK])
-
-
-def checked_rows(
-    reader: TopicReader,
-    spans: Mapping[int, tuple[int, int]],
-    steps: Steps,
-    finish: Callable[[Checked], Checked],
-) -> Iterator[tuple[Checked, RowBatch]]:
-    """The spans' messages through the contract, by partition and poll. Raises KafkaTrouble."""
-    for polled in reader.read(spans):
-        for partition, records in polled.items():
-            first, next = records[0].offset(), records[-1].offset() + 1
-            batch = Batch(reader.topic, partition, 0, first, next, datetime.now(UTC), first, records)
-            checked = finish(steps.enrich.enrich(steps.validate.validate(decode(batch))))
-            yield checked, RowBatch(partition, first, next, encode_rows(checked.rows, first))
 
 
 def _tell(
@@ -261,7 +265,7 @@ def _tell(
                 "stayed": changes.stayed,
                 "removed": changes.removed,
                 "older": changes.older,
-                "events_repeated": repeated,
+                "events_produced": repeated,
             },
             out,
         )
@@ -277,7 +281,7 @@ def _tell(
         (changes.stayed, "rows of other commits are newer, and stay"),
         (changes.removed, "rows taken back that no message read again supports"),
         (changes.older, "rows that get an older version than they had"),
-        (repeated, "contacts and dead letters produced once more"),
+        (repeated, "contacts, and dead letters that were none before, produced"),
     ):
         print(f"{number:>8}  {text}", file=out)
     if refused:

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 from connectors import redshift_verify_sql as sql
-from connectors.items import Record, Segment, Verdict
+from connectors.items import Verdict
 from connectors.kafka_access import KafkaAccess
 from connectors.kafka_read import TopicReader
 from connectors.kafka_start import BrokerFacts
-from connectors.ledger import Entry, Standing, advances, faults, reading_turns, standing
+from connectors.ledger import Entry, Standing, advances, faults, standing
 from connectors.redshift_access import Session, connect
 from connectors.redshift_commit import Destination
 from connectors.redshift_ledger import read_entries
 from connectors.redshift_verify import compare, look_through
-from connectors.spool import Backlog, FileSpool
 from connectors.staging import InsertStaging
 from connectors.verify_metrics import Figure, push, verify_registry, write
 from dataflow.arguments import TopicSpan
 from dataflow.commands.access import Topics, destination, kafka_access, redshift_access, topics_of
-from dataflow.commands.rerun import checked_rows
+from dataflow.commands.dead_letters import origins
+from dataflow.commands.reread import Reread
 from dataflow.commands.show import Form, json_line, moment, table
 from dataflow.contract import Contract
-from dataflow.dead_letters import letters_in
 from dataflow.fields import IntegerField, PresentUnless, TextField
 from dataflow.flow import Steps
 from dataflow.settings import Settings
@@ -195,10 +193,10 @@ class _Run:
             TopicReader(self._access, self._topics.source) as reader,
             connect(redshift_access(self._settings)) as session,
         ):
-            # Asked first: what the warehouse's snapshot says then lies below what the broker told.
-            facts = reader.facts()
             where = self._where
             entries = read_entries(session, where.table, where.pipeline, where.topic)
+            # Asked after the warehouse's snapshot was taken: what that covers lies below the topic's end.
+            facts = reader.facts()
             now = standing(entries)
             yield from self._in_time(reader, facts, entries)
             yield from self._table(session, now)
@@ -283,8 +281,9 @@ class _Run:
         if not taken:
             yield unknown("source_rows_missing", limit, f"no commits {self.window}")
             return
-        reading = _Reading(self._steps, self._settings.spool_dir, sla(self._contract), own, now)
-        letters = self._letters(taken)
+        reading = Reread(self._steps, self._settings.spool_dir, sla(self._contract), own, now)
+        dead = origins(self._access, self._topics, self._now)
+        letters = dead.times
         reading.read(reader, taken, letters)
         commits = commits - gone
         compared = compare(session, self._where, reading.segments, sorted(commits), InsertStaging())
@@ -304,8 +303,8 @@ class _Run:
             late_messages=reading.late,
             missing_dead_letters=len(expected_letters - letters.keys()),
             repeated_dead_letters=sum(1 for place in told if letters[place] > 1),
-            letters_complete=self._letters_since is None
-            or (reading.oldest is not None and self._letters_since <= reading.oldest),
+            letters_complete=dead.since is None
+            or (reading.oldest is not None and dead.since <= reading.oldest),
         )
         yield from judge_reconciliation(self.found)
 
@@ -315,108 +314,11 @@ class _Run:
             return self._since <= entry.committed_at < self._until
         return entry.partition == asked.partition and entry.first < asked.next and asked.first < entry.next
 
-    _letters_since: datetime | None = None
-    """The oldest dead letter's time, when older ones may have been removed; None: all are there."""
-
-    def _letters(self, taken: Sequence[Entry]) -> Counter[tuple[int, int]]:
-        """How often each message of the source is on the topic of dead letters."""
-        found: Counter[tuple[int, int]] = Counter()
-        oldest: datetime | None = None
-        with TopicReader(self._access, self._topics.dead_letters) as reader:
-            bounds = reader.bounds()
-            for polled in reader.read(bounds):
-                for letter in letters_in(polled):
-                    if letter.at is not None and (oldest is None or letter.at < oldest):
-                        oldest = letter.at
-                    if letter.origin is not None and letter.origin_topic == self._topics.source:
-                        found[letter.origin.partition, letter.origin.offset] += 1
-        if any(first > 0 for first, _ in bounds.values()):
-            self._letters_since = oldest or self._now
-        return found
-
 
 def _is_done(place: tuple[int, int], facts: BrokerFacts) -> bool:
     """Whether the side branch has come past a message."""
     reached = facts.events.get(place[0])
     return reached is None or place[1] < reached.position
-
-
-class _Reading:
-    """The window's messages, read again."""
-
-    def __init__(
-        self,
-        steps: Steps,
-        directory: Path | None,
-        allowed: timedelta,
-        own: Sequence[Entry],
-        now: Standing,
-    ) -> None:
-        self._steps = steps
-        self._directory = directory
-        self._backlog = Backlog(1 << 62)
-        self._allowed = allowed
-        self._own = own
-        self._heirs = set(now.rerun_as.values())
-        self.segments: list[Segment] = []
-        self.messages = 0
-        self.late = 0
-        self.oldest: datetime | None = None
-        self.broken: set[tuple[int, int]] = set()
-        self.judged: set[tuple[int, int]] = set()
-
-    def read(
-        self, reader: TopicReader, taken: Sequence[Entry], letters: Mapping[tuple[int, int], int]
-    ) -> None:
-        """Every message of the entries. Raises KafkaTrouble."""
-        reruns = [entry for entry in taken if entry.process_id in self._heirs]
-        for spans in reading_turns(taken):
-            turn = {
-                partition: Segment(partition, first, next, 0, FileSpool(self._backlog, self._directory))
-                for partition, (first, next) in spans.items()
-            }
-            self.segments += turn.values()
-            for checked, rows in checked_rows(reader, spans, self._steps, lambda checked: checked):
-                partition = rows.partition
-                self.messages += len(checked.batch.records)
-                self._time(partition, checked.batch.records)
-                broken = {(partition, letter.record.offset()) for letter in checked.dead_letters}
-                self.broken |= broken
-                self.judged |= broken
-                kept: list[bytes] = []
-                for row, line in zip(checked.rows, rows.lines, strict=True):
-                    place = (partition, row.offset)
-                    # A dead letter then that is a row now: its contract has changed, and it was not rerun.
-                    if place in letters and not _covered(reruns, place):
-                        self.judged.add(place)
-                    else:
-                        kept.append(line)
-                turn[partition].spool.append(kept)
-
-    def _time(self, partition: int, records: Sequence[Record]) -> None:
-        own = [entry for entry in self._own if entry.partition == partition]
-        at = 0
-        for record in records:
-            kind, milliseconds = record.timestamp()
-            offset = record.offset()
-            if not kind:
-                continue
-            reached = datetime.fromtimestamp(milliseconds / 1000, UTC)
-            self.oldest = reached if self.oldest is None else min(self.oldest, reached)
-            while at < len(own) and own[at].next <= offset:
-                at += 1
-            if at < len(own) and own[at].committed_at - reached > self._allowed:
-                self.late += 1
-
-    def discard(self) -> None:
-        """Give the space back."""
-        for segment in self.segments:
-            segment.spool.discard()
-
-
-def _covered(entries: Sequence[Entry], place: tuple[int, int]) -> bool:
-    partition, offset = place
-    return any(entry.partition == partition and entry.first <= offset < entry.next for entry in entries)
 
 
 def faults_of(contract: Contract) -> Mapping[str, Sequence[sql.Fault]]:

@@ -42,6 +42,10 @@ class Reread:
         own: Sequence[Entry],
         now: Standing,
     ) -> None:
+        """Rows are spooled in `directory`; a message is late that was `allowed` or more under way.
+
+        `own` are the pipeline's own entries, which tell when a message was committed first.
+        """
         self._steps = steps
         self._directory = directory
         self._backlog = Backlog(1 << 62)

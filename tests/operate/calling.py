@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.faults.struck import Point
 from tests.integration.wiring import Wiring
 from tests.pipeline import INHERITED, ROOT
 
@@ -42,6 +43,21 @@ def begin(wiring: Wiring, log: Path, *arguments: str, **more: str) -> subprocess
             stdout=output,
             stderr=output,
         )
+
+
+def strike(wiring: Wiring, log: Path, point: Point, ordinal: int, *arguments: str) -> int:
+    """Run a command that kills itself when the point is reached for the `ordinal`-th time; its exit code."""
+    program = (sys.executable, "-m", "tests.faults.struck", point.value, "SIGKILL", str(ordinal))
+    with log.open("ab") as output:
+        ran = subprocess.run(
+            [*program, *arguments],
+            env=environment_of(wiring, {}),
+            stdout=output,
+            stderr=output,
+            timeout=120,
+            check=False,
+        )
+    return ran.returncode
 
 
 def answer(ran: subprocess.CompletedProcess[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from signal import SIGKILL
 
 import orjson
 import pytest
@@ -14,13 +15,14 @@ from confluent_kafka import Message
 
 from connectors.items import Table
 from dataflow.encode import ATTEMPT
+from tests.faults.struck import Point
 from tests.integration.conftest import Pipelines
 from tests.integration.wiring import CREATED_AT, PARTITIONS, Wiring, headers_of, produce, read_committed
-from tests.operate.calling import answer, begin, operate
+from tests.operate.calling import answer, begin, operate, strike
 from tests.pipeline import ROOT, eventually
 from tests.standins.redshift_client import connect
 
-LETTERS = 1200
+LETTERS = 1000
 CODE = "not_in_enumeration"
 
 
@@ -80,21 +82,29 @@ def test_a_replay_that_is_killed_again_and_again_repeats_and_loses_nothing(
         assert "nobody may see" not in told
         assert "user-" not in told
 
-    # Killed at random moments, the second half with another selection that overlaps.
+    # Killed at each point of the protocol and at random moments, with selections that overlap.
+    replay = ("dead-letters", "replay", "--rate", "100")
+    for point, ordinal in (
+        (Point.AFTER_PRODUCE, 30),
+        (Point.BEFORE_EVENT_COMMIT, 1),
+        (Point.AFTER_EVENT_COMMIT, 1),
+        (Point.AFTER_PRODUCE, 350),
+        (Point.BEFORE_EVENT_COMMIT, 2),
+        (Point.AFTER_EVENT_COMMIT, 2),
+    ):
+        assert strike(wiring, tmp_path / "log", point, ordinal, *replay, "--code", CODE) == -SIGKILL
     moments = random.Random(7)
-    selections = [("--code", CODE), ("--partition", "0,1,2,3"), ("--since", "1h")]
-    for kill in range(8):
-        selection = selections[kill % len(selections)]
-        command = ("dead-letters", "replay", "--rate", "200", *selection)
-        running = begin(wiring, tmp_path / "log", *command)
-        killer = threading.Timer(moments.uniform(1.0, 6.0), running.kill)
+    for selection in (("--partition", "0,1,2,3"), ("--since", "1h")):
+        running = begin(wiring, tmp_path / "log", *replay, *selection)
+        killer = threading.Timer(moments.uniform(1.0, 4.0), running.kill)
         killer.start()
         running.wait(120)
         killer.join()
     last = operate(wiring, "dead-letters", "replay", "--json")
     assert last.returncode == 0, last.stderr
-    told = answer(last)
-    assert told["replayed"] + told["replayed_earlier"] == LETTERS
+    done = answer(last)
+    assert done["replayed"] + done["replayed_earlier"] == LETTERS
+    assert done["replayed_earlier"] >= 400
     messages = read_committed(wiring, wiring.source)
     sent = places([message for message in messages if ATTEMPT not in headers_of(message)])
     again = [message for message in messages if ATTEMPT in headers_of(message)]
@@ -124,8 +134,9 @@ def test_a_replay_that_is_killed_again_and_again_repeats_and_loses_nothing(
     assert len(letters_of(wiring)) == 2 * LETTERS
 
 
+@pytest.mark.usefixtures("table")
 def test_a_second_replay_ends_the_first_and_no_letter_comes_twice(
-    wiring: Wiring, table: Table, pipelines: Pipelines, tmp_path: Path
+    wiring: Wiring, pipelines: Pipelines, tmp_path: Path
 ) -> None:
     produce(wiring, broken(400))
     pipeline = pipelines.start(wiring.environment())

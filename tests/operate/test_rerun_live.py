@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from connectors.items import Table
+from tests.faults.struck import Point
 from tests.integration.conftest import Pipelines
 from tests.integration.wiring import (
     Wiring,
@@ -21,7 +23,7 @@ from tests.integration.wiring import (
     stored_rows,
     users_of,
 )
-from tests.operate.calling import answer, begin, operate
+from tests.operate.calling import answer, operate, strike
 from tests.pipeline import eventually
 from tests.standins.redshift_client import connect
 
@@ -76,13 +78,16 @@ def test_reruns_while_the_pipeline_runs_lose_and_repeat_nothing(
         assert refused.returncode == 1
         assert done["process_id"] in refused.stderr
 
-        # Killed in the middle, or not: the same command goes on.
+        # Killed at each point: the same command does it, or all of it was done.
         everything = f"{wiring.source}:0:0-{before[-1]['spans'][0][2]}"
-        killed = begin(wiring, tmp_path / "log", "rerun", "--offsets", everything)
-        killer = threading.Timer(4.0, killed.kill)
-        killer.start()
-        killed.wait(120)
-        killer.join()
+        for point in (
+            Point.AFTER_STAGING,
+            Point.BEFORE_LEDGER,
+            Point.BEFORE_ROW_COMMIT,
+            Point.BEFORE_COMMIT_ANSWER,
+        ):
+            log = tmp_path / "log"
+            assert strike(wiring, log, point, 1, "rerun", "--offsets", everything) == -SIGKILL
         again = answer(operate(wiring, "rerun", "--offsets", everything, "--events", "--json"))
         assert again["outcome"] == "done"
         assert again["events_produced"] > 0

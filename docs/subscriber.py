@@ -1,6 +1,6 @@
-"""A complete subscriber of the contact events: each event counts once, whatever dies, and restarts lose nothing.
+"""A complete subscriber of the contact events: each event counts once, whatever dies.
 
-    python docs/subscriber.py --bootstrap broker-1:9092 --topic interactions.messages.contacts --database seen.db
+    python docs/subscriber.py --bootstrap broker-1:9092 --database contacts.db
 
 It keeps, in a local SQLite database, how often each sender gave a contact away, and prints nothing personal.
 To make it yours, change `Store.take`: whatever it writes belongs in the same database transaction.

@@ -122,7 +122,7 @@ def test_a_replay_that_is_killed_again_and_again_repeats_and_loses_nothing(
     # Mended: each letter's second life is a row.
     contract = str(lenient_contract(tmp_path))
     pipeline = pipelines.start(wiring.environment(CONTRACT=contract))
-    pipeline.wait_until_ready()
+    pipeline.wait_until_ready(60)
     assert operate(wiring, "dead-letters", "replay", CONTRACT=contract).returncode == 0
 
     def rows() -> int:

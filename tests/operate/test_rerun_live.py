@@ -55,7 +55,7 @@ def test_reruns_while_the_pipeline_runs_lose_and_repeat_nothing(
     wiring: Wiring, table: Table, pipelines: Pipelines, tmp_path: Path
 ) -> None:
     pipeline = pipelines.start(wiring.environment(WINDOW="1s"))
-    pipeline.wait_until_ready()
+    pipeline.wait_until_ready(60)
     trickle = Trickle(wiring)
     try:
         eventually(lambda: stored_rows(wiring, table).total() > 100, 60, "rows are committed")

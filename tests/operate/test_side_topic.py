@@ -1,4 +1,4 @@
-"""What the page on the side topic shows is what the program sends, and its subscriber counts each event once."""
+"""The side topic's page shows what the program sends, and its subscriber counts each event once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -24,6 +23,9 @@ from tests.operate.golden import EXAMPLES, KEY, KEY_ID, events_of
 from tests.pipeline import ROOT, eventually
 
 PAGE = (ROOT / "docs" / "side-topic.md").read_text(encoding="utf-8")
+
+
+Header = tuple[str, str | bytes | None]
 
 
 def golden() -> list[dict[str, object]]:
@@ -68,10 +70,10 @@ def test_who_knows_a_number_can_tell_its_hash_as_the_page_says() -> None:
 # -- the subscriber ----------------------------------------------------------------------------------
 
 
-def event(number: int, kind: str = "phone") -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
+def event(number: int, kind: str = "phone") -> tuple[bytes, bytes, list[Header]]:
     """Key, value, headers of an event; the same number is the same event."""
     user = f"user-{number % 50}"
-    headers = [
+    headers: list[Header] = [
         ("ce_type", b"interactions.messages.contact.v1"),
         ("ce_id", f"{number:032x}".encode()),
         ("ce_time", b"2026-01-31T08:00:00Z"),
@@ -125,8 +127,8 @@ class Subscriber:
 
 
 @pytest.fixture
-def subscriber(wiring: Wiring, tmp_path: Path) -> Iterator[Subscriber]:
-    yield Subscriber(wiring, tmp_path)
+def subscriber(wiring: Wiring, tmp_path: Path) -> Subscriber:
+    return Subscriber(wiring, tmp_path)
 
 
 @pytest.mark.timeout(300)
@@ -146,7 +148,11 @@ def test_the_subscriber_counts_each_committed_event_once_though_it_is_killed_aga
         eventually(lambda: subscriber.seen() > 0, 60, "it has begun")
         process.kill()
         process.wait(10)
-    foreign = [("ce_type", b"interactions.messages.contact.v2"), ("ce_id", b"x"), ("ce_time", b"t")]
+    foreign: list[Header] = [
+        ("ce_type", b"interactions.messages.contact.v2"),
+        ("ce_id", b"x"),
+        ("ce_time", b"t"),
+    ]
     producer.begin_transaction()
     producer.produce(wiring.contacts, b"{}", b"user-0", headers=foreign)
     producer.commit_transaction(30)

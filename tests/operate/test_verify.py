@@ -193,7 +193,7 @@ def test_traffic_is_accounted_for_and_every_damage_is_found(
     traffic = generate(1500, 3, DAY)
     expected = traffic.expected()
     pipeline = pipelines.start(wiring.environment(WINDOW="1s"))
-    pipeline.wait_until_ready()
+    pipeline.wait_until_ready(60)
     for end in (500, 1000, 1500):
         commit_up_to(wiring, table, pipeline, traffic, end)
     assert pipeline.terminate() == 0

@@ -17,7 +17,10 @@ from tests.pipeline import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "tests/README.md")
+DOCUMENTS = (
+    *("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "tests/README.md"),
+    *("docs/side-topic.md", "docs/operating.md"),
+)
 
 
 def settings_table() -> str:
@@ -68,7 +71,7 @@ def test_the_readme_names_every_code_of_a_dead_letter() -> None:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_within_the_repository_lead_somewhere(name: str) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text(encoding="utf-8")):
-        assert (ROOT / Path(target)).exists(), target
+        assert (ROOT / name).parent.joinpath(target).exists(), target
 
 
 def test_the_readme_lists_every_broken_promise_with_its_exit_code() -> None:

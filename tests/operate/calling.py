@@ -27,7 +27,7 @@ def operate(wiring: Wiring, *arguments: str, **more: str) -> subprocess.Complete
         env=environment_of(wiring, more),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert "Traceback" not in ran.stderr, ran.stderr
@@ -54,7 +54,7 @@ def strike(wiring: Wiring, log: Path, point: Point, ordinal: int, *arguments: st
             env=environment_of(wiring, {}),
             stdout=output,
             stderr=output,
-            timeout=120,
+            timeout=300,
             check=False,
         )
     return ran.returncode

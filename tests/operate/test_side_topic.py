@@ -131,7 +131,7 @@ def subscriber(wiring: Wiring, tmp_path: Path) -> Subscriber:
     return Subscriber(wiring, tmp_path)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_subscriber_counts_each_committed_event_once_though_it_is_killed_again_and_again(
     wiring: Wiring, subscriber: Subscriber
 ) -> None:
@@ -145,7 +145,7 @@ def test_the_subscriber_counts_each_committed_event_once_though_it_is_killed_aga
         # Some of what was told before comes again, and some is never committed.
         send(producer, wiring.contacts, range(max(0, sent - 300), sent - 150), "commit")
         send(producer, wiring.contacts, range(10_000, 10_050), "abort")
-        eventually(lambda: subscriber.seen() > 0, 60, "it has begun")
+        eventually(lambda: subscriber.seen() > 0, 120, "it has begun")
         process.kill()
         process.wait(10)
     foreign: list[Header] = [
@@ -157,7 +157,7 @@ def test_the_subscriber_counts_each_committed_event_once_though_it_is_killed_aga
     producer.produce(wiring.contacts, b"{}", b"user-0", headers=foreign)
     producer.commit_transaction(30)
     process = subscriber.start()
-    eventually(lambda: subscriber.seen() >= sent, 60, "all are counted")
+    eventually(lambda: subscriber.seen() >= sent, 120, "all are counted")
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     assert subscriber.seen() == sent

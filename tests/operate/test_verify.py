@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,12 +32,13 @@ from dataflow.settings import Settings, Sources, read
 from tests.integration.conftest import Pipelines
 from tests.integration.wiring import Wiring, read_committed, stored_rows
 from tests.operate.calling import operate
-from tests.pipeline import Pipeline, eventually
+from tests.pipeline import ROOT, Pipeline, eventually
 from tests.standins.redshift_client import connect
 from tests.standins.traffic import Expected, RowOutcome, Traffic, generate, produce
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 CONTRACT = load()
+OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 WHOLE_DAY = VerifyOrder(None, None, None, None, None)
 
 
@@ -175,7 +177,7 @@ def commit_up_to(wiring: Wiring, table: Table, pipeline: Pipeline, traffic: Traf
     produce(Traffic(traffic.messages[end - 500 : end]), wiring.bootstrap, wiring.source, lambda _: None)
     pipeline.wait_until_read(end)
     wanted = len(Traffic(traffic.messages[:end]).expected().rows)
-    eventually(lambda: stored_rows(wiring, table).total() == wanted, 60, "all are rows")
+    eventually(lambda: stored_rows(wiring, table).total() == wanted, 120, "all are rows")
 
 
 def assert_accounted(told: dict[str, Any], expected: Expected, produced: int) -> None:
@@ -186,7 +188,7 @@ def assert_accounted(told: dict[str, Any], expected: Expected, produced: int) ->
     assert found["dead_letters"] == expected.dead_letter_messages
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_traffic_is_accounted_for_and_every_damage_is_found(
     wiring: Wiring, table: Table, pipelines: Pipelines, tmp_path: Path
 ) -> None:
@@ -235,6 +237,9 @@ def test_traffic_is_accounted_for_and_every_damage_is_found(
     assert samples["dataflow_verify_ok",] == 1
     assert samples["dataflow_verify_window_messages", "row"] == len(expected.rows)
     assert samples["dataflow_verify_window_messages", "unaccounted"] == 0
+    told_of = set(re.findall(r"`(\w+)`", OPERATING))
+    assert {check["check"] for check in told["checks"]} <= told_of
+    assert {name for name, *_ in samples} <= set(re.findall(r"`(dataflow_verify_\w+)", OPERATING))
     checks = {check["check"] for check in told["checks"] if check["verdict"] != "unknown"}
     assert {labels[0] for name, *labels in samples if name == "dataflow_verify_check_ok"} == checks
     unreachable = VerifyOrder(None, None, None, "http://127.0.0.1:9", None)

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from tests.bench import backlog, commit, curve, detection, drain, idle, latency, scaling, setup, stages
+from tests.bench import (
+    backlog,
+    commit,
+    curve,
+    detection,
+    drain,
+    idle,
+    latency,
+    operators,
+    scaling,
+    setup,
+    stages,
+)
 from tests.bench.occasion import Benchmark, When
 from tests.bench.peers import compare
 
@@ -15,6 +27,7 @@ BENCHMARKS = (
     Benchmark("latency", "from a message to its side event", latency.run),
     Benchmark("idle", "CPU when nothing comes", idle.run),
     Benchmark("drain", "from SIGTERM to the exit", drain.run),
+    Benchmark("operators", "the operators' commands", operators.run, When.ASKED),
     Benchmark("detection", "the detector on the labelled sets", detection.run),
     Benchmark("peers", "the same job written with something else", compare.run, When.ASKED),
     Benchmark("setup", "set-up and demo", setup.run, When.ASKED),

@@ -52,9 +52,9 @@ EVENT_CHUNK = 5000
 
 
 TAKEN_AWAY = (
-    "Nothing was written. Where a row would be taken away or made older, these commits may have overwritten a\n"
-    "version of an earlier commit, or turned away one of a later commit: rerun a wider span (--offsets), which\n"
-    "reads those again too; or accept what the figures say with --accept-removal"
+    "Nothing was written. Where a row would be taken away or made older, these commits may have overwritten\n"
+    "a version of an earlier commit, or turned away one of a later commit: rerun a wider span (--offsets),\n"
+    "which reads those again too; or accept what the figures say with --accept-removal"
 )
 
 

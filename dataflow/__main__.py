@@ -201,7 +201,8 @@ def _dispatch(options: argparse.Namespace) -> int:
 
             return show(_settings(), sys.stdout)
         case name if name in operators.NAMES:
-            settings, stop = _settings(), _stop_on_signals()
+            stop = _stop_on_signals() if operators.stops_by_itself(options) else Event()
+            settings = _settings()
             return operators.dispatch(options, settings, _contract(settings.contract), stop)
         case _:
             return _run()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
+import itertools
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -84,8 +86,10 @@ def ls(
 ) -> int:
     """The newest of the selected letters, oldest first, without their bytes. 0. Raises KafkaTrouble."""
     topics = topics_of(settings, contract)
-    found = sorted(_letters(kafka_access(settings, topics), topics.dead_letters, selection), key=_age)
-    shown = found[-limit:]
+    counted = itertools.count()
+    letters = _letters(kafka_access(settings, topics), topics.dead_letters, selection)
+    newest = heapq.nlargest(limit, (letter for letter, _ in zip(letters, counted, strict=False)), key=_age)
+    shown = newest[::-1]
     if form is Form.JSON:
         for letter in shown:
             json_line(_told(letter), out)
@@ -103,7 +107,7 @@ def ls(
         for letter in shown
     ]
     table(headings, rows, out)
-    older = len(found) - len(shown)
+    older = next(counted) - len(shown)
     print(
         f"\n{len(shown)} dead letters" + (f", {older} older ones not shown (--limit)" if older else ""),
         file=out,

@@ -19,6 +19,11 @@ NAMES = frozenset({"dead-letters", "rerun", "verify", "ledger", "tail"})
 UNSURE = 1
 
 
+def stops_by_itself(options: argparse.Namespace) -> bool:
+    """Whether a command looks at `stop`, and so ends in order when a signal comes."""
+    return options.command == "tail" or getattr(options, "action", None) == "replay"
+
+
 class Adds(Protocol):
     """How `__main__` adds a command."""
 
@@ -238,6 +243,10 @@ def dispatch(options: argparse.Namespace, settings: Settings, contract: Contract
 
     try:
         return _run(options, settings, contract, stop)
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt:
+        told = "interrupted; `ledger` tells what was committed"
     except WarehouseTrouble as trouble:
         told = f"Redshift, {settings.redshift_host}: {trouble}"
     except OSError as trouble:

@@ -137,7 +137,7 @@ def test_a_second_replay_ends_the_first_and_no_letter_comes_twice(
     pipeline = pipelines.start(wiring.environment())
     eventually(lambda: len(letters_of(wiring)) == 400, 120, "all are dead letters")
     assert pipeline.terminate() == 0
-    slow = begin(wiring, tmp_path / "slow", "dead-letters", "replay", "--rate", "20")
+    slow = begin(wiring, tmp_path / "slow", "dead-letters", "replay", "--rate", "2")
     eventually(lambda: len(read_committed(wiring, wiring.source)) > 400, 120, "the first has begun")
     second = operate(wiring, "dead-letters", "replay")
     assert second.returncode == 0, second.stderr

@@ -58,7 +58,7 @@ def run(occasion: Occasion) -> Report:
         traffic = contract_traffic(plan.messages)
         wiring = site.wiring(site.topic())
         produce(traffic, wiring.bootstrap, wiring.source, lambda _: None)
-        pipeline = site.start(wiring)
+        pipeline = site.start(wiring, WINDOW="1h")
         pipeline.wait_until_read(plan.messages, 600)
         finish(pipeline)
         _fill(wiring, plan.rows)
@@ -119,17 +119,22 @@ def _call(wiring: Wiring, spent: dict[str, _Spent], *arguments: str) -> str:
 
 
 def _fill(wiring: Wiring, rows: int) -> None:
-    """So many more rows, of a commit of another pipeline."""
+    """So many rows in all, the most of them of another pipeline's commit."""
     table = load().table
     names = ", ".join(column.name for column in LEDGER_COLUMNS)
+    selected = {
+        "created_at": "created_at - %d * INTERVAL '1 day'",
+        "metafield_process_id": f"'{'f' * 32}'",
+        "metafield_source_id": "'filler'",
+    }
+    columns = ", ".join(selected.get(column.name, column.name) for column in table.columns)
     with connect(wiring.database) as session:
-        session.run(
-            f"INSERT INTO {table.qualified} SELECT 'filler-' || n % 20000, 'subject-' || n, "
-            "repeat('hello there ', 5), 'unread', NULL, NULL, "
-            "TIMESTAMP '2024-01-01' + n * INTERVAL '1 second', "
-            "TIMESTAMP '2024-01-01' + n * INTERVAL '1 second', TIMESTAMP '2024-02-01', "
-            f"'{'f' * 32}', 'filler' FROM generate_series(1, {rows}) n"
-        )
+        there = int(session.value(f"SELECT count(*) FROM {table.qualified}"))
+        for day in range(1, rows // there + 1):
+            session.run(
+                f"INSERT INTO {table.qualified} SELECT {columns % day} FROM {table.qualified} "
+                "WHERE metafield_source_id <> 'filler'"
+            )
         session.run(
             f"INSERT INTO {ledger_name(table)} ({names}) VALUES ('{'f' * 32}', 'filler', 'filler', NULL, "
             f"'filler', 0, 0, {rows}, {rows}, 0, '2024-01-01', '2024-01-01', '2024-01-01')"

@@ -19,7 +19,6 @@ from connectors.spans import (
     NOTHING_ACCEPTED,
     Accepted,
     AlreadyCommitted,
-    Commit,
     Gap,
     LedgerEntry,
     Regressed,
@@ -178,7 +177,12 @@ def commit_once(
     laps.done("lock")
     rows = _write_rows(session, destination, decision.takes, staging, commit_id, now, laps)
     for entry in decision.entries:
-        _append(session, destination, entry, rows.get(entry.partition, 0), commit_id, now, windows, decision)
+        taken = [take.segment for take in decision.takes if take.segment.partition == entry.partition]
+        sources = [window for window in windows if any(_holds(window, segment) for segment in taken)]
+        opens, closes = min(each.opens for each in sources), max(each.closes for each in sources)
+        append_to_ledger(
+            session, destination, entry, rows.get(entry.partition, 0), commit_id, now, opens, closes
+        )
     laps.done("ledger")
     session.commit()
     laps.done("commit")
@@ -199,37 +203,49 @@ def _write_rows(
     table = destination.table
     if not any(take.segment.rows for take in takes):
         return {}
-    session.execute(sql.create_staged(table))
-    sent = staging.stage(session, takes, table)
-    staged = {int(partition): int(rows) for partition, rows in session.rows(sql.count_staged())}
-    if sum(staged.values()) != sent:
-        raise CommitMismatch(f"{sent} rows were staged but the warehouse holds {sum(staged.values())}")
+    staged = stage(session, destination, takes, staging)
     laps.done("stage")
-    values = {
-        Fill.COMMIT_TIME: _timestamp(now),
-        Fill.COMMIT_ID: commit_id,
-        Fill.SOURCE_NAME: destination.source,
-    }
     session.execute(sql.create_incoming(table))
-    session.execute(sql.insert_incoming(table), [values[fill] for fill in sql.fills(table)])
+    session.execute(sql.insert_incoming(table), fills(destination, commit_id, now))
     session.execute(sql.delete_older(table))
     session.execute(sql.merge_incoming(table))
     laps.done("merge")
     return staged
 
 
-def _append(
+def stage(
+    session: Session, destination: Destination, takes: Sequence[Take], staging: Staging
+) -> dict[int, int]:
+    """Fill the staging table; the rows in it per partition. Raises CommitMismatch."""
+    session.execute(sql.create_staged(destination.table))
+    sent = staging.stage(session, takes, destination.table)
+    staged = {int(partition): int(rows) for partition, rows in session.rows(sql.count_staged())}
+    if sum(staged.values()) != sent:
+        raise CommitMismatch(f"{sent} rows were staged but the warehouse holds {sum(staged.values())}")
+    return staged
+
+
+def fills(destination: Destination, commit_id: str, now: datetime) -> list[str]:
+    """What fills the columns that no message fills, in the table's order."""
+    values = {
+        Fill.COMMIT_TIME: timestamp(now),
+        Fill.COMMIT_ID: commit_id,
+        Fill.SOURCE_NAME: destination.source,
+    }
+    return [values[fill] for fill in sql.fills(destination.table)]
+
+
+def append_to_ledger(
     session: Session,
     destination: Destination,
     entry: LedgerEntry,
     rows: int,
     commit_id: str,
     now: datetime,
-    windows: Sequence[ClosedWindow],
-    commit: Commit,
+    opens: datetime,
+    closes: datetime,
 ) -> None:
-    taken = [take.segment for take in commit.takes if take.segment.partition == entry.partition]
-    sources = [window for window in windows if any(_holds(window, segment) for segment in taken)]
+    """Append an entry for what came from the windows `[opens, closes)`. Raises CommitMismatch."""
     of_partition = (destination.pipeline, destination.topic, str(entry.partition))
     parameters = [
         commit_id,
@@ -242,9 +258,9 @@ def _append(
         str(entry.next),
         str(rows),
         str(entry.lost),
-        _timestamp(min(window.opens for window in sources)),
-        _timestamp(max(window.closes for window in sources)),
-        _timestamp(now),
+        timestamp(opens),
+        timestamp(closes),
+        timestamp(now),
         *of_partition,
     ]
     expected = sql.Expected.NO_ENTRY
@@ -263,5 +279,6 @@ def _holds(window: ClosedWindow, segment: Segment) -> bool:
     return any(own is segment for own in window.segments)
 
 
-def _timestamp(moment: datetime) -> str:
+def timestamp(moment: datetime) -> str:
+    """A moment as a parameter of a statement."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -18,6 +18,7 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from connectors.stopping import Stop
+from dataflow.commands import operators
 from dataflow.contract import Contract, ContractError, load
 from dataflow.settings import ClientJudge, Settings, SettingsError, Sources, read
 from dataflow.settings_table import ALL_GROUPS, SETTINGS, WAREHOUSE_ONLY
@@ -42,6 +43,8 @@ examples:
   contract-dataflow validate messages.jsonl    would these messages become rows? needs no settings
   contract-dataflow detect < texts.jsonl       contacts in {"id", "text", "region"?} lines; needs no settings
   contract-dataflow detect --explain "snap: x" which rule found a contact in a text, or which veto spoke
+  contract-dataflow verify                     is the contract kept? freshness, table, source against table
+  contract-dataflow dead-letters stats         what breaks the contract; `replay` produces it again
 
 exit codes:
   0  done, and all is right        1  something is wrong; the output says what
@@ -172,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
         "Shows every setting, its value and where it came from. Secrets are hidden.",
         _settings_help(),
     )
+    operators.add_commands(add)
     return parser
 
 
@@ -187,7 +191,7 @@ def main(arguments: Sequence[str]) -> int:
     except SettingsError as wrong:
         lines = "\n".join(f"  {fault}" for fault in wrong.faults)
         print(f"{PROGRAM}: {len(wrong.faults)} fault(s) in the settings:\n{lines}", file=sys.stderr)
-    except (ContractError, _Refused) as wrong:
+    except (ContractError, _Refused, operators.WrongTogether) as wrong:
         print(f"{PROGRAM}: {wrong}", file=sys.stderr)
     return USAGE_ERROR
 
@@ -253,11 +257,14 @@ def _dispatch(options: argparse.Namespace) -> int:
             from dataflow.commands.config import show
 
             return show(*_judged(), sys.stdout)
+        case name if name in operators.NAMES:
+            stop = _stop_on_signals() if operators.stops_by_itself(options) else Stop()
+            return operators.dispatch(options, *_judged(), stop)
         case _:
             return _run()
 
 
-def _run() -> int:
+def _stop_on_signals() -> Stop:
     stop = Stop()
 
     def ask_to_stop(signum: int, frame: FrameType | None) -> None:
@@ -268,6 +275,11 @@ def _run() -> int:
     # First of all: a signal that comes while the clients are being imported must not end in exit code 143.
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
+    return stop
+
+
+def _run() -> int:
+    stop = _stop_on_signals()
     from connectors.logs import configure
     from dataflow.commands.run import run
 

@@ -175,13 +175,18 @@ _CONNECT = "__connect.errors."
 _DECODE = ("VALUE_CONVERTER", "dataflow.decode")
 """Kafka Connect's name of the stage, and our module."""
 _VALIDATE = ("TRANSFORMATION", "dataflow.validate")
-_OURS = frozenset(
+ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET = (
+    f"{_CONNECT}{name}" for name in ("topic", "partition", "offset")
+)
+OURS = frozenset(
     {
         *(ATTEMPT, CODES, VIOLATIONS, CONTRACT_VERSION, TIMESTAMP, CUT),
-        *(f"{_CONNECT}{name}" for name in ("topic", "partition", "offset", "stage", "class.name")),
+        *(ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET),
+        *(f"{_CONNECT}{name}" for name in ("stage", "class.name")),
         *(f"{_CONNECT}exception.{name}" for name in ("class.name", "message")),
     }
 )
+"""Headers of a dead letter that are not the record's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +233,9 @@ def encode_dead_letter(
         VIOLATIONS: orjson.dumps(violations).decode(),
         CONTRACT_VERSION: contract_version,
         ATTEMPT: str(attempt),
-        f"{_CONNECT}topic": origin_topic,
-        f"{_CONNECT}partition": str(partition),
-        f"{_CONNECT}offset": str(record.offset()),
+        ORIGIN_TOPIC: origin_topic,
+        ORIGIN_PARTITION: str(partition),
+        ORIGIN_OFFSET: str(record.offset()),
         f"{_CONNECT}stage": stage,
         f"{_CONNECT}class.name": module,
         f"{_CONNECT}exception.class.name": "ContractViolation",
@@ -239,7 +244,7 @@ def encode_dead_letter(
     kind, milliseconds = record.timestamp()
     if kind:
         added[TIMESTAMP] = str(milliseconds)
-    own = [(name, value) for name, value in carried if name not in _OURS]
+    own = [(name, value) for name, value in carried if name not in OURS]
     ours: list[Header] = [(name, value.encode()) for name, value in added.items()]
     key, value = record.key(), record.value()
     excess = _size(key, value, own + ours) - LARGEST_DEAD_LETTER

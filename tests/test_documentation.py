@@ -24,8 +24,10 @@ DOCUMENTS = (
     "RUNBOOK.md",
     "tests/README.md",
     "docs/kubernetes.md",
+    "docs/operating.md",
     "docs/protobuf.md",
     "docs/security.md",
+    "docs/side-topic.md",
 )
 
 

@@ -60,7 +60,7 @@ def test_the_program_knows_nothing_of_its_tests(path: Path) -> None:
     assert not {name for name in imports(path) if name.split(".")[0] == "tests"}
 
 
-@pytest.mark.parametrize("name", ["progress", "spans"])
+@pytest.mark.parametrize("name", ["progress", "spans", "ledger"])
 def test_the_protocol_imports_only_its_values(name: str) -> None:
     found = imports(ROOT / "connectors" / f"{name}.py")
     ours = {each for each in found if each.split(".")[0] in {"connectors", "dataflow"}}

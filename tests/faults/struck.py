@@ -48,7 +48,7 @@ Event = str
 _CALLS: dict[tuple[Event, str], Point] = {
     ("call", "InsertStaging.stage"): Point.IN_STAGING,
     ("return", "InsertStaging.stage"): Point.AFTER_STAGING,
-    ("call", "_append"): Point.BEFORE_LEDGER,
+    ("call", "append_to_ledger"): Point.BEFORE_LEDGER,
     ("return", "FileSpool.append"): Point.AFTER_SPOOL,
     ("call", "Session.commit"): Point.BEFORE_ROW_COMMIT,
     ("return", "Session.commit"): Point.AFTER_ROW_COMMIT,

@@ -30,15 +30,8 @@ INTEGER_RANGES = {
 """Redshift's integer types and what they hold, both ends included."""
 _FORMATS = {"smallint": "i16", "integer": "i32", "bigint": "i64"}
 """What the standard's `format` of an integer must say, if it is given."""
-_TYPES = {
-    "string": "varchar(n)",
-    "integer": "smallint, integer, bigint",
-    "number": "decimal(p,s)",
-    "boolean": "boolean",
-    "date": "date",
-    "timestamp": "timestamp, timestamptz",
-}
-"""Logical types, and the physical ones that suit each."""
+LOGICAL_TYPES = ("string", "integer", "number", "boolean", "date", "timestamp")
+"""The standard's types that a flat message and a column of Redshift both have."""
 _VARCHAR = re.compile(r"varchar\((\d{1,9})\)", re.ASCII)
 _DECIMAL = re.compile(r"decimal\((\d{1,4}),\s?(\d{1,4})\)", re.ASCII)
 
@@ -47,7 +40,7 @@ def read_field(
     node: Node, custom: Node, words: tuple[Word, ...], name: str, required: bool, classification: str
 ) -> Field | None:
     """The field of one property; None, with a problem, when its types don't suit each other or Redshift."""
-    logical = node.choice("logicalType", tuple(_TYPES))
+    logical = node.choice("logicalType", LOGICAL_TYPES)
     # Blanks and capitals in a type mean nothing to Redshift.
     physical = node.text("physicalType").lower().replace(" ", "")
     options = node.mapping("logicalTypeOptions")

@@ -89,7 +89,7 @@ DIMENSIONS = (
     *("accuracy", "completeness", "conformity", "consistency", "coverage", "timeliness", "uniqueness"),
 )
 _SEVERITIES = ("info", "warning", "error")
-_METRICS = {
+METRICS = {
     "nullValues": (),
     "missingValues": ("missingValues",),
     "invalidValues": ("validValues", "pattern"),
@@ -114,7 +114,7 @@ _OF_KIND = {
     "sql": frozenset({"query", *_ONE, *_TWO}),
     "text": frozenset[str](),
 }
-_SEVERITY_OF_RULE = {
+SEVERITY_OF_RULE = {
     "presentUnless": "error",
     "together": "warning",
     "notBefore": "warning",
@@ -168,7 +168,7 @@ def _read_one(node: Node, field: str, fields: KnownFields, seen: set[str]) -> Qu
 def _read_metric(
     node: Node, field: str, fields: KnownFields
 ) -> tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]:
-    metric = node.choice("metric", tuple(_METRICS))
+    metric = node.choice("metric", tuple(METRICS))
     if not metric:
         return "", ()
     if not field and metric not in ("rowCount", "duplicateValues"):
@@ -178,9 +178,9 @@ def _read_metric(
         if metric == "duplicateValues" and not field:
             node.problem("duplicateValues of a table needs arguments.properties, the columns it is about")
         return metric, ()
-    arguments.only(frozenset(_METRICS[metric]))
+    arguments.only(frozenset(METRICS[metric]))
     found: list[tuple[str, tuple[str, ...]]] = []
-    for key in _METRICS[metric]:
+    for key in METRICS[metric]:
         if not arguments.has(key):
             continue
         if key == "pattern":
@@ -222,10 +222,10 @@ def _read_rule(node: Node, code: str, field: str, fields: KnownFields) -> tuple[
         node.at("implementation").problem("must be a mapping with the key rule")
         return None, ""
     body = node.at("implementation")
-    kind = body.choice("rule", tuple(_SEVERITY_OF_RULE))
+    kind = body.choice("rule", tuple(SEVERITY_OF_RULE))
     if not kind:
         return None, ""
-    severity = node.choice("severity", (_SEVERITY_OF_RULE[kind],))
+    severity = node.choice("severity", (SEVERITY_OF_RULE[kind],))
     match kind:
         case "presentUnless":
             body.only(frozenset({"rule", "field", "fields"}))

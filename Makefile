@@ -76,6 +76,7 @@ PIN := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extra
 constraints: setup
 	$(PIN) --extra dev --extra msk-iam -o constraints.txt pyproject.toml
 	$(PIN) --extra msk-iam --constraint constraints.txt --no-annotate -o constraints-runtime.txt pyproject.toml
+	$(PIN) -o tests/contracts/datacontract-cli.txt tests/contracts/datacontract-cli.in
 
 clean:
 	rm -rf $(VENV) .cache build *.egg-info .mypy_cache .ruff_cache .hypothesis

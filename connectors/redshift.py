@@ -29,6 +29,7 @@ from connectors.redshift_commit import (
     positions_of,
     read_own_ledger,
 )
+from connectors.redshift_ddl import refuse_lacking
 from connectors.staging import Staging
 
 log = logging.getLogger(__name__)
@@ -112,6 +113,8 @@ class Committer:
         self._waiting: list[_Waiting] = []
         self._budget = MOST
         self._questions: list[Future[Mapping[int, LedgerTail]]] = []
+        self._judged = False
+        """Whether the table was seen to have the contract's columns."""
         self._failure: BaseException | None = None
         self._stopping = False
         self._draining = False
@@ -224,6 +227,9 @@ class Committer:
         if not asked:
             return
         with connect(self._access) as session:
+            if not self._judged:
+                refuse_lacking(session, self._access.database, self._destination.table)
+                self._judged = True
             tails = read_own_ledger(session, self._destination)
             session.rollback()
         self._see(positions_of(tails))

@@ -326,6 +326,19 @@ class Session:
         except _DRIVER_FAULTS as fault:
             raise trouble_of(fault) from None
 
+    def alone(self, statement: str) -> None:
+        """Run one statement outside of any transaction, as some of Redshift's ALTERs demand.
+
+        What was not committed before is rolled back.
+        """
+        self.rollback()
+        try:
+            self._connection.autocommit = True
+            self._cursor.execute(statement)
+            self._connection.autocommit = False
+        except _DRIVER_FAULTS as fault:
+            raise trouble_of(fault) from None
+
     def commit(self) -> None:
         """Commit. When it raises, the commit may have happened or not: only the ledger can tell."""
         try:

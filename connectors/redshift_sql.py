@@ -262,6 +262,7 @@ _SYNONYMS = {
     "varchar": "character varying",
     "char": "character",
     "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
     "int": "integer",
     "int4": "integer",
     "int8": "bigint",

@@ -37,7 +37,8 @@ commits the rows window by window. Nothing is lost and nothing is counted twice,
 EXAMPLES = """\
 examples:
   contract-dataflow check                      is everything as the contract says? changes nothing
-  contract-dataflow ddl --apply                create what is missing in the warehouse
+  contract-dataflow ddl --dry-run              what would --apply create and alter in the warehouse?
+  contract-dataflow ddl --apply                create what is missing, alter what is safe
   contract-dataflow grants --user pipeline     what the warehouse must permit; acls: what Kafka must
   contract-dataflow run                        the pipeline, until SIGTERM
   contract-dataflow validate messages.jsonl    would these messages become rows? needs no settings
@@ -107,11 +108,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     ddl = add(
         "ddl",
-        "print the warehouse's DDL, or create what is missing",
+        "print the warehouse's DDL, or bring the warehouse to it",
         "Prints schema, table and ledger as the contract states them. With --apply, creates what is\n"
-        "missing; what exists is never altered.",
+        "missing, adds nullable columns and widens varchars; anything else is refused with the steps that a\n"
+        "person takes, and nothing is changed then. --dry-run connects and shows what --apply would do.",
     )
-    ddl.add_argument("--apply", action="store_true", help="connect, and create what is missing")
+    ddl.add_argument(
+        "--apply", action="store_true", help="connect, create what is missing, alter what is safe"
+    )
+    ddl.add_argument("--dry-run", action="store_true", help="connect, and only show what --apply would do")
     grants = add(
         "grants",
         "print what the pipeline must be granted in the warehouse, or grant it",
@@ -223,12 +228,13 @@ def _dispatch(options: argparse.Namespace) -> int:
             with _input(options.file) as lines:
                 return detect(lines, region, sys.stdout.buffer, sys.stderr)
         case "ddl":
-            from dataflow.commands.ddl import apply, print_ddl
+            from dataflow.commands.ddl import apply, preview, print_ddl
 
-            if not options.apply:
+            if not options.apply and not options.dry_run:
                 return print_ddl(_contract(options.contract), sys.stdout)
             settings = _settings(WAREHOUSE_ONLY)
-            return apply(settings, _contract(options.contract or settings.contract), sys.stdout, sys.stderr)
+            deed = preview if options.dry_run else apply
+            return deed(settings, _contract(options.contract or settings.contract), sys.stdout, sys.stderr)
         case "grants":
             from connectors.redshift_grants import Grantee, GranteeKind
             from dataflow.commands import grants

@@ -106,7 +106,10 @@ class ContactEncoder:
     """
 
     def __init__(self, contract: Contract, topic: str, values: ContactValues, detector_version: int) -> None:
-        """Events go to `topic`; `detector_version` is the detector's major version."""
+        """Events go to `topic`; `detector_version` is the detector's major version.
+
+        Raises KeyError when the contract has no contact events.
+        """
         self._topic = topic
         self._values = values
         self._version = detector_version
@@ -122,7 +125,7 @@ class ContactEncoder:
         message_id = self._message_id(row)
         parts = [message_id, contact.kind, contact.start, contact.end, self._version]
         event_id = hashlib.blake2b(orjson.dumps(parts), digest_size=16).hexdigest()
-        time = str(row.values[self._time]).replace(" ", "T") + "Z"
+        time = str(row.values[self._time]).removesuffix("+00").replace(" ", "T") + "Z"
         data: dict[str, object] = {
             "kind": contact.kind,
             "platform": contact.platform,

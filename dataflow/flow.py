@@ -34,31 +34,42 @@ Windowed = tuple[str, tuple[int, WindowSegments]]
 
 
 @dataclass(frozen=True, slots=True)
+class Scan:
+    """How contacts are found in one field, and told."""
+
+    field: int
+    """Index of the scanned field in a row's values."""
+    detector: Detector
+    splits: Splits | None
+    """The memory of contacts split over messages; None: they are not looked for."""
+    contacts: ContactEncoder
+
+
+@dataclass(frozen=True, slots=True)
 class Steps:
     """What happens to a batch, each step a pure function of what the step before made.
 
-    But for `splits`, which remembers earlier messages, and `decode`, which remembers what it thinks of a
-    schema.
+    But for the scan's `splits`, which remembers earlier messages, and `decode`, which remembers what it
+    thinks of a schema.
     """
 
     decode: Decoder
     validate: Validator
     enrich: Enricher
-    detector: Detector
-    splits: Splits | None
-    """The memory of contacts split over messages; None: they are not looked for."""
-    scanned: int
-    """Index of the scanned field in a row's values."""
-    contacts: ContactEncoder
+    scan: Scan | None
+    """None: the contract has no field to scan."""
     dead_letters: DeadLetterEncoder
     window: timedelta
 
     def detect(self, checked: Checked) -> Checked:
         """Find the contacts in the scanned field of every row."""
-        texts = [row.values[self.scanned] for row in checked.rows]
-        found = self.detector.detect([text if isinstance(text, str) else None for text in texts])
-        if self.splits:
-            found = [*self.splits.complete(checked.rows, found)]
+        scan = self.scan
+        if scan is None:
+            return checked
+        texts = [row.values[scan.field] for row in checked.rows]
+        found = scan.detector.detect([text if isinstance(text, str) else None for text in texts])
+        if scan.splits:
+            found = [*scan.splits.complete(checked.rows, found)]
         sightings = tuple(
             Sighting(row, contact)
             for row, contacts in zip(checked.rows, found, strict=True)
@@ -69,7 +80,9 @@ class Steps:
     def events(self, checked: Checked) -> EventBatch:
         """The side branch: contacts and dead letters, in the order of their offsets."""
         batch = checked.batch
-        messages = [self.contacts.encode(sighting, batch) for sighting in checked.sightings]
+        messages = []
+        if self.scan is not None:
+            messages += [self.scan.contacts.encode(sighting, batch) for sighting in checked.sightings]
         messages += [self.dead_letters.encode(letter, batch) for letter in checked.dead_letters]
         messages.sort(key=lambda message: message.source_offset)
         return EventBatch(

@@ -19,10 +19,11 @@ from dataflow.settings_table import ContactValues, RedshiftAuth
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The three topics of a pipeline."""
+    """The topics of a pipeline."""
 
     source: str
     contacts: str
+    """Empty when the contract has no field to scan."""
     dead_letters: str
 
 
@@ -35,7 +36,7 @@ def topics_of(settings: Settings, contract: Contract) -> Topics:
         derived = Topics(source, f"{source}.contacts", f"{source}.dead-letters")
     return Topics(
         derived.source,
-        settings.contacts_topic or derived.contacts,
+        (settings.contacts_topic or derived.contacts) if contract.scanned_field else "",
         settings.dead_letters_topic or derived.dead_letters,
     )
 

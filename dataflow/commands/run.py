@@ -48,7 +48,7 @@ from dataflow.decoder import Decoder
 from dataflow.detect import DETECTOR_MAJOR_VERSION, Detector, SplitMemory
 from dataflow.encode import ContactEncoder, DeadLetterEncoder
 from dataflow.enrich import Enricher
-from dataflow.flow import Steps, contacts_by_platform, graph, rejects_by_code, waiting_rows
+from dataflow.flow import Scan, Steps, contacts_by_platform, graph, rejects_by_code, waiting_rows
 from dataflow.model import Checked, MessageFormat
 from dataflow.protobuf import schema as protobuf_schema
 from dataflow.settings import Settings, SettingsError
@@ -328,19 +328,25 @@ def decoder_of(settings: Settings, contract: Contract) -> Decoder:
 
 def steps_of(settings: Settings, contract: Contract, topics: Topics) -> Steps:
     """What happens to a batch under these settings."""
-    detector = Detector(settings.default_region)
-    split = settings.split_contacts is SplitContacts.ON
     decoder = decoder_of(settings, contract)
     return Steps(
         decode=decoder,
         validate=Validator(contract, decoder.message_rows),
         enrich=Enricher(contract),
-        detector=detector,
-        splits=Splits(contract, SplitMemory(detector)) if split else None,
-        scanned=contract.position(contract.scanned_field),
-        contacts=ContactEncoder(contract, topics.contacts, contact_values(settings), DETECTOR_MAJOR_VERSION),
+        scan=_scan(settings, contract, topics) if contract.scanned_field else None,
         dead_letters=DeadLetterEncoder(topics.dead_letters, contract.version),
         window=settings.window,
+    )
+
+
+def _scan(settings: Settings, contract: Contract, topics: Topics) -> Scan:
+    detector = Detector(settings.default_region)
+    split = settings.split_contacts is SplitContacts.ON
+    return Scan(
+        field=contract.position(contract.scanned_field),
+        detector=detector,
+        splits=Splits(contract, SplitMemory(detector)) if split else None,
+        contacts=ContactEncoder(contract, topics.contacts, contact_values(settings), DETECTOR_MAJOR_VERSION),
     )
 
 

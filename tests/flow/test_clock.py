@@ -20,7 +20,7 @@ from dataflow.decoder import Decoder
 from dataflow.detect import Detector
 from dataflow.encode import ContactEncoder, DeadLetterEncoder, Omitted
 from dataflow.enrich import Enricher
-from dataflow.flow import Steps, graph
+from dataflow.flow import Scan, Steps, graph
 from dataflow.validate import Validator
 from tests.core.messages import EXAMPLE
 
@@ -109,10 +109,12 @@ def closed_by(deeds: Sequence[Deed]) -> list[ClosedWindow]:
         Decoder(contract),
         Validator(contract),
         Enricher(contract),
-        Detector("US"),
-        None,
-        contract.position(contract.scanned_field),
-        ContactEncoder(contract, "contacts", Omitted(), 1),
+        Scan(
+            contract.position(contract.scanned_field),
+            Detector("US"),
+            None,
+            ContactEncoder(contract, "contacts", Omitted(), 1),
+        ),
         DeadLetterEncoder("dead-letters", contract.version),
         HOUR,
     )

@@ -21,7 +21,7 @@ from dataflow.decoder import Decoder
 from dataflow.detect import DETECTOR_MAJOR_VERSION, Detector
 from dataflow.encode import ContactEncoder, ContactValues, DeadLetterEncoder, Hashed
 from dataflow.enrich import Enricher
-from dataflow.flow import Steps
+from dataflow.flow import Scan, Steps
 from dataflow.validate import Validator
 from tests.pipeline import ROOT
 
@@ -38,10 +38,12 @@ def events_of(values: ContactValues) -> Iterator[dict[str, Any]]:
         decode=Decoder(contract),
         validate=Validator(contract),
         enrich=Enricher(contract),
-        detector=Detector("US"),
-        splits=None,
-        scanned=contract.position(contract.scanned_field),
-        contacts=ContactEncoder(contract, contract.contacts_topic, values, DETECTOR_MAJOR_VERSION),
+        scan=Scan(
+            field=contract.position(contract.scanned_field),
+            detector=Detector("US"),
+            splits=None,
+            contacts=ContactEncoder(contract, contract.contacts_topic, values, DETECTOR_MAJOR_VERSION),
+        ),
         dead_letters=DeadLetterEncoder(contract.dead_letters_topic, contract.version),
         window=contract.freshness,
     )

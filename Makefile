@@ -8,17 +8,20 @@ ARGS ?=
 # Most tests wait for processes to start and sessions to end: more workers than cores.
 WORKERS ?= 3
 
-.PHONY: help setup demo test check fmt bench soak soak-outage mutants constraints clean
+.PHONY: help setup demo test check supply fmt bench soak soak-outage mutants monitoring proto constraints clean
 
 help:
 	@echo 'make demo    run the whole pipeline against embedded stand-ins   (ARGS="--help" for options)'
 	@echo 'make test    run every test                                     (ARGS="-k name" to choose)'
-	@echo 'make check   format, lint, types, import direction'
+	@echo 'make check   format, lint, types, import direction, supply'
+	@echo 'make supply  bill of materials, licences, known vulnerabilities  (REQUIRE_AUDIT=1: fail when not asked)'
 	@echo 'make setup   only create $(VENV) with the pinned dependencies'
 	@echo 'make soak    faults at random, about 20 minutes                  (ARGS="--seed 7 --rounds 50")'
 	@echo 'make soak-outage  two million messages, the warehouse away half of the time: memory, backlog'
 	@echo 'make mutants break each rule of the protocol, and see that a test notices'
 	@echo 'make bench   benchmarks                                         (ARGS="--list" for their names)'
+	@echo 'make monitoring  write k8s/METRICS.md and the dashboard anew    (ARGS="--preview": its picture too)'
+	@echo 'make proto   compile messages.proto anew, and record its new tags'
 	@echo 'make fmt     format the code;  make constraints  pin anew'
 
 setup: $(STAMP)
@@ -39,11 +42,14 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk=1 $(ARGS)
 
-check: setup
+check: setup supply
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+supply: setup
+	$(BIN)/python -m tests.supply
 
 fmt: setup
 	$(BIN)/ruff format .
@@ -61,9 +67,20 @@ soak-outage: setup
 mutants: setup
 	$(BIN)/python -m tests.mutants $(ARGS)
 
+monitoring: setup
+	$(BIN)/python -m tests.monitoring $(ARGS)
+
+proto: setup
+	$(BIN)/python -m tests.protobuf.generate
+
+# What an image installs is part of what the tests run with: the same versions, the same hashes.
+PIN := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
 constraints: setup
-	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --extra dev --strip-extras --no-header \
-		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o constraints.txt pyproject.toml
+	$(PIN) --extra dev --extra msk-iam -o constraints.txt pyproject.toml
+	$(PIN) --extra msk-iam --constraint constraints.txt --no-annotate -o constraints-runtime.txt pyproject.toml
+	$(PIN) -o tests/contracts/datacontract-cli.txt tests/contracts/datacontract-cli.in
 
 clean:
 	rm -rf $(VENV) .cache build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event, Timer
+from datetime import datetime
+from threading import Timer
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -20,17 +22,20 @@ from connectors.backoff import Backoff
 from connectors.items import EventBatch, OutgoingMessage
 from connectors.kafka import Membership
 from connectors.kafka_access import KafkaAccess, KafkaRefused, position_of
+from connectors.kafka_complaints import NO_TOKEN, Complaint, Complaints
 from connectors.metrics import Metrics
 from connectors.progress import BrokenPromise, EventsBroken
 from connectors.spans import Covered, EventGap, Produce, Stale, decide_events
+from connectors.stopping import Stop
 
 log = logging.getLogger(__name__)
 
 MAX_TRANSACTION_MESSAGES = 10_000
 MAX_TRANSACTION_BYTES = 32 << 20
 """An open transaction with more messages or bytes is committed before its interval is over."""
-CALL_TIMEOUT = 5.0
-"""Seconds one call of the transaction protocol may take before it is made again."""
+CALL_TIMEOUT = 2.0
+"""Seconds one call of the transaction protocol may take before it is made again. No signal is heard in it."""
+LEAST_TIMEOUT = 0.1
 CALL_BACKOFF = Backoff(0.1, 1.0)
 """Waits before such a call is made again. Most of the waiting is done in the call."""
 CONNECT_BACKOFF = Backoff(0.5, 30.0)
@@ -49,30 +54,54 @@ class Fenced(BrokenPromise):
 
 
 def connect_producer(
-    access: KafkaAccess, transactional_id: str, stop: Event, metrics: Metrics, on_wait: Callable[[], None]
+    access: KafkaAccess, transactional_id: str, stop: Stop, metrics: Metrics, on_wait: Callable[[], None]
 ) -> Producer | None:
     """A producer that the broker has accepted; None when `stop` was set before one was.
 
-    An unreachable broker is asked again with growing waits; `on_wait` is called before each.
+    An unreachable broker, a login that it does not take, and a token that is not to be had are tried again
+    with growing waits; `on_wait` is called before each.
     Raises KafkaRefused (no permission to write transactionally, for one).
     """
-    producer = Producer(access.producer_config(transactional_id), logger=logging.getLogger("librdkafka"))
+    client_log = logging.getLogger("librdkafka")
+    complaints = Complaints(access.properties)
+    client_log.addHandler(complaints)
+    producer: Producer | None = None
     attempt = 0
-    while not stop.is_set():
-        try:
-            producer.init_transactions(CALL_TIMEOUT)
-            return producer
-        except KafkaException as trouble:
-            error: KafkaError = trouble.args[0]
-            if error.fatal() or not error.retriable():
-                raise KafkaRefused(error) from trouble
-            attempt += 1
-            wait = CONNECT_BACKOFF.wait(attempt)
-            metrics.retried("kafka", error.name())
-            log.warning("kafka_unreachable", extra={"code": error.name(), "next_try_seconds": round(wait, 2)})
-            on_wait()
-            stop.wait(wait)
-    return None
+    try:
+        while not stop.is_set():
+            try:
+                if producer is None:
+                    producer = Producer(access.producer_config(transactional_id), logger=client_log)
+                producer.init_transactions(CALL_TIMEOUT)
+                return producer
+            except KafkaException as trouble:
+                error: KafkaError = trouble.args[0]
+                no_token = producer is None and error.code() == KafkaError.SASL_AUTHENTICATION_FAILED
+                if not no_token and (error.fatal() or not error.retriable()):
+                    raise KafkaRefused(error) from trouble
+                if producer is not None:
+                    # Log lines come with a poll.
+                    producer.poll(0)
+                attempt += 1
+                wait = CONNECT_BACKOFF.wait(attempt)
+                metrics.retried("kafka", error.name())
+                _tell_unreachable(error, Complaint("", NO_TOKEN) if no_token else complaints.last, wait)
+                on_wait()
+                stop.wait(wait)
+        return None
+    finally:
+        client_log.removeHandler(complaints)
+
+
+def _tell_unreachable(error: KafkaError, complaint: Complaint | None, wait: float) -> None:
+    told: dict[str, object] = {"code": error.name(), "next_try_seconds": round(wait, 2)}
+    if complaint is not None:
+        told["detail"] = complaint.text
+    if complaint is not None and complaint.fix is not None:
+        # It does not pass by itself.
+        log.error("kafka_unreachable", extra={**told, "fix": complaint.fix})
+    else:
+        log.warning("kafka_unreachable", extra=told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +125,13 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         interval: float,
         transaction_timeout: float,
         drain_seconds: float,
-        stop: Event,
+        now: Callable[[], datetime],
+        stop: Stop,
         on_wait: Callable[[], None],
         on_hang: Callable[[], None],
         on_closed: Callable[[], None],
     ) -> None:
-        """Commits every `interval` seconds. `drain_seconds`: how long a stopping process tries to.
+        """Commits every `interval` seconds. `drain_seconds`: how long after `stop` a process tries to.
 
         `on_wait` is called while a call to the broker is repeated, `on_closed` when the graph closes.
         `on_hang` is called, on another thread, when a call has not come back at all: it must end the process.
@@ -112,25 +142,38 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         self._interval = interval
         self._transaction_timeout = transaction_timeout
         self._drain_seconds = drain_seconds
+        self._now = now
         self._stop = stop
         self._on_wait = on_wait
         self._on_hang = on_hang
         self._on_closed = on_closed
         self._reached: dict[int, _Reached] = {}
-        self._counts: dict[str, int] = {}
+        self._arrivals: dict[str, list[float | None]] = {}
         self._bytes = 0
+        self._failed: Counter[tuple[str, str]] = Counter()
         self._opened_at: float | None = None
-        self._give_up_at: float | None = None
+        self._gave_up = False
+        self._refused: KafkaError | None = None
+
+    @property
+    def gave_up(self) -> bool:
+        """The broker did not answer while the process was stopping: nothing more is asked of it."""
+        return self._gave_up
 
     def write_batch(self, items: list[EventBatch]) -> None:
         """Produce what is new, and commit when the interval is over, or the input."""
+        if self._gave_up:
+            return
         for batch in items:
             self._take(batch)
         self._producer.poll(0)
         if self._opened_at is None:
             return
         due = time.monotonic() - self._opened_at >= self._interval
-        large = sum(self._counts.values()) >= MAX_TRANSACTION_MESSAGES or self._bytes >= MAX_TRANSACTION_BYTES
+        large = (
+            sum(map(len, self._arrivals.values())) >= MAX_TRANSACTION_MESSAGES
+            or self._bytes >= MAX_TRANSACTION_BYTES
+        )
         if due or large or any(batch.last for batch in items):
             self.settle()
 
@@ -163,12 +206,14 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         ]
         try:
             done = self._repeat(
-                lambda: self._producer.send_offsets_to_transaction(
-                    positions, self._membership.group_metadata(), CALL_TIMEOUT
+                lambda timeout: self._producer.send_offsets_to_transaction(
+                    positions, self._membership.group_metadata(), timeout
                 )
-            ) and self._repeat(lambda: self._producer.commit_transaction(CALL_TIMEOUT))
+            ) and self._repeat(self._producer.commit_transaction)
         except KafkaException as trouble:
             error: KafkaError = trouble.args[0]
+            if self._refused is not None:
+                raise KafkaRefused(self._refused) from trouble
             if error.fatal() or not error.txn_requires_abort():
                 raise Fenced(f"Kafka transaction: {error.name()}: {error.str()}") from trouble
             log.warning("transaction_refused", extra={"code": error.name()})
@@ -176,12 +221,12 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             self.abandon()
             return
         if not done:
-            log.warning("drain_incomplete", extra={"partitions": sorted(self._reached)})
             self._forget()
             return
         for partition, reached in self._reached.items():
             self._membership.events_committed(partition, reached.assignment, reached.next)
-        self._metrics.transaction_committed(self._counts, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        self._metrics.transaction_committed(self._arrivals, seconds, self._now().timestamp())
         self._forget()
 
     def abandon(self) -> None:
@@ -191,7 +236,7 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         partitions = list(self._reached)
         self._forget()
         try:
-            done = self._repeat(lambda: self._producer.abort_transaction(CALL_TIMEOUT))
+            done = self._repeat(self._producer.abort_transaction)
         except KafkaException as trouble:
             error: KafkaError = trouble.args[0]
             raise Fenced(
@@ -201,8 +246,11 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             self._membership.rewind(partitions)
 
     def _forget(self) -> None:
+        for (topic, code), messages in self._failed.items():
+            log.warning("delivery_failed", extra={"topic": topic, "code": code, "messages": messages})
+        self._failed.clear()
         self._reached = {}
-        self._counts = {}
+        self._arrivals = {}
         self._bytes = 0
         self._opened_at = None
 
@@ -211,6 +259,9 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
         return holding is None or holding.assignment != reached.assignment
 
     def _take(self, batch: EventBatch) -> None:
+        if self._gave_up:
+            # What follows a transaction that could not be ended is for the next owner, as the transaction is.
+            return
         holding = self._membership.holding(batch.partition)
         reached = self._reached.get(batch.partition)
         if holding is None:
@@ -255,20 +306,27 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
                 if time.monotonic() >= deadline:
                     raise EventsBroken("the producer's queue stayed full for a whole transaction") from full
                 self._producer.poll(0.1)
-        self._counts[message.topic] = self._counts.get(message.topic, 0) + 1
+            except KafkaException as trouble:
+                # librdkafka remembers what the broker said of the topic.
+                if KafkaRefused.is_about(trouble.args[0]):
+                    raise KafkaRefused(trouble.args[0]) from trouble
+                raise
+        self._arrivals.setdefault(message.topic, []).append(message.arrived_at)
         self._bytes += len(message.value or b"")
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         # A failed delivery also fails the commit; here it only gets its name into metric and log.
         if error is not None:
-            self._metrics.delivery_failed(message.topic() or "", error.name())
-            log.warning("delivery_failed", extra={"topic": message.topic(), "code": error.name()})
+            self._refused = error if KafkaRefused.is_about(error) else self._refused
+            topic = message.topic() or ""
+            self._metrics.delivery_failed(topic, error.name())
+            self._failed[topic, error.name()] += 1
 
-    def _repeat(self, call: Callable[[], None]) -> bool:
-        """Make the call again while the broker calls its failure passing; whether it was done in the end.
+    def _repeat(self, call: Callable[[float], None]) -> bool:
+        """Make the call, with a timeout, again while its failure is a passing one; whether it was done.
 
-        A transaction that meanwhile timed out ends with an error that is not passing. Once the process is to
-        stop it gives up after a while: the broker then ends the transaction, and the next owner repeats it.
+        A transaction that meanwhile timed out ends with an error that is not passing. A process that is to
+        stop gives up after a while: the broker then ends the transaction, and the next owner repeats it.
         """
         attempt = 0
         while True:
@@ -276,13 +334,15 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             hung.daemon = True
             hung.start()
             try:
-                call()
+                call(min(CALL_TIMEOUT, max(LEAST_TIMEOUT, self._stop.left(self._drain_seconds))))
                 return True
             except KafkaException as trouble:
                 error: KafkaError = trouble.args[0]
                 if error.fatal() or error.txn_requires_abort() or not error.retriable():
                     raise
-                if self._is_too_late():
+                if not self._stop.left(self._drain_seconds):
+                    log.warning("drain_incomplete", extra={"waited_for": "kafka", "code": error.name()})
+                    self._gave_up = True
                     return False
                 attempt += 1
                 self._metrics.retried("kafka", error.name())
@@ -291,13 +351,6 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
             finally:
                 hung.cancel()
             time.sleep(CALL_BACKOFF.wait(attempt))
-
-    def _is_too_late(self) -> bool:
-        if not self._stop.is_set():
-            return False
-        if self._give_up_at is None:
-            self._give_up_at = time.monotonic() + self._drain_seconds
-        return time.monotonic() >= self._give_up_at
 
 
 class EventSink(DynamicSink[EventBatch]):

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from connectors.http_door import Door, ReadOnlyHandler
+from connectors.stopping import Stop
 
 STALL = 60.0
 """Seconds without a heartbeat after which the loop counts as dead: several times the longest broker call."""
@@ -67,35 +69,25 @@ class HealthServer:
 
         scraped = self._scraped = Event()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+        class Handler(ReadOnlyHandler):
+            def respond(self) -> None:
                 match self.path.split("?", 1)[0]:
                     case "/metrics":
-                        self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
-                        scraped.set()
+                        self.answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+                        if self.command == "GET":
+                            scraped.set()
                     case "/livez":
                         alive = health.alive()
-                        self._answer(200 if alive else 503, "text/plain", b"ok\n" if alive else b"stalled\n")
+                        self.answer(200 if alive else 503, "text/plain", b"ok\n" if alive else b"stalled\n")
                     case "/readyz":
                         states = health.states()
                         ready = all(state == "ok" for state in states.values())
                         body = json.dumps({"ready": ready, **states, **health.facts()}).encode() + b"\n"
-                        self._answer(200 if ready else 503, "application/json", body)
+                        self.answer(200 if ready else 503, "application/json", body)
                     case _:
-                        self._answer(404, "text/plain", b"/metrics /livez /readyz\n")
+                        self.answer(404, "text/plain", b"/metrics /livez /readyz\n")
 
-            def _answer(self, status: int, kind: str, body: bytes) -> None:
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Probes are not worth a line."""
-
-        self._server = ThreadingHTTPServer((host, port), Handler)
-        self._server.daemon_threads = True
+        self._server = Door((host, port), Handler)
         self._thread = Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property
@@ -107,7 +99,7 @@ class HealthServer:
         """Serve until `stop`."""
         self._thread.start()
 
-    def linger(self, seconds: float, stop: Event) -> None:
+    def linger(self, seconds: float, stop: Stop) -> None:
         """Go on serving until the metrics were read once more, `seconds` have passed, or `stop` is set."""
         self._scraped.clear()
         deadline = time.monotonic() + seconds

@@ -28,6 +28,11 @@ class Ledger(Protocol):
 class OpenTransaction(Protocol):
     """What the group does to the side branch's open transaction when partitions leave."""
 
+    @property
+    def gave_up(self) -> bool:
+        """The broker did not answer while the process was stopping."""
+        ...
+
     def settle(self) -> None:
         """Commit it, offsets and all, or abort it when the broker demands that."""
         ...

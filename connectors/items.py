@@ -6,11 +6,14 @@ A *position* is the offset of the next message to read. A span of a partition is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Protocol
+
+from connectors.framing import SchemaReference
 
 
 class Record(Protocol):
@@ -68,6 +71,25 @@ class StoredRecord:
         return list(self.record_headers) or None
 
 
+def arrival_of(record: Record) -> float | None:
+    """When a record reached the topic, Unix time, as its timestamp tells; None when it has none.
+
+    Under `message.timestamp.type=CreateTime`, Kafka's default, this is the producer's clock.
+    """
+    kind, milliseconds = record.timestamp()
+    return milliseconds / 1000 if kind else None
+
+
+@dataclass(frozen=True, slots=True)
+class WriterSchema:
+    """A schema as the registry keeps it: what a message was written with."""
+
+    kind: str
+    """`JSON`, `PROTOBUF` or `AVRO`."""
+    text: str
+    """JSON: the JSON Schema. Protobuf: the serialized FileDescriptorProto in base64."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What one poll brought for one partition: `[first, next)` and the records in it, oldest first.
@@ -92,6 +114,14 @@ class Batch:
     """End of input: nothing of this partition follows in this process."""
     topic_id: str | None = None
     """The topic's incarnation: a topic that is deleted and created anew gets another. None: not told."""
+    schemas: Mapping[SchemaReference, WriterSchema | None] | None = None
+    """The schemas that the records name, None for one that the registry does not know; without a registry,
+    None altogether."""
+
+    def arrival(self, offset: int) -> float | None:
+        """When the record at an offset reached the topic, see `arrival_of`; None when it is not here."""
+        at = bisect_left(self.records, offset, key=lambda record: record.offset())
+        return arrival_of(self.records[at]) if at < len(self.records) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +134,8 @@ class OutgoingMessage:
     headers: tuple[tuple[str, bytes | None], ...]
     source_offset: int
     """Offset of the record it came from: what the sink's progress covers is not produced again."""
+    arrived_at: float | None = None
+    """When that record reached the topic, Unix time; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)

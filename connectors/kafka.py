@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from connectors.backoff import Backoff
+from connectors.framing import SchemaReference
 from connectors.holding import Holding, Ledger, OpenTransaction
-from connectors.items import Batch
-from connectors.kafka_access import KafkaAccess
+from connectors.items import Batch, WriterSchema
+from connectors.kafka_access import KafkaAccess, KafkaRefused
 from connectors.kafka_start import Beginning, Beginnings, BrokerQuestions, TopicWatch
 from connectors.metrics import Metrics
 from connectors.progress import AcceptedLoss, Assumed, BrokenPromise, DataLoss, StartPolicy, find_hole
+from connectors.schema_gate import SchemaGate
 
 log = logging.getLogger(__name__)
 
@@ -52,18 +54,22 @@ class Membership:
         accepted: Sequence[AcceptedLoss] = (),
         ledger_patience: float = 5.0,
         backoff: Backoff = ASK_BACKOFF,
+        gate: SchemaGate | None = None,
     ) -> None:
         """Creates the consumer without connecting.
 
         `paused` says whether what waits for the warehouse has reached its limit. `ledger_patience` is how
-        many seconds an assignment waits for progress W before the side branch starts alone. `backoff` is for
-        questions that the broker does not answer yet.
+        many seconds an assignment waits for progress W before the side branch starts alone. `backoff` is
+        for questions that the broker does not answer yet. `gate` holds records back whose schema is not
+        known yet.
         """
         self._access = access
         self._ledger = ledger
         self._paused = paused
         self._metrics = metrics
         self._now = now
+        self._gate = gate
+        self._kept: dict[int, list[Message]] = {}
         self._consumer = Consumer(access.consumer_config(), logger=logging.getLogger("librdkafka"))
         questions = BrokerQuestions(access, self._consumer)
         self._watch = TopicWatch(questions)
@@ -131,8 +137,12 @@ class Membership:
         )
 
     def leave(self) -> None:
-        """Leave the group and close the consumer. Nothing is committed here."""
-        self._consumer.close()
+        """Leave the group and close the consumer. Nothing is committed here.
+
+        A broker that has stopped answering is not told: the group learns it when the session ends.
+        """
+        if self.transaction is None or not self.transaction.gave_up:
+            self._consumer.close()
         self._holdings.clear()
 
     def poll(self, timeout: float) -> list[Batch]:
@@ -173,6 +183,7 @@ class Membership:
         """Go back to E, as the broker tells it: what was in flight of these partitions is stale."""
         for partition in partitions:
             holding = self._holdings.pop(partition, None)
+            self._kept.pop(partition, None)
             if holding is not None:
                 self._beginnings.rewind(partition, holding)
                 self._consumer.pause([TopicPartition(self.topic, partition)])
@@ -223,6 +234,7 @@ class Membership:
     def _give_up(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for item in partitions:
             self._holdings.pop(item.partition, None)
+            self._kept.pop(item.partition, None)
             self._doubted.pop(item.partition, None)
             self._beginnings.forget(item.partition)
             self._metrics.unassigned(item.partition)
@@ -296,7 +308,8 @@ class Membership:
             self._pausing_since = clock
             log.warning("source_paused", extra={"reason": "what waits for the warehouse reached its limit"})
         elif not full and self._pausing_since is not None:
-            self._consumer.resume([TopicPartition(self.topic, partition) for partition in self._holdings])
+            going_on = self._holdings.keys() - self._kept.keys()
+            self._consumer.resume([TopicPartition(self.topic, partition) for partition in going_on])
             self._pausing_since = None
             log.info("source_resumed")
 
@@ -312,7 +325,8 @@ class Membership:
         return batches
 
     def _batches(self, messages: list[Message]) -> list[Batch]:
-        by_partition: dict[int, list[Message]] = {}
+        # What the gate kept back comes before what was read since.
+        by_partition: dict[int, list[Message]] = {partition: [] for partition in self._kept}
         for message in messages:
             if (error := message.error()) is not None:
                 self._on_error(error, message.partition())
@@ -325,25 +339,45 @@ class Membership:
             holding = self._holdings.get(partition)
             if holding is None:
                 continue
-            records = self._without_doubt(partition, holding, records)
+            kept = self._kept.get(partition, [])
+            position = _after(kept) if kept else holding.position
+            records = [*kept, *self._without_doubt(partition, position, records)]
+            records, schemas = self._with_schemas(partition, records)
             if not records:
                 continue
-            # A position is the offset after the last record: the one place where it is made.
-            reached = _offset_of(records[-1]) + 1
-            batches.append(self._batch(partition, holding, reached, records))
+            reached = _after(records)
+            batches.append(replace(self._batch(partition, holding, reached, records), schemas=schemas))
             self._holdings[partition] = replace(holding, position=reached)
             self._metrics.read(partition, len(records))
         return batches
 
-    def _without_doubt(self, partition: int, holding: Holding, records: list[Message]) -> list[Message]:
+    def _with_schemas(
+        self, partition: int, records: list[Message]
+    ) -> tuple[list[Message], Mapping[SchemaReference, WriterSchema | None] | None]:
+        """The records up to the first whose schema is not known yet; the partition rests until it is.
+
+        The position stays before what is kept, so that a rebalance or the end of input leaves it to the next.
+        """
+        if self._gate is None:
+            return records, None
+        admitted = self._gate.admit(records)  # type: ignore[arg-type]  # as in _batch
+        where = [TopicPartition(self.topic, partition)]
+        if admitted.records < len(records):
+            self._kept[partition] = records[admitted.records :]
+            self._consumer.pause(where)
+        elif self._kept.pop(partition, None) and self._pausing_since is None:
+            self._consumer.resume(where)
+        return records[: admitted.records], admitted.schemas
+
+    def _without_doubt(self, partition: int, position: int, records: list[Message]) -> list[Message]:
         """The records up to a hole that is seen for the first time; it is then read once more.
 
         Aborted transactions and compaction leave holes. A client that loses its place leaves one too.
         """
-        if _offset_of(records[-1]) - holding.position < len(records):
+        if not records or _offset_of(records[-1]) - position < len(records):
             return records
         offsets = [_offset_of(record) for record in records]
-        hole = find_hole(holding.position, offsets, self._doubted.get(partition))
+        hole = find_hole(position, offsets, self._doubted.get(partition))
         if hole is None:
             return records
         self._doubted[partition] = hole.first
@@ -373,7 +407,9 @@ class Membership:
             where = TopicPartition(self._access.topic, partition)
             bounds = self._consumer.get_watermark_offsets(where, cached=True)
             if bounds is not None and bounds[1] >= 0:
-                self._metrics.end_offset(partition, bounds[1])
+                # The oldest offset came with a fetch, as the end did: nobody is asked.
+                start = bounds[0] if bounds[0] >= 0 else None
+                self._metrics.bounds(partition, start, bounds[1])
 
     def _refuse_another_topic(self) -> None:
         for partition, holding in list(self._holdings.items())[:1]:
@@ -391,8 +427,15 @@ class Membership:
                     "that the topic holds. A restart says which offsets are lost and how to accept that"
                 )
             return
+        if KafkaRefused.is_about(error):
+            raise KafkaRefused(error)
         self._metrics.retried("kafka", error.name())
         log.warning("kafka_error", extra={"code": error.name(), "partition": partition})
+
+
+def _after(records: Sequence[Message]) -> int:
+    """The position behind records: the offset after the last one. The one place where it is made."""
+    return _offset_of(records[-1]) + 1
 
 
 def _offset_of(message: Message) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from connectors.kafka_tokens import NoProvider, TokenProvider, callback, load_provider
 from connectors.progress import BrokenPromise
 
 PASSING = frozenset(
@@ -44,12 +46,17 @@ SILENT.addHandler(logging.NullHandler())
 SILENT.propagate = False
 
 
+ClientConfig = dict[str, Any]
+"""What a client is made of: librdkafka's properties, and callbacks."""
+
+
 @dataclass(frozen=True, slots=True)
 class KafkaAccess:
     """How to reach the brokers, as which group, and what to read.
 
     `protocol` is `classic` or `consumer` (KIP-848). `properties` are librdkafka's own settings, security
-    above all; what the exactly-once protocol decides is set here and wins over them.
+    above all; what the exactly-once protocol decides is set here and wins over them. With `tokens`, a client
+    waits for its first one when it is made, and raises KafkaException when there is none within 10 s.
     """
 
     bootstrap: str
@@ -58,19 +65,27 @@ class KafkaAccess:
     protocol: str = "classic"
     transaction_timeout: float = 15.0
     properties: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tokens: TokenProvider | None = None
 
-    def client_config(self) -> dict[str, str | int | bool]:
+    @property
+    def transactional_prefix(self) -> str:
+        """How the ids begin under which processes of this group write: what an ACL has to allow."""
+        return f"{self.group}-"
+
+    def client_config(self) -> ClientConfig:
         """Settings that every client shares."""
+        tokens: ClientConfig = {} if self.tokens is None else {"oauth_cb": callback(self.tokens)}
         return {
+            **tokens,
             # By default up to 10 s: a call of the transaction protocol would time out first.
             "reconnect.backoff.max.ms": 1000,
             **self.properties,
             "bootstrap.servers": self.bootstrap,
         }
 
-    def consumer_config(self) -> dict[str, str | int | bool]:
+    def consumer_config(self) -> ClientConfig:
         """Settings of the one subscribed consumer."""
-        assignor: dict[str, str | int | bool] = (
+        assignor: ClientConfig = (
             {"group.protocol": "consumer"}
             if self.protocol == "consumer"
             else {"partition.assignment.strategy": "cooperative-sticky"}
@@ -88,7 +103,7 @@ class KafkaAccess:
             "isolation.level": "read_committed",
         }
 
-    def producer_config(self, transactional_id: str) -> dict[str, str | int | bool]:
+    def producer_config(self, transactional_id: str) -> ClientConfig:
         """Settings of the one transactional producer."""
         return {
             "linger.ms": 5,
@@ -116,9 +131,24 @@ class KafkaRefused(BrokenPromise):
 
     exit_code = 17
 
+    @staticmethod
+    def is_about(error: KafkaError) -> bool:
+        """Whether the error is a permission that we lack, which no waiting mends."""
+        return error.code() in _WANTED
+
     def __init__(self, error: KafkaError) -> None:
-        """Tells the broker's name for it and its text."""
-        super().__init__(f"Kafka refuses: {error.name()}: {error.str()}. `check` tells what is missing")
+        """Tells the broker's name for it, its text, and which permission it asks for."""
+        wanted = _WANTED.get(error.code(), "`check` tells what is missing")
+        super().__init__(f"Kafka refuses: {error.name()}: {error.str()}. {wanted}")
+
+
+_WANTED = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "An ACL must allow READ on the topic that is read and WRITE on "
+    "both side topics; `check` tells which is missing, `acls` prints them",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "An ACL must allow READ on the consumer group; `acls` prints it",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "An ACL must allow WRITE on transactional ids that "
+    "begin with the group's name and a hyphen; `acls` prints it",
+}
 
 
 def passes(error: KafkaError) -> bool:
@@ -152,6 +182,7 @@ COMMON_PROPERTIES = [
     "ssl.keystore.location",
     "ssl.keystore.password",
     "ssl.endpoint.identification.algorithm",
+    "https.ca.location",
     "enable.ssl.certificate.verification",
     "client.id",
     "client.rack",
@@ -182,7 +213,7 @@ class ClientJudge:
         if text is None or text.startswith("Failed to create"):
             return None
         if "No such configuration property" not in text:
-            return re.sub(r'value "[^"]*"', "value", text)
+            return _without(re.sub(r'value "[^"]*"', "value", text), [value])
         near = get_close_matches(name, COMMON_PROPERTIES, 1, 0.6)
         return "there is no such property" + (f"; did you mean {near[0]}?" if near else "")
 
@@ -190,6 +221,14 @@ class ClientJudge:
         """Whether librdkafka has a property of this name."""
         text = _refusal({name: ""})
         return text is None or "No such configuration property" not in text
+
+    def of_token_provider(self, name: str) -> str | None:
+        """Why there is no function of this name that gives tokens; None: there is."""
+        try:
+            load_provider(name)
+        except NoProvider as missing:
+            return str(missing)
+        return None
 
     def of_combination(self, properties: Mapping[str, str], transaction_timeout: timedelta) -> str | None:
         """What is wrong with properties that are each right by themselves; None: nothing."""
@@ -200,7 +239,21 @@ class ClientJudge:
                 Producer({**access.producer_config("judge"), "bootstrap.servers": "localhost"}, logger=SILENT)
             except KafkaException as refusal:
                 text = _text_of(refusal)
-        return None if text is None else text.partition("Failed to create ")[2].partition(": ")[2] or text
+        if text is None:
+            return None
+        text = _without(text, properties.values())
+        return text.partition("Failed to create ")[2].partition(": ")[2] or text
+
+
+_WORD = re.compile(r"[A-Za-z0-9_.-]{1,16}")
+"""A value that is one of a property's known words, or a misspelt one. Anything else may be a secret."""
+
+
+def _without(text: str, values: Iterable[str]) -> str:
+    for value in values:
+        if not _WORD.fullmatch(value):
+            text = text.replace(value, "the value given")
+    return text
 
 
 def _refusal(properties: Mapping[str, str]) -> str | None:

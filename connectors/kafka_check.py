@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import AclOperation, AdminClient, TopicMetadata  # type: ignore[attr-defined]
 
 from connectors.items import Finding, Verdict
-from connectors.kafka_access import SILENT, KafkaAccess
+from connectors.kafka_access import SILENT, ClientConfig, KafkaAccess
+from connectors.kafka_complaints import NO_TOKEN, Complaints, silent_logger
 from connectors.kafka_start import BrokerFacts, BrokerQuestions
 
 T = TypeVar("T")
@@ -51,13 +53,15 @@ def survey(access: KafkaAccess, partitions: int, side_topics: Sequence[str]) -> 
 
     Never raises KafkaException: that is a finding too.
     """
-    administration = AdminClient(_quick(access), logger=SILENT)
+    complaints = Complaints(access.properties)
     try:
-        topics = administration.list_topics(timeout=TIMEOUT).topics
+        administration = AdminClient(_quick(access), logger=silent_logger(complaints))
+        topics = _topics(administration, complaints)
     except KafkaException as trouble:
-        return KafkaSurvey(
-            (Finding("kafka brokers", Verdict.WRONG, f"{access.bootstrap}: {_why(access, trouble)}"),)
-        )
+        told = f"{access.bootstrap}: {_why(access, trouble)}"
+        if (complaint := complaints.last) is not None:
+            told += f"; {complaint.text}" + ("" if complaint.fix is None else f". {complaint.fix}")
+        return KafkaSurvey((Finding("kafka brokers", Verdict.WRONG, told),))
     uses = (
         TopicUse(access.topic, AclOperation.READ, partitions),
         *(TopicUse(name, AclOperation.WRITE) for name in side_topics),
@@ -68,6 +72,7 @@ def survey(access: KafkaAccess, partitions: int, side_topics: Sequence[str]) -> 
     present = [use for use in uses if use.name in topics]
     findings += _topic_permissions(administration, present)
     findings.append(_group_permission(administration, access.group))
+    findings.append(_transaction_permission(access))
     if access.topic not in topics:
         return KafkaSurvey(tuple(findings))
     try:
@@ -77,15 +82,32 @@ def survey(access: KafkaAccess, partitions: int, side_topics: Sequence[str]) -> 
         return KafkaSurvey(tuple(findings))
 
 
-def _quick(access: KafkaAccess) -> dict[str, str | int | float | bool]:
+def _topics(administration: AdminClient, complaints: Complaints) -> Mapping[str, TopicMetadata]:
+    """All topics that may be seen. Raises KafkaException: at once when waiting would not help."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            return administration.list_topics(timeout=TIMEOUT / 10).topics
+        except KafkaException:
+            # Log lines come with a poll.
+            administration.poll(0)
+            complaint = complaints.last
+            lasting = complaint is not None and complaint.fix is not None
+            if lasting or time.monotonic() >= deadline:
+                raise
+
+
+def _quick(access: KafkaAccess) -> ClientConfig:
     return {"socket.timeout.ms": int(TIMEOUT * 1000), **access.client_config()}
 
 
 def _why(access: KafkaAccess, trouble: KafkaException) -> str:
     error: KafkaError = trouble.args[0]
+    if access.tokens is not None and error.code() == KafkaError.SASL_AUTHENTICATION_FAILED:
+        return NO_TOKEN
     if error.code() in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN):
         protocol = access.properties.get("security.protocol", "plaintext")
-        return f"no answer within {TIMEOUT:g} s ({error.name()}) with security.protocol={protocol}"
+        return f"no answer ({error.name()}) with security.protocol={protocol}"
     return f"{error.name()}: {error.str()}"
 
 
@@ -94,8 +116,11 @@ def _topic(use: TopicUse, topics: Mapping[str, TopicMetadata]) -> Iterator[Findi
     found = topics.get(use.name)
     if found is None:
         wanted = f" with {use.partitions} partitions" if use.partitions else ""
+        right = use.operation.name
         yield Finding(
-            subject, Verdict.WRONG, f"missing, or not to be seen with these rights; create it{wanted}"
+            subject,
+            Verdict.WRONG,
+            f"missing, or not to be seen with these rights; create it{wanted}, or let an ACL allow {right}",
         )
     elif found.error is not None:
         yield Finding(subject, Verdict.WRONG, found.error.str())
@@ -123,6 +148,21 @@ def _group_permission(administration: AdminClient, group: str) -> Finding:
         [group], include_authorized_operations=True, request_timeout=TIMEOUT
     ).values()
     return _permission(f"group {group}", AclOperation.READ, answer)
+
+
+def _transaction_permission(access: KafkaAccess) -> Finding:
+    """No question tells this one: a producer id is asked for, as `run` does, and never used."""
+    prefix = access.transactional_prefix
+    line = f"transactional ids {prefix}*, permission to write"
+    try:
+        producer = Producer({**access.producer_config(f"{prefix}check"), **_quick(access)}, logger=SILENT)
+        producer.init_transactions(TIMEOUT)
+    except KafkaException as trouble:
+        error: KafkaError = trouble.args[0]
+        if error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+            return Finding(line, Verdict.WRONG, "not permitted; an ACL must allow WRITE on the prefix")
+        return Finding(line, Verdict.UNKNOWN, f"{error.name()}: {error.str()}")
+    return Finding(line, Verdict.RIGHT, "permitted")
 
 
 def _permission(subject: str, operation: AclOperation, answer: Future[Any]) -> Finding:

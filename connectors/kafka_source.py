@@ -8,12 +8,12 @@ sinks learn of it from the data.
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Event
 
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 
 from connectors.items import Batch
 from connectors.kafka import Membership
+from connectors.stopping import Stop
 
 POLL_TIMEOUT = 0.1
 """Seconds a poll may block: what a window's close or a stop waits at most."""
@@ -22,7 +22,7 @@ POLL_TIMEOUT = 0.1
 class KafkaSource(DynamicSource[Batch]):
     """Batches of one topic through a consumer group, until `stop` is set."""
 
-    def __init__(self, membership: Membership, stop: Event, on_poll: Callable[[], None]) -> None:
+    def __init__(self, membership: Membership, stop: Stop, on_poll: Callable[[], None]) -> None:
         """`on_poll` is called at every turn of the loop: the heartbeat."""
         self._membership = membership
         self._stop = stop
@@ -39,7 +39,7 @@ class KafkaSource(DynamicSource[Batch]):
 
 
 class _KafkaSourcePartition(StatelessSourcePartition[Batch]):
-    def __init__(self, membership: Membership, stop: Event, on_poll: Callable[[], None]) -> None:
+    def __init__(self, membership: Membership, stop: Stop, on_poll: Callable[[], None]) -> None:
         self._membership = membership
         self._stop = stop
         self._on_poll = on_poll

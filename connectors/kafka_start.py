@@ -70,7 +70,7 @@ class BrokerQuestions:
     def ask(self, partitions: Sequence[int]) -> BrokerFacts:
         """All facts at once. While a transaction that carries E is undecided, this raises."""
         return BrokerFacts(
-            self._topic_id(),
+            self.topic_id(),
             self._events(partitions),
             {partition: self._bounds(partition) for partition in partitions},
         )
@@ -100,7 +100,7 @@ class BrokerQuestions:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer to a question for watermarks"))
         return bounds
 
-    def _topic_id(self) -> str | None:
+    def topic_id(self) -> str | None:
         """The topic's incarnation; None where nobody can be asked: librdkafka's mock has no controller."""
         if self._administration is None:
             cluster = self._consumer.list_topics(self._access.topic, self._timeout)

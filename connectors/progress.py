@@ -79,6 +79,10 @@ class AcceptedLoss:
     first: int
     next: int
 
+    def covers(self, partition: int, first: int, next: int) -> bool:
+        """Whether so much was accepted, or more: retention may move on before a restart."""
+        return self.partition == partition and self.first <= first and next <= self.next
+
 
 class Assumed(Enum):
     """What a start rests on besides progress that was found. Each is worth a line in the log."""
@@ -124,7 +128,8 @@ class RetentionLoss:
         return (
             f"{topic} partition {partition}: offsets {self.first} to {self.next - 1} are needed but the "
             f"topic holds nothing below {self.next}: retention removed them. To go on without them, and "
-            f"have the ledger record the loss, set ACCEPT_LOSS={partition}:{self.first}-{self.next}"
+            f"have the ledger record the loss, set ACCEPT_LOSS={partition}:{self.first}-{self.next}, or a "
+            "wider range while retention goes on removing: what is lost is recorded, not what is accepted"
         )
 
 
@@ -214,7 +219,7 @@ def decide_start(
         return BeyondEnd(furthest, end)
     if position >= oldest:
         return Start(position, events_from, rows_from, assumed=assumed)
-    if AcceptedLoss(partition, position, oldest) in accepted:
+    if any(loss.covers(partition, position, oldest) for loss in accepted):
         return Start(position, events_from, rows_from, oldest - position, assumed)
     return RetentionLoss(position, oldest)
 

@@ -23,11 +23,13 @@ from connectors.redshift_access import Reason, RedshiftAccess, WarehouseRefused,
 from connectors.redshift_commit import (
     Committed,
     Destination,
+    Laps,
     NothingNew,
     commit_once,
     positions_of,
     read_own_ledger,
 )
+from connectors.redshift_ddl import refuse_lacking
 from connectors.staging import Staging
 
 log = logging.getLogger(__name__)
@@ -36,12 +38,14 @@ log = logging.getLogger(__name__)
 class CommitObserver(Protocol):
     """Who hears of what the committer does; called on its thread."""
 
-    def committed(self, rows: int, positions: Mapping[int, int], seconds: float, at: float) -> None:
-        """The warehouse has confirmed a commit at Unix time `at`, which took `seconds`."""
+    def committed(
+        self, rows: int, positions: Mapping[int, int], phases: Mapping[str, float], at: float
+    ) -> None:
+        """The warehouse has confirmed a commit at Unix time `at`; the seconds that each of its steps took."""
         ...
 
-    def ledger_read(self, positions: Mapping[int, int]) -> None:
-        """Progress W was read."""
+    def ledger_read(self, positions: Mapping[int, int], at: float) -> None:
+        """Progress W was read at Unix time `at`."""
         ...
 
     def retried(self, system: str, reason: str) -> None:
@@ -67,6 +71,14 @@ _FIXES = {
     Reason.MISSING: "create what is missing with `ddl --apply`; `check` names it",
     Reason.DATA: "the table does not take what the contract allows: run `check`",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A window that is not committed yet, and when it was submitted, in monotonic seconds."""
+
+    window: ClosedWindow
+    since: float
 
 
 class Committer:
@@ -98,10 +110,11 @@ class Committer:
         self._new_id = new_id
         self._seen: dict[int, int] = {}
         self._changed = Condition()
-        self._waiting: list[ClosedWindow] = []
-        self._waiting_since: float | None = None
+        self._waiting: list[_Waiting] = []
         self._budget = MOST
         self._questions: list[Future[Mapping[int, LedgerTail]]] = []
+        self._judged = False
+        """Whether the table was seen to have the contract's columns."""
         self._failure: BaseException | None = None
         self._stopping = False
         self._draining = False
@@ -119,15 +132,14 @@ class Committer:
         with self._changed:
             if self._failure is not None:
                 raise self._failure
-            self._waiting += [window for window in windows if window.segments]
-            if self._waiting and self._waiting_since is None:
-                self._waiting_since = time.monotonic()
+            now = time.monotonic()
+            self._waiting += [_Waiting(window, now) for window in windows if window.segments]
             self._changed.notify_all()
 
     def waiting_seconds(self) -> float:
         """For how long the oldest window that waits has waited; 0 when none does."""
-        since = self._waiting_since
-        return 0.0 if since is None else time.monotonic() - since
+        with self._changed:
+            return time.monotonic() - self._waiting[0].since if self._waiting else 0.0
 
     def read_ledger(self) -> Future[Mapping[int, LedgerTail]]:
         """Progress W: the newest entry of each partition, as soon as the warehouse can be asked.
@@ -157,7 +169,7 @@ class Committer:
             self._changed.wait_for(
                 lambda: not self._waiting or self._failure is not None or self._stopping, deadline_seconds
             )
-            left = sum(len(window.segments) for window in self._waiting)
+            left = sum(len(each.window.segments) for each in self._waiting)
         return StillWaiting(left) if left else Drained()
 
     def stop(self) -> None:
@@ -215,10 +227,13 @@ class Committer:
         if not asked:
             return
         with connect(self._access) as session:
+            if not self._judged:
+                refuse_lacking(session, self._access.database, self._destination.table)
+                self._judged = True
             tails = read_own_ledger(session, self._destination)
             session.rollback()
         self._see(positions_of(tails))
-        self._observer.ledger_read(positions_of(tails))
+        self._observer.ledger_read(positions_of(tails), self._clock().timestamp())
         with self._changed:
             del self._questions[: len(asked)]
             for answer in asked:
@@ -231,10 +246,11 @@ class Committer:
         if not waiting or self._stopping:
             return
         now = self._clock()
-        began = time.monotonic()
-        chosen = portion(waiting, self._budget)
+        laps = Laps()
+        chosen = portion([each.window for each in waiting], self._budget)
         size, windows = chosen.size, chosen.now
         with connect(self._access) as session:
+            laps.done("connect")
             # A warehouse that cannot be reached says nothing about the portion's size.
             try:
                 outcome = commit_once(
@@ -244,11 +260,12 @@ class Committer:
                 self._budget = after_failure(size)
                 raise
         self._budget = after_success(self._budget)
-        seconds = time.monotonic() - began
+        at = self._clock().timestamp()
         self._see(outcome.positions)
         match outcome:
-            case Committed(commit_id, entries, rows, positions):
-                self._observer.committed(rows, positions, seconds, now.timestamp())
+            case Committed(commit_id, entries, rows, positions, phases):
+                phases = {**laps.seconds, **phases}
+                self._observer.committed(rows, positions, phases, at)
                 spans = {entry.partition: [entry.first, entry.next] for entry in entries}
                 log.info(
                     "rows_committed",
@@ -256,18 +273,20 @@ class Committer:
                         "commit_id": commit_id,
                         "rows": rows,
                         "spans": spans,
-                        "seconds": round(seconds, 3),
+                        "seconds": round(sum(phases.values()), 3),
                     },
                 )
             case NothingNew(positions):
-                self._observer.ledger_read(positions)
+                self._observer.ledger_read(positions, at)
                 log.info("rows_already_committed", extra={"positions": dict(positions)})
         for window in windows:
             for segment in window.segments:
                 segment.spool.discard()
         with self._changed:
-            self._waiting[: len(waiting)] = chosen.later
-            self._waiting_since = began if self._waiting else None
+            rest = waiting[len(waiting) - len(chosen.later) :]
+            self._waiting[: len(waiting)] = [
+                _Waiting(window, each.since) for window, each in zip(chosen.later, rest, strict=True)
+            ]
             self._changed.notify_all()
 
     def _see(self, positions: Mapping[int, int]) -> None:
@@ -284,7 +303,7 @@ class Committer:
             "next_try_seconds": round(wait, 2),
         }
         if isinstance(trouble, WarehouseRefused):
-            fix = _FIXES.get(trouble.reason, "the SQLSTATE says what the warehouse refused")
+            fix = trouble.fix or _FIXES.get(trouble.reason, "the SQLSTATE says what the warehouse refused")
             log.error("warehouse_refused", extra={**told, "fix": fix})
         else:
             log.warning("warehouse_retry", extra=told)

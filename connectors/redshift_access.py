@@ -8,13 +8,16 @@ connection: it is thrown away, never used again.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import socket
+import ssl
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -125,6 +128,7 @@ class Reason(Enum):
     TIMEOUT = "timeout"
     RESOURCES = "resources"
     SERIALIZATION = "serialization"
+    TLS = "tls"
     LOGIN = "login"
     PERMISSION = "permission"
     MISSING = "missing"
@@ -135,10 +139,16 @@ class Reason(Enum):
 class WarehouseTrouble(Exception):
     """The warehouse did not do it. Nothing is lost; the text holds no row's values."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
-        """`detail` is for a person."""
+    def __init__(self, reason: Reason, detail: str, fix: str | None = None) -> None:
+        """`detail` is for a person, `fix` what that person can do, where the detail makes it plain."""
         super().__init__(detail)
         self.reason = reason
+        self.fix = fix
+
+    @property
+    def told(self) -> str:
+        """Detail and fix as one text."""
+        return str(self) if self.fix is None else f"{self}. {self.fix}"
 
 
 class WarehouseUnavailable(WarehouseTrouble):
@@ -186,6 +196,12 @@ def trouble_of(fault: Exception) -> WarehouseTrouble:
     fields = fault.args[0] if fault.args and isinstance(fault.args[0], dict) else None
     if fields is not None:
         return _server_trouble(str(fields.get("C", "")), str(fields.get("M", "")))
+    for each in (fault, *fault.args):
+        # The driver wraps what the handshake raised.
+        if isinstance(each, ssl.SSLError):
+            return _tls_trouble(each)
+    if "refuses SSL" in str(fault):
+        return WarehouseRefused(Reason.TLS, "the server speaks no TLS", _NO_TLS)
     if type(fault).__module__.startswith(("botocore", "boto3")) or _wraps_aws(fault):
         passing = _AWS_PASSING.search(f"{type(fault).__name__} {fault}")
         detail = f"AWS gave no credentials: {fault}"
@@ -213,6 +229,54 @@ def _server_trouble(state: str, message: str) -> WarehouseTrouble:
         return WarehouseUnavailable(_PASSING_CLASSES[kind], detail)
     reason = _LASTING_STATES.get(state) or _LASTING_CLASSES.get(kind)
     return WarehouseRefused(reason or Reason.OTHER, detail)
+
+
+_NO_TLS = (
+    "REDSHIFT_HOST and REDSHIFT_PORT must name the warehouse itself: Redshift speaks TLS; "
+    "REDSHIFT_SSLMODE=disable is for a tunnel or a test only, since it sends the password unencrypted"
+)
+_MISMATCH = re.compile(r"hostname mismatch|ip address mismatch|not valid for", re.IGNORECASE)
+
+
+def _tls_trouble(fault: ssl.SSLError) -> WarehouseTrouble:
+    """A certificate that is not believed stays so until someone acts; a connection that breaks does not."""
+    if isinstance(fault, ssl.SSLCertVerificationError):
+        why = fault.verify_message
+        if _MISMATCH.search(why):
+            fix = (
+                "REDSHIFT_HOST must be a name that stands in the server's certificate, such as the endpoint "
+                "of the cluster or workgroup; REDSHIFT_SSLMODE=verify-ca does without that check"
+            )
+        elif "expired" in why or "not yet valid" in why:
+            fix = "the server's certificate must be renewed, or a clock is wrong"
+        else:
+            fix = (
+                "REDSHIFT_CA_FILE must name the certificate of the authority that signed the server's, "
+                "unless Amazon did; REDSHIFT_HOST and REDSHIFT_PORT, the warehouse itself"
+            )
+        return WarehouseRefused(Reason.TLS, f"the server's certificate is not believed: {why}", fix)
+    return WarehouseUnavailable(Reason.CONNECTION, f"{type(fault).__name__}: {fault}")
+
+
+def trust(ca_file: Path) -> None:
+    """Believe what these certificates signed, besides Amazon's that come with the driver.
+
+    To be called before anything connects, and once. The driver takes no file; what it does take is OpenSSL's
+    place of trusted certificates, which this names instead of the system's.
+    """
+    os.environ["SSL_CERT_FILE"] = str(ca_file)
+
+
+def certificates_in(ca_file: Path) -> str | None:
+    """What is wrong with a file of certificates; None: nothing."""
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(ca_file)
+    except ssl.SSLError:
+        return "it holds no certificate in PEM"
+    except OSError as trouble:
+        return f"it can't be read: {trouble.strerror}"
+    return None
 
 
 def _wraps_aws(fault: Exception) -> bool:
@@ -259,6 +323,19 @@ class Session:
         self.execute(statement, parameters)
         try:
             return [tuple(row) for row in self._cursor.fetchall()]
+        except _DRIVER_FAULTS as fault:
+            raise trouble_of(fault) from None
+
+    def alone(self, statement: str) -> None:
+        """Run one statement outside of any transaction, as some of Redshift's ALTERs demand.
+
+        What was not committed before is rolled back.
+        """
+        self.rollback()
+        try:
+            self._connection.autocommit = True
+            self._cursor.execute(statement)
+            self._connection.autocommit = False
         except _DRIVER_FAULTS as fault:
             raise trouble_of(fault) from None
 

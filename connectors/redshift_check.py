@@ -12,10 +12,7 @@ from enum import Enum
 from connectors import redshift_sql as sql
 from connectors.items import Column, Finding, Table, Verdict
 from connectors.redshift_access import RedshiftAccess, Session, WarehouseTrouble, connect
-
-TABLE_PRIVILEGES = ("select", "insert", "update", "delete")
-LEDGER_PRIVILEGES = ("select", "insert", "update")
-"""UPDATE is what LOCK asks for; entries are never updated."""
+from connectors.redshift_sql import LEDGER_PRIVILEGES, TABLE_PRIVILEGES
 
 
 class Outcome(Enum):
@@ -39,6 +36,14 @@ def apply_ddl(access: RedshiftAccess, definitions: Sequence[sql.Definition]) -> 
         applied = tuple(_apply(session, definition) for definition in definitions)
         session.commit()
     return applied
+
+
+def run_statements(access: RedshiftAccess, statements: Sequence[str]) -> None:
+    """Run statements that answer nothing, all of them or none. Raises WarehouseTrouble."""
+    with connect(access) as session:
+        for statement in statements:
+            session.execute(statement)
+        session.commit()
 
 
 def _apply(session: Session, definition: sql.Definition) -> Applied:
@@ -77,9 +82,9 @@ def survey(access: RedshiftAccess, table: Table) -> tuple[Finding, ...]:
     except WarehouseTrouble as trouble:
         if findings:
             subject = "redshift"
-            findings.append(Finding(subject, Verdict.UNKNOWN, f"{where}: {trouble}"))
+            findings.append(Finding(subject, Verdict.UNKNOWN, f"{where}: {trouble.told}"))
         else:
-            findings.append(Finding("redshift login", Verdict.WRONG, f"{where}: {trouble}"))
+            findings.append(Finding("redshift login", Verdict.WRONG, f"{where}: {trouble.told}"))
     return tuple(findings)
 
 

@@ -6,6 +6,7 @@ appended in the rows' own transaction. Whatever happens to a connection, the nex
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,6 @@ from connectors.spans import (
     NOTHING_ACCEPTED,
     Accepted,
     AlreadyCommitted,
-    Commit,
     Gap,
     LedgerEntry,
     Regressed,
@@ -63,6 +63,21 @@ class Destination:
                 raise ValueError(f"{value!r} is longer than the {limit} bytes that {column.name} holds")
 
 
+class Laps:
+    """How many seconds each step took, by its name."""
+
+    def __init__(self) -> None:
+        """The first step begins now."""
+        self._since = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    def done(self, step: str) -> None:
+        """A step is done; the next begins."""
+        now = time.monotonic()
+        self.seconds[step] = self.seconds.get(step, 0.0) + now - self._since
+        self._since = now
+
+
 @dataclass(frozen=True, slots=True)
 class Committed:
     """The warehouse has confirmed a commit."""
@@ -73,6 +88,8 @@ class Committed:
     """Rows staged: what was read, before duplicates and older versions were dropped."""
     positions: Mapping[int, int]
     """Progress W of every partition in the ledger."""
+    phases: Mapping[str, float]
+    """Seconds that each step took: `lock`, `stage`, `merge`, `ledger`, `commit`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +153,7 @@ def commit_once(
     attempt on another session finds out. Raises BrokenPromise: nothing was written, and must not be.
     """
     table = destination.table
+    laps = Laps()
     session.execute(sql.lock_ledger(table))
     ledger = read_own_ledger(session, destination)
     decision = decide_commit(ledger, seen, [segment for window in windows for segment in window.segments])
@@ -156,12 +174,20 @@ def commit_once(
         case AlreadyCommitted():
             session.rollback()
             return NothingNew(positions_of(ledger))
-    rows = _write_rows(session, destination, decision.takes, staging, commit_id, now)
+    laps.done("lock")
+    rows = _write_rows(session, destination, decision.takes, staging, commit_id, now, laps)
     for entry in decision.entries:
-        _append(session, destination, entry, rows.get(entry.partition, 0), commit_id, now, windows, decision)
+        taken = [take.segment for take in decision.takes if take.segment.partition == entry.partition]
+        sources = [window for window in windows if any(_holds(window, segment) for segment in taken)]
+        opens, closes = min(each.opens for each in sources), max(each.closes for each in sources)
+        append_to_ledger(
+            session, destination, entry, rows.get(entry.partition, 0), commit_id, now, opens, closes
+        )
+    laps.done("ledger")
     session.commit()
+    laps.done("commit")
     positions = {**positions_of(ledger), **{entry.partition: entry.next for entry in decision.entries}}
-    return Committed(commit_id, decision.entries, sum(rows.values()), positions)
+    return Committed(commit_id, decision.entries, sum(rows.values()), positions, laps.seconds)
 
 
 def _write_rows(
@@ -171,40 +197,55 @@ def _write_rows(
     staging: Staging,
     commit_id: str,
     now: datetime,
+    laps: Laps,
 ) -> dict[int, int]:
     """Stage, dedupe, merge; the rows staged per partition."""
     table = destination.table
     if not any(take.segment.rows for take in takes):
         return {}
-    session.execute(sql.create_staged(table))
-    sent = staging.stage(session, takes, table)
-    staged = {int(partition): int(rows) for partition, rows in session.rows(sql.count_staged())}
-    if sum(staged.values()) != sent:
-        raise CommitMismatch(f"{sent} rows were staged but the warehouse holds {sum(staged.values())}")
-    values = {
-        Fill.COMMIT_TIME: _timestamp(now),
-        Fill.COMMIT_ID: commit_id,
-        Fill.SOURCE_NAME: destination.source,
-    }
+    staged = stage(session, destination, takes, staging)
+    laps.done("stage")
     session.execute(sql.create_incoming(table))
-    session.execute(sql.insert_incoming(table), [values[fill] for fill in sql.fills(table)])
+    session.execute(sql.insert_incoming(table), fills(destination, commit_id, now))
     session.execute(sql.delete_older(table))
     session.execute(sql.merge_incoming(table))
+    laps.done("merge")
     return staged
 
 
-def _append(
+def stage(
+    session: Session, destination: Destination, takes: Sequence[Take], staging: Staging
+) -> dict[int, int]:
+    """Fill the staging table; the rows in it per partition. Raises CommitMismatch."""
+    session.execute(sql.create_staged(destination.table))
+    sent = staging.stage(session, takes, destination.table)
+    staged = {int(partition): int(rows) for partition, rows in session.rows(sql.count_staged())}
+    if sum(staged.values()) != sent:
+        raise CommitMismatch(f"{sent} rows were staged but the warehouse holds {sum(staged.values())}")
+    return staged
+
+
+def fills(destination: Destination, commit_id: str, now: datetime) -> list[str]:
+    """What fills the columns that no message fills, in the table's order."""
+    values = {
+        Fill.COMMIT_TIME: timestamp(now),
+        Fill.COMMIT_ID: commit_id,
+        Fill.SOURCE_NAME: destination.source,
+    }
+    return [values[fill] for fill in sql.fills(destination.table)]
+
+
+def append_to_ledger(
     session: Session,
     destination: Destination,
     entry: LedgerEntry,
     rows: int,
     commit_id: str,
     now: datetime,
-    windows: Sequence[ClosedWindow],
-    commit: Commit,
+    opens: datetime,
+    closes: datetime,
 ) -> None:
-    taken = [take.segment for take in commit.takes if take.segment.partition == entry.partition]
-    sources = [window for window in windows if any(_holds(window, segment) for segment in taken)]
+    """Append an entry for what came from the windows `[opens, closes)`. Raises CommitMismatch."""
     of_partition = (destination.pipeline, destination.topic, str(entry.partition))
     parameters = [
         commit_id,
@@ -217,9 +258,9 @@ def _append(
         str(entry.next),
         str(rows),
         str(entry.lost),
-        _timestamp(min(window.opens for window in sources)),
-        _timestamp(max(window.closes for window in sources)),
-        _timestamp(now),
+        timestamp(opens),
+        timestamp(closes),
+        timestamp(now),
         *of_partition,
     ]
     expected = sql.Expected.NO_ENTRY
@@ -238,5 +279,6 @@ def _holds(window: ClosedWindow, segment: Segment) -> bool:
     return any(own is segment for own in window.segments)
 
 
-def _timestamp(moment: datetime) -> str:
+def timestamp(moment: datetime) -> str:
+    """A moment as a parameter of a statement."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

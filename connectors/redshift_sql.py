@@ -46,6 +46,11 @@ LEDGER_COLUMNS = (
 )
 """One entry per commit and partition. `process_id` is the commit's id, as in the rows it wrote."""
 
+TABLE_PRIVILEGES = ("select", "insert", "update")
+"""What MERGE asks for when it updates and inserts; deleted is only from temporary tables of our own."""
+LEDGER_PRIVILEGES = ("select", "insert", "update")
+"""UPDATE is what LOCK asks for; entries are never updated."""
+
 
 class ObjectKind(Enum):
     """What a definition creates."""
@@ -122,7 +127,7 @@ def read_other_pipelines(table: Table) -> str:
 def create_staged(table: Table) -> str:
     """The temporary table that rows are staged into: message columns, partition, offset."""
     columns = _columns((*table.message_columns, *POSITION_COLUMNS), ", ")
-    return f"CREATE TEMP TABLE {STAGED} ({columns}) {_distribution(table)}"
+    return f"CREATE TEMP TABLE {STAGED} ({columns}) {distribution(table)}"
 
 
 def statement_rows(table: Table) -> int:
@@ -134,7 +139,7 @@ def insert_staged(table: Table, rows: int) -> str:
     """A staging INSERT of so many rows. Parameters: row after row, in `create_staged`'s order."""
     columns = (*table.message_columns, *POSITION_COLUMNS)
     one = f"({', '.join(['%s'] * len(columns))})"
-    return f"INSERT INTO {STAGED} ({_names(columns)}) VALUES {', '.join([one] * rows)}"
+    return f"INSERT INTO {STAGED} ({names(columns)}) VALUES {', '.join([one] * rows)}"
 
 
 def count_staged() -> str:
@@ -144,19 +149,19 @@ def count_staged() -> str:
 
 def create_incoming(table: Table) -> str:
     """The temporary table of what this commit may write: one row per key, all columns."""
-    return f"CREATE TEMP TABLE {INCOMING} ({_columns(table.columns, ', ')}) {_distribution(table)}"
+    return f"CREATE TEMP TABLE {INCOMING} ({_columns(table.columns, ', ')}) {distribution(table)}"
 
 
 def insert_incoming(table: Table) -> str:
     """Of each key the highest version, then the highest offset. Parameters: the fills, in table order."""
-    names = _names(table.message_columns)
+    messages = names(table.message_columns)
     selected = ", ".join(
-        column.name if column.fill is Fill.MESSAGE else f"CAST(%s AS {_wide(column.sql_type)})"
+        column.name if column.fill is Fill.MESSAGE else f"CAST(%s AS {wide(column.sql_type)})"
         for column in table.columns
     )
     return (
-        f"INSERT INTO {INCOMING} ({_names(table.columns)}) SELECT {selected} FROM ("
-        f"SELECT {names}, ROW_NUMBER() OVER (PARTITION BY {', '.join(table.key)} "
+        f"INSERT INTO {INCOMING} ({names(table.columns)}) SELECT {selected} FROM ("
+        f"SELECT {messages}, ROW_NUMBER() OVER (PARTITION BY {', '.join(table.key)} "
         f"ORDER BY {table.version} DESC, kafka_offset DESC, kafka_partition DESC) AS place "
         f"FROM {STAGED}) ranked WHERE place = 1"
     )
@@ -170,7 +175,7 @@ def fills(table: Table) -> tuple[Fill, ...]:
 def delete_older(table: Table) -> str:
     """A stored row with a newer version stays; with an equal one it gives way to the later offset."""
     return (
-        f"DELETE FROM {INCOMING} USING {table.qualified} WHERE {_same_key(table)} "
+        f"DELETE FROM {INCOMING} USING {table.qualified} WHERE {same_key(table)} "
         f"AND {table.name}.{table.version} > {INCOMING}.{table.version}"
     )
 
@@ -184,9 +189,9 @@ def merge_incoming(table: Table) -> str:
     )
     values = ", ".join(f"{INCOMING}.{column.name}" for column in table.columns)
     return (
-        f"MERGE INTO {table.qualified} USING {INCOMING} ON {_same_key(table)} "
+        f"MERGE INTO {table.qualified} USING {INCOMING} ON {same_key(table)} "
         f"WHEN MATCHED THEN UPDATE SET {updated} "
-        f"WHEN NOT MATCHED THEN INSERT ({_names(table.columns)}) VALUES ({values})"
+        f"WHEN NOT MATCHED THEN INSERT ({names(table.columns)}) VALUES ({values})"
     )
 
 
@@ -203,10 +208,10 @@ def append_entry(table: Table, expected: Expected) -> str:
     Parameters: the ledger's columns in order; pipeline, topic, partition; with `Expected.POSITION` also the
     position.
     """
-    values = ", ".join(f"CAST(%s AS {_wide(column.sql_type)})" for column in LEDGER_COLUMNS)
+    values = ", ".join(f"CAST(%s AS {wide(column.sql_type)})" for column in LEDGER_COLUMNS)
     condition = "IS NULL" if expected is Expected.NO_ENTRY else "= CAST(%s AS bigint)"
     return (
-        f"INSERT INTO {ledger_name(table)} ({_names(LEDGER_COLUMNS)}) SELECT {values} "
+        f"INSERT INTO {ledger_name(table)} ({names(LEDGER_COLUMNS)}) SELECT {values} "
         f"FROM (SELECT max(next_offset) AS reached FROM {ledger_name(table)} "
         f"WHERE pipeline = %s AND topic = %s AND kafka_partition = CAST(%s AS integer)) ledger "
         f"WHERE ledger.reached {condition}"
@@ -257,6 +262,7 @@ _SYNONYMS = {
     "varchar": "character varying",
     "char": "character",
     "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
     "int": "integer",
     "int4": "integer",
     "int8": "bigint",
@@ -281,7 +287,8 @@ def byte_length(sql_type: str) -> int | None:
     return int(rest.rstrip(")")) if base.startswith("character") and rest else None
 
 
-def _wide(sql_type: str) -> str:
+def wide(sql_type: str) -> str:
+    """The type to cast a parameter to: a cast to a short varchar would cut in silence."""
     return "varchar(256)" if catalogue_type(sql_type).startswith("character varying") else sql_type
 
 
@@ -294,14 +301,21 @@ def _columns(columns: Sequence[Column], separator: str) -> str:
     )
 
 
-def _names(columns: Sequence[Column]) -> str:
+def columns_sql(columns: Sequence[Column]) -> str:
+    """Columns as a table's definition has them."""
+    return _columns(columns, ", ")
+
+
+def names(columns: Sequence[Column]) -> str:
+    """Names with commas."""
     return ", ".join(column.name for column in columns)
 
 
-def _same_key(table: Table) -> str:
+def same_key(table: Table) -> str:
+    """The condition that a row of the table and an incoming one are the same message."""
     return " AND ".join(f"{table.name}.{name} = {INCOMING}.{name}" for name in table.key)
 
 
-def _distribution(table: Table) -> str:
-    # Rows that meet in the merge then lie on the same node.
+def distribution(table: Table) -> str:
+    """How a temporary table lies: rows that meet in the merge then lie on the same node."""
     return f"DISTSTYLE KEY DISTKEY({table.distribution_key})"

@@ -9,16 +9,22 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
-from threading import Event
 from types import FrameType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
+from connectors.stopping import Stop
+from dataflow.commands import operators
 from dataflow.contract import Contract, ContractError, load
 from dataflow.settings import ClientJudge, Settings, SettingsError, Sources, read
-from dataflow.settings_table import SETTINGS
+from dataflow.settings_table import ALL_GROUPS, SETTINGS, WAREHOUSE_ONLY
+
+if TYPE_CHECKING:
+    from dataflow.protobuf.schema import ProtobufSchema
 
 PROGRAM = "contract-dataflow"
 USAGE_ERROR = 2
@@ -31,11 +37,15 @@ commits the rows window by window. Nothing is lost and nothing is counted twice,
 EXAMPLES = """\
 examples:
   contract-dataflow check                      is everything as the contract says? changes nothing
-  contract-dataflow ddl --apply                create what is missing in the warehouse
+  contract-dataflow ddl --dry-run              what would --apply create and alter in the warehouse?
+  contract-dataflow ddl --apply                create what is missing, alter what is safe
+  contract-dataflow grants --user pipeline     what the warehouse must permit; acls: what Kafka must
   contract-dataflow run                        the pipeline, until SIGTERM
   contract-dataflow validate messages.jsonl    would these messages become rows? needs no settings
   contract-dataflow detect < texts.jsonl       contacts in {"id", "text", "region"?} lines; needs no settings
   contract-dataflow detect --explain "snap: x" which rule found a contact in a text, or which veto spoke
+  contract-dataflow verify                     is the contract kept? freshness, table, source against table
+  contract-dataflow dead-letters stats         what breaks the contract; `replay` produces it again
 
 exit codes:
   0  done, and all is right        1  something is wrong; the output says what
@@ -98,18 +108,50 @@ def _parser() -> argparse.ArgumentParser:
     )
     ddl = add(
         "ddl",
-        "print the warehouse's DDL, or create what is missing",
+        "print the warehouse's DDL, or bring the warehouse to it",
         "Prints schema, table and ledger as the contract states them. With --apply, creates what is\n"
-        "missing; what exists is never altered.",
+        "missing, adds nullable columns and widens varchars; anything else is refused with the steps that a\n"
+        "person takes, and nothing is changed then. --dry-run connects and shows what --apply would do.",
     )
-    ddl.add_argument("--apply", action="store_true", help="connect, and create what is missing")
+    ddl.add_argument(
+        "--apply", action="store_true", help="connect, create what is missing, alter what is safe"
+    )
+    ddl.add_argument("--dry-run", action="store_true", help="connect, and only show what --apply would do")
+    grants = add(
+        "grants",
+        "print what the pipeline must be granted in the warehouse, or grant it",
+        "Prints the GRANT statements for all that `run` and `check` need, and nothing more. With --apply,\n"
+        "grants it, as the owner of the tables that the settings log in as.",
+        _settings_help(),
+    )
+    grantee = grants.add_mutually_exclusive_group(required=True)
+    for kind in ("user", "role", "group"):
+        grantee.add_argument(f"--{kind}", metavar="NAME", help=f"the {kind} that the pipeline logs in as")
+    grants.add_argument("--apply", action="store_true", help="connect, and grant it")
+    acls = add(
+        "acls",
+        "print the ACLs that the pipeline needs in Kafka, or create them",
+        "Prints a kafka-acls.sh command for each permission that `run` and `check` need, and nothing\n"
+        "more. With --apply, creates them, as the administrator that the settings log in as.",
+        _settings_help(),
+    )
+    acls.add_argument(
+        "--principal", required=True, metavar="User:NAME", help="whom the brokers take the pipeline for"
+    )
+    acls.add_argument("--apply", action="store_true", help="connect, and create them")
     validate = add(
         "validate",
         "judge messages against the contract",
-        "JSON Lines of messages in; for each a JSON line out:\n"
+        "JSON Lines of messages in, or with --format protobuf a line of base64 for each; a JSON line out:\n"
         '  {"line": 1, "verdict": "row" | "dead_letter", "violations": [{"field", "code", "message"}],\n'
         '   "warnings": [...], "row": {...}}\n'
         "Exit code 1 when any is a dead letter: for a producer's own CI.",
+    )
+    validate.add_argument(
+        "--format",
+        choices=("json", "protobuf"),
+        default="json",
+        help="protobuf: each line is the base64 of a message, with Confluent's frame or without",
     )
     detect = add(
         "detect",
@@ -138,6 +180,7 @@ def _parser() -> argparse.ArgumentParser:
         "Shows every setting, its value and where it came from. Secrets are hidden.",
         _settings_help(),
     )
+    operators.add_commands(add)
     return parser
 
 
@@ -153,7 +196,7 @@ def main(arguments: Sequence[str]) -> int:
     except SettingsError as wrong:
         lines = "\n".join(f"  {fault}" for fault in wrong.faults)
         print(f"{PROGRAM}: {len(wrong.faults)} fault(s) in the settings:\n{lines}", file=sys.stderr)
-    except (ContractError, _Refused) as wrong:
+    except (ContractError, _Refused, operators.WrongTogether) as wrong:
         print(f"{PROGRAM}: {wrong}", file=sys.stderr)
     return USAGE_ERROR
 
@@ -163,47 +206,72 @@ def _dispatch(options: argparse.Namespace) -> int:
         case "validate":
             from dataflow.commands.validate import validate
 
+            contract = _contract(options.contract)
+            protobuf = _protobuf(contract, options.contract) if options.format == "protobuf" else None
             with _input(options.file) as lines:
-                return validate(lines, _contract(options.contract), datetime.now(UTC), sys.stdout.buffer)
+                return validate(lines, contract, datetime.now(UTC), sys.stdout.buffer, protobuf)
         case "detect":
             from dataflow.commands.detect import detect
             from dataflow.detect import Detector
 
-            if not Detector.knows(options.region):
-                raise _Refused(
-                    f"--region {options.region}: must be an ISO 3166 code of two capital letters, such as US"
-                )
+            region = options.region.upper()
+            if not Detector.knows(region):
+                raise _Refused(f"--region {options.region}: must be an ISO 3166 code, such as US")
             if options.explain:
                 from dataflow.commands.explain import explain, explain_lines
 
                 if options.file != "-" and not Path(options.file).is_file():
-                    return explain(options.file, options.region, sys.stdout)
+                    print("(no file of this name: it is read as a text)", file=sys.stderr)
+                    return explain(options.file, region, sys.stdout)
                 with _input(options.file) as lines:
-                    return explain_lines(lines, options.region, sys.stdout, sys.stderr)
+                    return explain_lines(lines, region, sys.stdout, sys.stderr)
             with _input(options.file) as lines:
-                return detect(lines, options.region, sys.stdout.buffer, sys.stderr)
+                return detect(lines, region, sys.stdout.buffer, sys.stderr)
         case "ddl":
-            from dataflow.commands.ddl import apply, print_ddl
+            from dataflow.commands.ddl import apply, preview, print_ddl
 
-            if not options.apply:
+            if not options.apply and not options.dry_run:
                 return print_ddl(_contract(options.contract), sys.stdout)
+            settings = _settings(WAREHOUSE_ONLY)
+            deed = preview if options.dry_run else apply
+            return deed(settings, _contract(options.contract or settings.contract), sys.stdout, sys.stderr)
+        case "grants":
+            from connectors.redshift_grants import Grantee, GranteeKind
+            from dataflow.commands import grants
+
             settings = _settings()
-            return apply(settings, _contract(options.contract or settings.contract), sys.stdout, sys.stderr)
+            kind = next(kind for kind in GranteeKind if getattr(options, kind.value) is not None)
+            grantee = Grantee(kind, getattr(options, kind.value))
+            contract = _contract(settings.contract)
+            if options.apply:
+                return grants.apply(settings, contract, grantee, sys.stdout, sys.stderr)
+            return grants.print_grants(settings, contract, grantee, sys.stdout)
+        case "acls":
+            from dataflow.commands import acls
+
+            settings = _settings()
+            contract = _contract(settings.contract)
+            if options.apply:
+                return acls.apply(settings, contract, options.principal, sys.stdout, sys.stderr)
+            return acls.print_acls(settings, contract, options.principal, sys.stdout)
         case "check":
             from dataflow.commands.check import check
 
-            settings = _settings()
-            return check(settings, _contract(settings.contract), sys.stdout)
+            settings, contract = _judged()
+            return check(settings, contract, sys.stdout)
         case "config":
             from dataflow.commands.config import show
 
-            return show(_settings(), sys.stdout)
+            return show(*_judged(), sys.stdout)
+        case name if name in operators.NAMES:
+            stop = _stop_on_signals() if operators.stops_by_itself(options) else Stop()
+            return operators.dispatch(options, *_judged(), stop)
         case _:
             return _run()
 
 
-def _run() -> int:
-    stop = Event()
+def _stop_on_signals() -> Stop:
+    stop = Stop()
 
     def ask_to_stop(signum: int, frame: FrameType | None) -> None:
         if stop.is_set() and signum == signal.SIGINT:
@@ -213,30 +281,74 @@ def _run() -> int:
     # First of all: a signal that comes while the clients are being imported must not end in exit code 143.
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
+    return stop
+
+
+def _run() -> int:
+    stop = _stop_on_signals()
     from connectors.logs import configure
     from dataflow.commands.run import run
 
-    settings = _settings()
-    contract = _contract(settings.contract)
+    settings, contract = _judged()
     configure(sys.stderr, settings.log_level.value, settings.log_form.value)
     return run(settings, contract, stop)
 
 
-def _settings() -> Settings:
+def _judged() -> tuple[Settings, Contract]:
+    from dataflow.commands.access import judge
+
+    settings = _settings()
+    contract = _contract(settings.contract)
+    judge(settings, contract)
+    return settings, contract
+
+
+def _settings(groups: frozenset[str] = ALL_GROUPS) -> Settings:
     from connectors import kafka_access
 
     judge: ClientJudge = kafka_access.ClientJudge()
-    dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None}
-    return read(Sources(os.environ, dotenv, lambda path: path.read_text()), judge)
+    settings = read(_sources(), judge, groups)
+    if settings.redshift_ca_file is not None:
+        from connectors import redshift_access
+
+        if (fault := redshift_access.certificates_in(settings.redshift_ca_file)) is not None:
+            raise SettingsError((f"REDSHIFT_CA_FILE: {fault}",))
+        redshift_access.trust(settings.redshift_ca_file)
+    return settings
+
+
+def _sources() -> Sources:
+    """The environment, and `.env` where there is one. Raises SettingsError for lines that cannot be read."""
+    path = Path(".env")
+    lines = list(parse_stream(StringIO(path.read_text()))) if path.is_file() else []
+    if wrong := [line.original.line for line in lines if line.error]:
+        raise SettingsError(tuple(f".env line {line}: must be NAME=value" for line in wrong))
+    dotenv = {name: value for name, value in dotenv_values(path).items() if value is not None}
+    return Sources(os.environ, dotenv, lambda path: path.read_text())
+
+
+def _contract_path(path: Path | None) -> Path | None:
+    if path is None and (named := _sources().find("CONTRACT")):
+        return Path(named[0])
+    return path
 
 
 def _contract(path: Path | None) -> Contract:
-    if path is None and (named := os.environ.get("CONTRACT")):
-        path = Path(named)
+    path = _contract_path(path)
     try:
         return load(path)
     except OSError as trouble:
         raise _Refused(f"contract {path}: {trouble.strerror}") from trouble
+
+
+def _protobuf(contract: Contract, path: Path | None) -> ProtobufSchema:
+    from dataflow.protobuf.schema import load as load_schema
+
+    path = _contract_path(path)
+    schema = load_schema(contract, path)
+    if schema is None:
+        raise _Refused(f"contract {path}: no Protobuf schema lies beside it: X.tags.toml with X.binpb")
+    return schema
 
 
 def _input(name: str) -> BinaryIO:
@@ -257,6 +369,10 @@ def console() -> None:
         # The reader has seen enough; what is left in the buffer would fail once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as trouble:
+        print(f"{PROGRAM}: the output cannot be written: {trouble.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = USAGE_ERROR
     sys.exit(code)
 
 

@@ -3,40 +3,41 @@
 The file is an Open Data Contract Standard document (v3). It is the only place that names a field: the
 validator, the row layout, the DDL and the contact events are derived from the `Contract` that `load` returns.
 What the file may say is read strictly: an unknown key is a fault, because a misspelt one would otherwise be a
-rule that silently does not hold.
+rule that silently does not hold. `contracts/README.md` tells what may stand in it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 
-import yaml
-
-from connectors.items import Column, Table
-from dataflow.fields import (
-    Field,
-    IntegerField,
-    NotBefore,
-    NotInFuture,
-    PresentUnless,
-    Rule,
-    TextField,
-    TimestampField,
-    Together,
+from connectors.items import Table
+from dataflow.fields import Field, Rule, TextField, TimestampField
+from dataflow.odcs import ELEMENT, ContractError, Node
+from dataflow.properties import IDENTIFIER, Properties, read_properties
+from dataflow.read_terms import (
+    TOPIC,
+    read_description,
+    read_links,
+    read_price,
+    read_roles,
+    read_service_levels,
+    read_support,
+    read_team,
 )
-from dataflow.odcs import ContractError, Node, StrictLoader
-from dataflow.properties import IDENTIFIER, read_properties
+from dataflow.rules import KnownFields, read_quality
+from dataflow.servers import read_servers
+from dataflow.strict_yaml import MAX_BYTES, YamlFault, read
+from dataflow.terms import Quality, ServiceLevel, Terms
 
 __all__ = ["Contract", "ContractError", "load", "parse"]
 
 API_VERSIONS = ("v3.0.0", "v3.0.1", "v3.0.2", "v3.1.0", "v3.2.0")
-ENGINE = "contract-dataflow"
-"""Name under which a quality rule of the file is ours to enforce."""
+STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Contract:
 
     name: str
     version: str
+    """Semantic: a breaking change raises the first of its three numbers."""
     fields: tuple[Field, ...]
     """What a message carries, in the table's order: `fields[i]` fills `table.message_columns[i]`."""
     table: Table
@@ -53,11 +55,11 @@ class Contract:
     """Fields that together name one message, in key order."""
     version_field: str
     scanned_field: str
-    """The text that is scanned for contacts."""
+    """The text that is scanned for contacts; empty: none is, and there are no contact events."""
     event_key: str
-    """The field whose value keys the contact events."""
+    """The field whose value keys the contact events; empty without them."""
     event_time: str
-    """The timestamp at which a contact was given away."""
+    """The timestamp at which a contact was given away; empty without contact events."""
     partitions: int
     daily_volume: int
     """Messages a day, an expectation and not a limit."""
@@ -65,7 +67,12 @@ class Contract:
     """A row is in the table at most this long, plus the duration of a commit, after it reached the topic."""
     topic: str
     contacts_topic: str
+    """Empty without contact events."""
     dead_letters_topic: str
+    retention: timedelta | None
+    """How long the topic holds a message at least; None: not agreed."""
+    terms: Terms
+    """What the file says besides: to people, to documents and to alerts."""
 
     def position(self, name: str) -> int:
         """Index of a message field in a row's values. Raises KeyError when the contract has no such field."""
@@ -83,8 +90,13 @@ def load(path: Path | None = None) -> Contract:
     if path is None:
         packaged = resources.files("dataflow").joinpath("contracts", "messages.odcs.yaml")
         return parse(packaged.read_text(encoding="utf-8"), "messages.odcs.yaml")
+    with path.open("rb") as file:
+        # One byte more than is read: a longer file, or one without an end, is refused for its length.
+        raw = file.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise ContractError(str(path), [f"document: more than {MAX_BYTES} bytes; a contract is shorter"])
     try:
-        text = path.read_text(encoding="utf-8")
+        text = raw.decode()
     except UnicodeDecodeError as fault:
         raise ContractError(str(path), [f"byte {fault.start}: not UTF-8"]) from None
     return parse(text, str(path))
@@ -93,9 +105,9 @@ def load(path: Path | None = None) -> Contract:
 def parse(text: str, source: str) -> Contract:
     """A contract from the text of its file; `source` names it in faults. Raises ContractError."""
     try:
-        document = yaml.load(text, Loader=StrictLoader)
-    except yaml.YAMLError as fault:
-        raise ContractError(source, [f"not YAML: {' '.join(str(fault).split())}"]) from None
+        document = read(text)
+    except YamlFault as fault:
+        raise ContractError(source, [str(fault)]) from None
     problems: list[str] = []
     contract = _read_contract(Node(document, "", problems))
     if problems or contract is None:
@@ -103,236 +115,155 @@ def parse(text: str, source: str) -> Contract:
     return contract
 
 
-_ROOT = frozenset({"apiVersion", "kind", "name", "version", "servers", "schema", "slaProperties"})
-_ROOT_FOR_PEOPLE = frozenset(
-    {"status", "domain", "tenant", "dataProduct", "team", "roles", "support", "price"}
+_ROOT = frozenset(
+    {
+        *("apiVersion", "kind", "id", "name", "version", "status", "domain", "tenant", "tags"),
+        *("description", "servers", "schema", "support", "price", "team", "roles", "slaProperties"),
+        *("authoritativeDefinitions", "customProperties", "contractCreatedTs"),
+    }
 )
-_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
-_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_NOT_AT_ROOT = {
+    "slaDefaultElement": "the standard drops it; give each SLA property its element",
+    "dataProduct": "the standard drops it; name the product in domain or tags",
+    "context": "guidance for language models is not part of this agreement",
+}
+_VERSION = re.compile(r"(?:0|[1-9]\d{0,5})\.(?:0|[1-9]\d{0,5})\.(?:0|[1-9]\d{0,5})", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,127}")
+_CREATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def _read_contract(root: Node) -> Contract | None:
     if not isinstance(root.value, dict):
         root.problem("must be a mapping")
         return None
-    root.only(_ROOT, _ROOT_FOR_PEOPLE)
-    root.choice("apiVersion", API_VERSIONS)
+    root.only(_ROOT, instead=_NOT_AT_ROOT)
+    api_version = root.choice("apiVersion", API_VERSIONS)
     root.choice("kind", ("DataContract",))
-    source, schema_name = _read_servers(root)
     objects = list(root.items("schema"))
     if len(objects) != 1:
         root.problem(f"schema must hold exactly one object, not {len(objects)}")
         return None
-    latency, volume = _read_sla(root)
-    fields, columns, identity = read_properties(objects[0])
-    return _read_object(
-        objects[0],
-        fields,
-        columns,
-        identity,
-        schema_name=schema_name,
-        name=root.text("name"),
-        version=root.text("version"),
-        source=source,
-        freshness=latency,
-        daily_volume=volume,
+    (schema,) = objects
+    servers = read_servers(root)
+    properties = read_properties(schema)
+    table_name = _read_table_name(schema)
+    fields = KnownFields(properties.fields, [column.name for column in properties.columns])
+    elements = frozenset(f"{table_name}.{column.name}" for column in properties.columns)
+    levels = read_service_levels(root, table_name, elements)
+    quality = _read_quality(schema, properties, fields)
+    custom = schema.custom(
+        *("versionField", "distributionKey", "sortKey", "scannedField", "eventKey", "eventTime")
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    topic: str = ""
-    contacts_topic: str = ""
-    dead_letters_topic: str = ""
-    partitions: int = 1
-
-
-def _read_servers(root: Node) -> tuple[_Source, str]:
-    source, schema_name = _Source(), ""
-    kinds: list[str] = []
-    for server in root.items("servers"):
-        kind = server.choice("type", ("kafka", "redshift"))
-        kinds.append(kind)
-        if kind == "kafka":
-            server.only(
-                frozenset({"server", "type", "environment", "host", "format", "encoding", "customProperties"})
-            )
-            server.choice("format", ("json",))
-            custom = server.custom("topic", "contactsTopic", "deadLettersTopic", "partitions")
-            source = _Source(
-                custom.text("topic", _TOPIC),
-                custom.text("contactsTopic", _TOPIC),
-                custom.text("deadLettersTopic", _TOPIC),
-                custom.whole("partitions", 1, 100_000),
-            )
-        elif kind == "redshift":
-            server.only(
-                frozenset(
-                    {"server", "type", "environment", "host", "database", "schema", "region", "account"}
-                )
-            )
-            schema_name = server.text("schema", IDENTIFIER)
-    for kind in ("kafka", "redshift"):
-        if kinds.count(kind) != 1:
-            root.problem(f"servers must hold exactly one of type {kind}, not {kinds.count(kind)}")
-    return source, schema_name
-
-
-_UNITS = {"h": 3600, "min": 60, "s": 1, "d": 86_400}
-
-
-def _read_sla(root: Node) -> tuple[timedelta, int]:
-    latency, volume = timedelta(), 0
-    seen: list[str] = []
-    for element in root.items("slaProperties"):
-        element.only(frozenset({"property", "value", "unit", "element", "driver"}))
-        kind = element.choice("property", ("latency", "throughput"))
-        if kind in seen:
-            element.problem(f"{kind} is given twice")
-        seen.append(kind)
-        if kind == "latency":
-            unit = element.choice("unit", tuple(_UNITS))
-            latency = timedelta(seconds=element.whole("value", 1, 10**6) * _UNITS.get(unit, 1))
-        elif kind == "throughput":
-            element.choice("unit", ("messages/d",))
-            volume = element.whole("value", 1, 10**12)
-    for kind in ("latency", "throughput"):
-        if kind not in seen:
-            root.problem(f"slaProperties lacks {kind}")
-    return latency, volume
-
-
-def _read_object(
-    schema: Node,
-    fields: tuple[Field, ...],
-    columns: tuple[Column, ...],
-    identity: tuple[str, ...],
-    *,
-    schema_name: str,
-    name: str,
-    version: str,
-    source: _Source,
-    freshness: timedelta,
-    daily_volume: int,
-) -> Contract:
-    schema.only(
-        frozenset({"name", "logicalType", "physicalType", "physicalName", "dataGranularityDescription"}),
-        frozenset({"customProperties", "quality", "properties"}),
-    )
-    schema.choice("logicalType", ("object",))
-    schema.choice("physicalType", ("table",))
-    names = ("versionField", "distributionKey", "sortKey", "scannedField", "eventKey", "eventTime")
-    custom = schema.custom(*names)
-    known = _Fields(fields, columns)
-    version_field = known.required(custom, "versionField", TimestampField)
+    version_field = fields.required(custom, "versionField", TimestampField)
+    distribution, sort = fields.column(custom, "distributionKey"), fields.column(custom, "sortKey")
+    scanned, event_key, event_time = _read_scan(custom, fields)
+    if bool(scanned) is not bool(servers.kafka.contacts_topic):
+        custom.problem(
+            "scannedField here and contactsTopic of the Kafka server belong together; give both or none"
+        )
+    if (key := servers.kafka.message_key) and not any(field.name == key for field in properties.fields):
+        root.problem(f"servers: messageKey: no message field is named {key!r}")
     table = Table(
-        schema_name,
-        schema.text("physicalName", IDENTIFIER),
-        columns,
-        identity,
+        servers.redshift.schema,
+        table_name,
+        properties.columns,
+        properties.identity,
         version_field,
-        known.column(custom, "distributionKey"),
-        known.column(custom, "sortKey"),
+        distribution,
+        sort,
     )
     return Contract(
-        name=name,
-        version=version,
-        fields=fields,
+        name=root.text("name", _NAME),
+        version=root.text("version", _VERSION),
+        fields=properties.fields,
         table=table,
-        rules=tuple(_read_rules(schema, known)),
-        identity=identity,
+        rules=tuple(each.rule for each in quality if each.rule is not None),
+        identity=properties.identity,
         version_field=version_field,
-        scanned_field=known.named(custom, "scannedField", TextField),
-        event_key=known.required(custom, "eventKey", TextField),
-        event_time=known.required(custom, "eventTime", TimestampField),
-        partitions=source.partitions,
-        daily_volume=daily_volume,
-        freshness=freshness,
-        topic=source.topic,
-        contacts_topic=source.contacts_topic,
-        dead_letters_topic=source.dead_letters_topic,
+        scanned_field=scanned,
+        event_key=event_key,
+        event_time=event_time,
+        partitions=servers.kafka.partitions,
+        daily_volume=_throughput(levels),
+        freshness=_duration(levels, "latency", None) or timedelta(),
+        topic=servers.kafka.topic,
+        contacts_topic=servers.kafka.contacts_topic,
+        dead_letters_topic=servers.kafka.dead_letters_topic,
+        retention=_duration(levels, "retention", TOPIC),
+        terms=Terms(
+            id=root.text("id"),
+            api_version=api_version,
+            status=root.choice("status", STATUSES) if root.has("status") else "",
+            kafka=servers.kafka,
+            redshift=servers.redshift,
+            properties=properties.properties,
+            quality=quality,
+            service_levels=levels,
+            domain=root.words("domain"),
+            tenant=root.words("tenant"),
+            created=root.text("contractCreatedTs", _CREATED) if root.has("contractCreatedTs") else "",
+            tags=root.listed("tags"),
+            description=read_description(root),
+            table_description=schema.words("description"),
+            granularity=schema.words("dataGranularityDescription"),
+            team=read_team(root),
+            support=read_support(root),
+            roles=read_roles(root),
+            price=read_price(root),
+            links=(*read_links(root), *read_links(schema)),
+        ),
     )
 
 
-_KINDS = {TextField: "text", IntegerField: "integer", TimestampField: "timestamp"}
+_OBJECT = ELEMENT | frozenset(
+    {"logicalType", "physicalName", "dataGranularityDescription", "quality", "properties"}
+)
 
 
-class _Fields:
-    """The fields and columns read so far, to check what the file says about them elsewhere."""
-
-    def __init__(self, fields: tuple[Field, ...], columns: tuple[Column, ...]) -> None:
-        self._fields = {each.name: each for each in fields}
-        self._columns = {each.name for each in columns}
-
-    def column(self, node: Node, key: str) -> str:
-        found = node.text(key)
-        if found and found not in self._columns:
-            node.problem(f"{key}: the table has no column {found!r}")
-        return found
-
-    def named(self, node: Node, key: str, *kinds: type[Field]) -> str:
-        found = node.text(key)
-        if found:
-            self.check(node, key, found, *kinds)
-        return found
-
-    def required(self, node: Node, key: str, kind: type[Field]) -> str:
-        found = self.named(node, key, kind)
-        if found in self._fields and not self._fields[found].required:
-            node.problem(f"{key}: {found!r} must be required")
-        return found
-
-    def all_of(self, node: Node, key: str, least: int, *kinds: type[Field]) -> tuple[str, ...]:
-        found = node.texts(key)
-        if len(found) < least or len(set(found)) < len(found):
-            node.problem(f"{key} must name at least {least} field(s), each once")
-        for name in found:
-            self.check(node, key, name, *kinds)
-        return found
-
-    def check(self, node: Node, key: str, name: str, *kinds: type[Field]) -> None:
-        if name not in self._fields:
-            node.problem(f"{key}: no message field is named {name!r}")
-        elif kinds and not isinstance(self._fields[name], kinds):
-            node.problem(f"{key}: {name!r} must be of type {' or '.join(_KINDS[kind] for kind in kinds)}")
-
-
-_SEVERITY = {
-    "presentUnless": "error",
-    "together": "warning",
-    "notBefore": "warning",
-    "notInFuture": "warning",
-}
-
-
-def _read_rules(schema: Node, known: _Fields) -> Iterator[Rule]:
-    seen: set[str] = set()
-    for quality in schema.items("quality"):
-        quality.only(
-            frozenset({"name", "type", "engine", "severity", "dimension", "implementation", "businessImpact"})
+def _read_table_name(schema: Node) -> str:
+    schema.only(_OBJECT, instead={"relationships": "Redshift keeps no foreign keys; tell of them in words"})
+    schema.check_for_people()
+    schema.choice("logicalType", ("object",))
+    schema.choice("physicalType", ("table",))
+    schema.words("businessName")
+    schema.flag("deprecated")
+    schema.listed("tags")
+    name = schema.text("name", IDENTIFIER)
+    if schema.has("physicalName") and schema.text("physicalName") != name:
+        schema.at("physicalName").problem(
+            "the table is named as the object; write the same name, or leave it out"
         )
-        code = quality.text("name", _CODE)
-        if code in seen:
-            quality.problem(f"the rule {code!r} is given twice")
-        seen.add(code)
-        quality.choice("type", ("custom",))
-        quality.choice("engine", (ENGINE,))
-        body = quality.child("implementation")
-        kind = body.choice("rule", tuple(_SEVERITY)) if body is not None else ""
-        if body is None or not kind:
-            continue
-        quality.choice("severity", (_SEVERITY[kind],))
-        if kind == "presentUnless":
-            body.only(frozenset({"rule", "field", "fields"}))
-            yield PresentUnless(code, known.named(body, "field", TextField), known.all_of(body, "fields", 1))
-        elif kind == "together":
-            body.only(frozenset({"rule", "fields"}))
-            yield Together(code, known.all_of(body, "fields", 2))
-        elif kind == "notBefore":
-            body.only(frozenset({"rule", "field", "reference"}))
-            later = known.required(body, "field", TimestampField)
-            yield NotBefore(code, later, known.required(body, "reference", TimestampField))
-        else:
-            body.only(frozenset({"rule", "fields", "toleranceSeconds"}))
-            tolerance = timedelta(seconds=body.whole("toleranceSeconds", 0, 10**9))
-            yield NotInFuture(code, known.all_of(body, "fields", 1, TimestampField), tolerance)
+    return name
+
+
+def _read_quality(schema: Node, properties: Properties, fields: KnownFields) -> tuple[Quality, ...]:
+    seen: set[str] = set()
+    found = list(read_quality(schema, "", fields, seen))
+    for each, node in zip(properties.properties, properties.nodes, strict=True):
+        found += read_quality(node, each.name, fields, seen)
+    return tuple(found)
+
+
+def _read_scan(custom: Node, fields: KnownFields) -> tuple[str, str, str]:
+    """Scanned field, event key and event time: all three, or none."""
+    if not any(custom.has(key) for key in ("scannedField", "eventKey", "eventTime")):
+        return "", "", ""
+    return (
+        fields.named(custom, "scannedField", TextField),
+        fields.required(custom, "eventKey", TextField),
+        fields.required(custom, "eventTime", TimestampField),
+    )
+
+
+def _throughput(levels: Iterable[ServiceLevel]) -> int:
+    return next(
+        (level.value for level in levels if isinstance(level.value, int) and level.name == "throughput"), 0
+    )
+
+
+def _duration(levels: Iterable[ServiceLevel], name: str, element: str | None) -> timedelta | None:
+    """How long a promise holds; with an element, only the one about it."""
+    for level in levels:
+        if level.name == name and (element is None or element in level.elements):
+            return level.duration
+    return None

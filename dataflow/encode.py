@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from connectors.items import Batch, OutgoingMessage
+from connectors.items import Batch, OutgoingMessage, arrival_of
 from dataflow.contract import Contract
 from dataflow.enrich import Enricher
 from dataflow.model import Contact, DeadLetter, Row, Sighting
@@ -106,7 +106,10 @@ class ContactEncoder:
     """
 
     def __init__(self, contract: Contract, topic: str, values: ContactValues, detector_version: int) -> None:
-        """Events go to `topic`; `detector_version` is the detector's major version."""
+        """Events go to `topic`; `detector_version` is the detector's major version.
+
+        Raises KeyError when the contract has no contact events.
+        """
         self._topic = topic
         self._values = values
         self._version = detector_version
@@ -122,7 +125,7 @@ class ContactEncoder:
         message_id = self._message_id(row)
         parts = [message_id, contact.kind, contact.start, contact.end, self._version]
         event_id = hashlib.blake2b(orjson.dumps(parts), digest_size=16).hexdigest()
-        time = str(row.values[self._time]).replace(" ", "T") + "Z"
+        time = str(row.values[self._time]).removesuffix("+00").replace(" ", "T") + "Z"
         data: dict[str, object] = {
             "kind": contact.kind,
             "platform": contact.platform,
@@ -142,7 +145,8 @@ class ContactEncoder:
             ("content-type", b"application/json"),
         )
         key = str(row.values[self._key]).encode()
-        return OutgoingMessage(self._topic, key, orjson.dumps(data), headers, row.offset)
+        arrived_at = batch.arrival(row.offset)
+        return OutgoingMessage(self._topic, key, orjson.dumps(data), headers, row.offset, arrived_at)
 
     def _value(self, contact: Contact) -> dict[str, object]:
         how = self._values
@@ -174,13 +178,18 @@ _CONNECT = "__connect.errors."
 _DECODE = ("VALUE_CONVERTER", "dataflow.decode")
 """Kafka Connect's name of the stage, and our module."""
 _VALIDATE = ("TRANSFORMATION", "dataflow.validate")
-_OURS = frozenset(
+ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET = (
+    f"{_CONNECT}{name}" for name in ("topic", "partition", "offset")
+)
+OURS = frozenset(
     {
         *(ATTEMPT, CODES, VIOLATIONS, CONTRACT_VERSION, TIMESTAMP, CUT),
-        *(f"{_CONNECT}{name}" for name in ("topic", "partition", "offset", "stage", "class.name")),
+        *(ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET),
+        *(f"{_CONNECT}{name}" for name in ("stage", "class.name")),
         *(f"{_CONNECT}exception.{name}" for name in ("class.name", "message")),
     }
 )
+"""Headers of a dead letter that are not the record's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +236,9 @@ def encode_dead_letter(
         VIOLATIONS: orjson.dumps(violations).decode(),
         CONTRACT_VERSION: contract_version,
         ATTEMPT: str(attempt),
-        f"{_CONNECT}topic": origin_topic,
-        f"{_CONNECT}partition": str(partition),
-        f"{_CONNECT}offset": str(record.offset()),
+        ORIGIN_TOPIC: origin_topic,
+        ORIGIN_PARTITION: str(partition),
+        ORIGIN_OFFSET: str(record.offset()),
         f"{_CONNECT}stage": stage,
         f"{_CONNECT}class.name": module,
         f"{_CONNECT}exception.class.name": "ContractViolation",
@@ -238,14 +247,14 @@ def encode_dead_letter(
     kind, milliseconds = record.timestamp()
     if kind:
         added[TIMESTAMP] = str(milliseconds)
-    own = [(name, value) for name, value in carried if name not in _OURS]
+    own = [(name, value) for name, value in carried if name not in OURS]
     ours: list[Header] = [(name, value.encode()) for name, value in added.items()]
     key, value = record.key(), record.value()
     excess = _size(key, value, own + ours) - LARGEST_DEAD_LETTER
     if excess > 0:
         key, value, own, cut = _cut(key, value, own, excess + LARGEST_CUT)
         ours.append((CUT, orjson.dumps(cut)))
-    return OutgoingMessage(topic, key, value, (*own, *ours), record.offset())
+    return OutgoingMessage(topic, key, value, (*own, *ours), record.offset(), arrival_of(record))
 
 
 LARGEST_CUT = 256

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,54 @@ class IntegerField:
 
 
 @dataclass(frozen=True, slots=True)
-class TimestampField:
-    """A field of instants: RFC 3339 in the message, UTC without a zone in the row."""
+class DecimalField:
+    """A field of exact numbers: at most `precision` digits, `scale` of them after the point."""
+
+    name: str
+    required: bool
+    precision: int
+    scale: int
+    minimum: Decimal
+    maximum: Decimal
+    accepts: frozenset[str] = frozenset({"number"})
+    """JSON types accepted: `number` (with a fraction only up to `EXACT_DIGITS` digits), `string`."""
+    classification: str = ""
+
+
+EXACT_DIGITS = 15
+"""A JSON number with a fraction is read as a 64-bit float, which tells decimals of so many digits apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class BooleanField:
+    """A field of true and false."""
 
     name: str
     required: bool
     classification: str = ""
 
 
-Field = TextField | IntegerField | TimestampField
+@dataclass(frozen=True, slots=True)
+class DateField:
+    """A field of days: `2023-10-31`, in the message as in the row."""
+
+    name: str
+    required: bool
+    classification: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampField:
+    """A field of instants: RFC 3339 in the message, UTC in the row."""
+
+    name: str
+    required: bool
+    classification: str = ""
+    zoned: bool = False
+    """Whether the row says `+00` behind it: the column is a timestamptz."""
+
+
+Field = TextField | IntegerField | DecimalField | BooleanField | DateField | TimestampField
 
 
 @dataclass(frozen=True, slots=True)

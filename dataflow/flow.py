@@ -19,11 +19,11 @@ from bytewax.outputs import DynamicSink
 
 from connectors.items import Batch, ClosedWindow, EventBatch, RowBatch, Segment
 from connectors.spool import WindowSegments
-from dataflow.decode import decode
+from dataflow.decoder import Decoder
 from dataflow.detect import Detector
 from dataflow.encode import ContactEncoder, DeadLetterEncoder, encode_rows
 from dataflow.enrich import Enricher
-from dataflow.model import Checked, Sighting
+from dataflow.model import Checked, Row, Sighting
 from dataflow.splits import Splits
 from dataflow.validate import Validator
 
@@ -34,29 +34,42 @@ Windowed = tuple[str, tuple[int, WindowSegments]]
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
-    """What happens to a batch, each step a pure function of what the step before made.
+class Scan:
+    """How contacts are found in one field, and told."""
 
-    But for `splits`, which remembers earlier messages.
-    """
-
-    validate: Validator
-    enrich: Enricher
+    field: int
+    """Index of the scanned field in a row's values."""
     detector: Detector
     splits: Splits | None
     """The memory of contacts split over messages; None: they are not looked for."""
-    scanned: int
-    """Index of the scanned field in a row's values."""
     contacts: ContactEncoder
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What happens to a batch, each step a pure function of what the step before made.
+
+    But for the scan's `splits`, which remembers earlier messages, and `decode`, which remembers what it
+    thinks of a schema.
+    """
+
+    decode: Decoder
+    validate: Validator
+    enrich: Enricher
+    scan: Scan | None
+    """None: the contract has no field to scan."""
     dead_letters: DeadLetterEncoder
     window: timedelta
 
     def detect(self, checked: Checked) -> Checked:
         """Find the contacts in the scanned field of every row."""
-        texts = [row.values[self.scanned] for row in checked.rows]
-        found = self.detector.detect([text if isinstance(text, str) else None for text in texts])
-        if self.splits:
-            found = [*self.splits.complete(checked.rows, found)]
+        scan = self.scan
+        if scan is None:
+            return checked
+        texts = [row.values[scan.field] for row in checked.rows]
+        found = scan.detector.detect([text if isinstance(text, str) else None for text in texts])
+        if scan.splits:
+            found = [*scan.splits.complete(checked.rows, found)]
         sightings = tuple(
             Sighting(row, contact)
             for row, contacts in zip(checked.rows, found, strict=True)
@@ -67,7 +80,9 @@ class Steps:
     def events(self, checked: Checked) -> EventBatch:
         """The side branch: contacts and dead letters, in the order of their offsets."""
         batch = checked.batch
-        messages = [self.contacts.encode(sighting, batch) for sighting in checked.sightings]
+        messages = []
+        if self.scan is not None:
+            messages += [self.scan.contacts.encode(sighting, batch) for sighting in checked.sightings]
         messages += [self.dead_letters.encode(letter, batch) for letter in checked.dead_letters]
         messages.sort(key=lambda message: message.source_offset)
         return EventBatch(
@@ -121,7 +136,7 @@ def graph(
     """Kafka → decode → validate → enrich → detect, then two branches that never meet again."""
     flow = Dataflow("contract")
     batches = op.input("kafka", flow, source)
-    decoded = op.map("decode", batches, decode)
+    decoded = op.map("decode", batches, steps.decode.decode)
     valid = op.map("validate", decoded, steps.validate.validate)
     enriched = op.map("enrich", valid, steps.enrich.enrich)
     detected = op.map("detect", enriched, steps.detect)
@@ -157,3 +172,13 @@ def contacts_by_platform(checked: Checked) -> Mapping[tuple[str, str], int]:
 def rejects_by_code(checked: Checked) -> Mapping[str, int]:
     """Violations of a batch, counted by code."""
     return Counter(violation.code for letter in checked.dead_letters for violation in letter.violations)
+
+
+def waiting_rows(checked: Checked) -> Sequence[Row]:
+    """The rows of a batch that the warehouse lacks; none while it is not known which those are."""
+    rows_from = checked.batch.rows_from
+    if rows_from is None:
+        return ()
+    if rows_from <= checked.batch.first:
+        return checked.rows
+    return [row for row in checked.rows if row.offset >= rows_from]

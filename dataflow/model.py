@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from connectors.items import Batch, Record
 
 Value = str | int | float | bool | None
 """A column's value in the staging format."""
+
+
+class MessageFormat(Enum):
+    """What the messages of the topic are written in."""
+
+    JSON = "json"
+    PROTOBUF = "protobuf"
+    AUTO = "auto"
+    """Each message is looked at; a registered schema says it."""
+
+
+class MessageFraming(Enum):
+    """Whether the messages bear Confluent's schema ids, see `connectors.framing`."""
+
+    NONE = "none"
+    CONFLUENT = "confluent"
+    """Every one does."""
+    AUTO = "auto"
+    """Those that begin like one, or have the header, do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +99,15 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """After decode: every record of the batch is in exactly one of the two tuples, in offset order."""
+    """After decode: every record of the batch is in exactly one of the three tuples, in offset order."""
 
     batch: Batch
     documents: tuple[Document, ...] = ()
     dead_letters: tuple[DeadLetter, ...] = ()
+    messages: tuple[tuple[Record, Any], ...] = ()
+    """Records that decoded to a Protobuf message without anything that the contract does not know."""
+    forms: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(format, framing) to the number of records that came in it; the format may be `unknown`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,4 +121,6 @@ class Checked:
     """Warning code to the number of rows that have it."""
     unknown_fields: Mapping[str, int] = field(default_factory=dict)
     """Field name that the contract does not know to the number of messages that carry it."""
+    forms: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """As decode has counted them."""
     sightings: tuple[Sighting, ...] = ()

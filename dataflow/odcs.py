@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from difflib import get_close_matches
 
-import yaml
+from dataflow.strict_yaml import Tree
+
+MAX_PROBLEMS = 100
+"""Faults that are told of one file; a file with more is no contract."""
+VENDOR = "contract-dataflow"
+"""Whose custom properties are read here, and whose quality rules are ours to enforce."""
 
 
 class ContractError(Exception):
@@ -20,30 +26,38 @@ class ContractError(Exception):
         super().__init__(f"{source}: {len(self.problems)} fault(s) in the contract\n{lines}")
 
 
-class StrictLoader(yaml.SafeLoader):
-    """PyYAML's safe loader, except that a key given twice in one mapping is a fault."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """One mapping of the file. Raises ConstructorError, with the line, when a key repeats."""
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} is given twice", node.start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
-_DOCUMENTATION = frozenset(
-    {"description", "tags", "authoritativeDefinitions", "businessName", "deprecated", "id", "context"}
+ELEMENT = frozenset(
+    {
+        *("id", "name", "physicalType", "description", "businessName", "deprecated", "synonyms"),
+        *("authoritativeDefinitions", "tags", "customProperties"),
+    }
 )
-"""Keys of the standard that are for people; allowed everywhere, never read."""
+"""Keys that the standard gives to a schema object and to a property alike."""
+_CUSTOM = frozenset({"id", "property", "value", "description", "vendor"})
+_LINK = frozenset({"id", "url", "type", "description"})
+_SYNONYM = frozenset({"id", "synonym", "description", "locale", "source", "status", "customProperties"})
+_STABLE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_VENDOR_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+
+
+def known(name: str, choices: Iterable[str]) -> str:
+    """What is known instead of a name that is not, the nearest first."""
+    ordered = sorted(choices)
+    near = get_close_matches(name[:64], ordered, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return f"{hint}known here: {', '.join(ordered) or 'none'}"
+
+
+def shown(value: object) -> str:
+    """A value of the file for a message: not all of it when it is long."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
 
 
 class Node:
     """A value of the file with its path; what is wrong with it goes to the one list of problems."""
 
-    def __init__(self, value: object, path: str, problems: list[str]) -> None:
+    def __init__(self, value: Tree, path: str, problems: list[str]) -> None:
         """`path` is "" for the document; `problems` is shared by all nodes of it."""
         self.value = value
         self.path = path
@@ -51,19 +65,29 @@ class Node:
 
     def problem(self, text: str) -> None:
         """Keep a fault of this value."""
-        self._problems.append(f"{self.path or 'document'}: {text}")
+        if len(self._problems) < MAX_PROBLEMS:
+            self._problems.append(f"{self.path or 'document'}: {text}")
 
-    def _at(self, value: object, step: str) -> Node:
+    def at(self, key: str) -> Node:
+        """The value under a key, given or not, to tell of it."""
+        return self._step(self._mapping().get(key), f".{key}")
+
+    def _step(self, value: Tree, step: str) -> Node:
         return Node(value, f"{self.path}{step}" if self.path else step.removeprefix("."), self._problems)
 
-    def only(self, *allowed: frozenset[str]) -> None:
-        """Every key that none of `allowed` holds is a problem."""
-        known = _DOCUMENTATION.union(*allowed)
+    def only(self, *allowed: frozenset[str], instead: Mapping[str, str] | None = None) -> None:
+        """Every key that none of `allowed` holds is a problem; `instead` tells of keys of the standard."""
+        everything: frozenset[str] = frozenset().union(*allowed)
         for key in self._mapping():
-            if key not in known:
-                self._at(None, f".{key}").problem(f"unknown key; known here: {', '.join(sorted(known))}")
+            if key in everything:
+                continue
+            remedy = (instead or {}).get(key)
+            told = f"is not taken here; {remedy}" if remedy else f"unknown key; {known(key, everything)}"
+            self._step(None, f".{key}").problem(told)
+        if "id" in self._mapping() and self.path:
+            self.text("id", _STABLE_ID)
 
-    def _mapping(self) -> Mapping[Any, Any]:
+    def _mapping(self) -> Mapping[str, Tree]:
         return self.value if isinstance(self.value, dict) else {}
 
     def has(self, key: str) -> bool:
@@ -78,16 +102,26 @@ class Node:
         if key not in self.value:
             self.problem(f"the key {key} is missing")
             return None
-        return self._at(self.value[key], f".{key}")
+        return self.at(key)
+
+    def mapping(self, key: str) -> Node | None:
+        """The mapping under a key; None when the key is not given or holds something else, a problem then."""
+        if not self.has(key):
+            return None
+        node = self.at(key)
+        if not isinstance(node.value, dict):
+            node.problem("must be a mapping")
+            return None
+        return node
 
     def items(self, key: str) -> Iterator[Node]:
         """The elements of the list under a key; absent is empty, anything but a list is a problem."""
         found = self._mapping().get(key, [])
         if not isinstance(found, list):
-            self._at(found, f".{key}").problem("must be a list")
+            self.at(key).problem("must be a list")
             return
-        for at, value in enumerate(found):
-            element = self._at(value, f".{key}[{at}]")
+        for number, value in enumerate(found):
+            element = self._step(value, f".{key}[{number}]")
             if isinstance(value, dict):
                 yield element
             else:
@@ -102,9 +136,13 @@ class Node:
             node.problem("must be text; quote it if YAML reads it as something else")
             return ""
         if pattern is not None and not pattern.fullmatch(node.value):
-            node.problem(f"{node.value!r} is not of the form {pattern.pattern}")
+            node.problem(f"{shown(node.value)} is not of the form {pattern.pattern}")
             return ""
         return node.value
+
+    def words(self, key: str) -> str:
+        """The text under a key that may be left out; "" then."""
+        return self.text(key) if self.has(key) else ""
 
     def whole(self, key: str, low: int, high: int) -> int:
         """The integer under a key, `low` with a problem when it is not one or is out of range."""
@@ -119,11 +157,23 @@ class Node:
             return low
         return node.value
 
+    def number(self, key: str) -> Decimal | None:
+        """The number under a key, exactly as written; None with a problem when it is not one."""
+        node = self.child(key)
+        if node is None:
+            return None
+        if not isinstance(node.value, int | float) or isinstance(node.value, bool):
+            node.problem("must be a number")
+            return None
+        return Decimal(repr(node.value))
+
     def choice(self, key: str, choices: Sequence[str]) -> str:
         """The text under a key, "" with a problem unless it is one of `choices`."""
         found = self.text(key)
         if found and found not in choices:
-            self._at(found, f".{key}").problem(f"{found!r} is unknown; known: {', '.join(choices)}")
+            near = get_close_matches(found[:64], choices, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            self.at(key).problem(f"{shown(found)} is unknown; known: {', '.join(choices)}{hint}")
             return ""
         return found
 
@@ -131,7 +181,7 @@ class Node:
         """The boolean under a key; absent is false, as the standard says."""
         found = self._mapping().get(key, False)
         if not isinstance(found, bool):
-            self._at(found, f".{key}").problem("must be true or false")
+            self.at(key).problem("must be true or false")
             return False
         return found
 
@@ -140,21 +190,52 @@ class Node:
         node = self.child(key)
         if node is None:
             return ()
-        if not isinstance(node.value, list) or not all(isinstance(each, str) for each in node.value):
+        if not isinstance(node.value, list):
             node.problem("must be a list of texts")
             return ()
-        return tuple(node.value)
+        found = tuple(each for each in node.value if isinstance(each, str))
+        if len(found) < len(node.value):
+            node.problem("must be a list of texts")
+            return ()
+        return found
+
+    def listed(self, key: str) -> tuple[str, ...]:
+        """The list of texts under a key that may be left out; empty then."""
+        return self.texts(key) if self.has(key) else ()
 
     def custom(self, *allowed: str) -> Node:
-        """The custom properties as one mapping from name to value; other names are a problem."""
-        found: dict[str, object] = {}
+        """The custom properties as one mapping from name to value; other names are a problem.
+
+        Those of another vendor are left to it.
+        """
+        found: dict[str, Tree] = {}
         for element in self.items("customProperties"):
-            element.only(frozenset({"property", "value", "vendor"}))
+            element.only(_CUSTOM)
             name = element.text("property")
-            if name and name not in allowed:
-                element.problem(f"unknown property {name!r}; known here: {', '.join(allowed) or 'none'}")
+            element.words("description")
+            vendor = element.text("vendor", _VENDOR_NAME) if element.has("vendor") else VENDOR
+            value = element.child("value")
+            if vendor != VENDOR or not name or value is None:
+                continue
+            if name not in allowed:
+                element.problem(f"unknown property {shown(name)}; {known(name, allowed)}")
             elif name in found:
-                element.problem(f"property {name!r} is given twice")
-            elif name and (value := element.child("value")) is not None:
+                element.problem(f"property {shown(name)} is given twice")
+            else:
                 found[name] = value.value
-        return self._at(found, ".customProperties")
+        return self._step(found, ".customProperties")
+
+    def check_for_people(self) -> None:
+        """That what is for people only is of the standard's form, wherever it is given; it is not kept."""
+        for synonym in self.items("synonyms"):
+            synonym.only(_SYNONYM)
+            synonym.text("synonym")
+            for key in ("description", "locale", "source", "status"):
+                synonym.words(key)
+            synonym.custom()
+
+    def links(self) -> Iterator[Node]:
+        """The authoritative definitions, their keys checked."""
+        for link in self.items("authoritativeDefinitions"):
+            link.only(_LINK)
+            yield link

@@ -3,150 +3,223 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from connectors.items import Column, Fill
-from dataflow.fields import Field, IntegerField, TextField, TimestampField
-from dataflow.odcs import Node
+from dataflow.column_types import read_field
+from dataflow.fields import Field, TextField, TimestampField
+from dataflow.odcs import ELEMENT, Node, shown
+from dataflow.read_terms import read_links
+from dataflow.terms import Property, Scalar, Word
 
-MAX_VARCHAR = 65_535
-"""Redshift's longest varchar, in bytes."""
+MAX_COLUMNS = 1600
+"""Most columns that a Redshift table has."""
 COMMIT_ID_BYTES = 32
-INTEGER_RANGES = {
-    "smallint": (-(2**15), 2**15 - 1),
-    "integer": (-(2**31), 2**31 - 1),
-    "bigint": (-(2**63), 2**63 - 1),
-}
-"""Redshift's integer types and what they hold, both ends included."""
 IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,126}")
 """A plain lower-case SQL name, which needs no quoting in any statement."""
-_VARCHAR = re.compile(r"varchar\((\d{1,9})\)")
-
-
-_PROPERTY = frozenset(
+RESERVED = frozenset(
+    """
+    aes128 aes256 all allowoverwrite analyse analyze and any array as asc authorization az64 backup
+    between binary blanksasnull both bytedict bzip2 case cast check collate column constraint create
+    credentials cross current_date current_time current_timestamp current_user current_user_id default
+    deferrable deflate defrag delta delta32k desc disable distinct do else emptyasnull enable encode
+    encrypt encryption end except explicit false for foreign freeze from full globaldict256
+    globaldict64k grant group gzip having identity ignore ilike in initially inner intersect interval
+    into is isnull join leading left like limit localtime localtimestamp lun luns lzo lzop minus
+    mostly16 mostly32 mostly8 natural new not notnull null nulls off offline offset oid old on only open
+    or order outer overlaps parallel partition percent permissions pivot placing primary raw readratio
+    recover references respect rejectlog resort restore right select session_user similar snapshot some
+    sysdate system table tag tdes text255 text32k then timestamp to top trailing true truncatecolumns
+    union unique unnest unpivot user using verbose wallet when where with without
+    """.split()  # noqa: SIM905 a list would have a line for each
+)
+"""Redshift's reserved words, which a statement would have to quote."""
+METAFIELD = "metafield_"
+"""How columns are named that the commit fills."""
+CLASSIFICATIONS = ("public", "internal", "confidential", "personal")
+"""How sensitive a column is, in rising order; what names or contacts a person is `personal`."""
+_PROPERTY = ELEMENT | frozenset(
     {
-        *("name", "logicalType", "logicalTypeOptions", "physicalType", "physicalName", "required"),
-        *("primaryKey", "primaryKeyPosition", "classification", "examples", "enum", "customProperties"),
+        *("logicalType", "logicalTypeOptions", "physicalName", "required", "unique", "quality", "enum"),
+        *("primaryKey", "primaryKeyPosition", "classification", "examples", "criticalDataElement"),
+        *("semanticType", "transformLogic", "transformDescription", "transformSourceObjects"),
     }
+)
+_NOT_TAKEN = {
+    "partitioned": "a Redshift table has no partitions; sortKey of the table orders it",
+    "partitionKeyPosition": "a Redshift table has no partitions; sortKey of the table orders it",
+    "encryptedName": "columns are not encrypted one by one",
+    "relationships": "Redshift keeps no foreign keys; tell of them in the description",
+    "items": "a message is a flat object",
+    "properties": "a message is a flat object",
+    "map": "a message is a flat object",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """What the properties of a schema object state."""
+
+    fields: tuple[Field, ...]
+    """What a message carries, in the table's order."""
+    columns: tuple[Column, ...]
+    properties: tuple[Property, ...]
+    """One for each column, in the same order."""
+    identity: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    """The properties' own nodes, in the same order, for what else they hold."""
+
+
+def read_properties(schema: Node) -> Properties:
+    """Fields, columns and identity. What is wrong is a problem, and the property is then left out."""
+    fields: list[Field] = []
+    columns: list[Column] = []
+    properties: list[Property] = []
+    nodes: list[Node] = []
+    seen: set[str] = set()
+    for number, node in enumerate(schema.items("properties")):
+        if number == MAX_COLUMNS:
+            schema.problem(f"properties holds more than {MAX_COLUMNS} columns, Redshift's most")
+            break
+        read = _read_property(node, seen)
+        if read is None:
+            continue
+        read_field, described = read
+        columns.append(Column(described.name, described.physical_type, described.required, described.fill))
+        properties.append(described)
+        nodes.append(node)
+        if described.fill is Fill.MESSAGE:
+            fields.append(read_field)
+        else:
+            _check_fill(node, described.fill, read_field)
+    if not fields:
+        schema.problem("properties holds no usable field")
+    identity = _read_identity(schema, properties, nodes)
+    return Properties(tuple(fields), tuple(columns), tuple(properties), identity, tuple(nodes))
+
+
+def _read_property(node: Node, seen: set[str]) -> tuple[Field, Property] | None:
+    node.only(_PROPERTY, instead=_NOT_TAKEN)
+    name = node.text("name", IDENTIFIER)
+    if name in RESERVED:
+        node.at("name").problem(f"{name!r} is a reserved word of Redshift's; choose another name")
+    if name in seen:
+        node.problem(f"the field {name!r} is given twice")
+    seen.add(name)
+    if node.has("physicalName") and node.text("physicalName") != name:
+        node.at("physicalName").problem("a column is named as its field; leave physicalName out")
+    custom = node.custom("fill", "acceptedTypes")
+    chosen = custom.choice("fill", [each.value for each in Fill]) if custom.has("fill") else ""
+    fill = Fill(chosen) if chosen else Fill.MESSAGE
+    if name.startswith(METAFIELD) and not custom.has("fill"):
+        node.problem(
+            f"{name!r} is named as a metafield, which no message carries; "
+            "give it the custom property fill, or another name"
+        )
+    classification = node.choice("classification", CLASSIFICATIONS)
+    required = node.flag("required")
+    words = _read_words(node)
+    read = read_field(node, custom, words, name, required, classification)
+    described = _describe(node, name, required, fill, classification, words)
+    return None if read is None else (read, described)
+
+
+def _describe(
+    node: Node, name: str, required: bool, fill: Fill, classification: str, words: tuple[Word, ...]
+) -> Property:
+    node.check_for_people()
+    if node.has("semanticType"):
+        node.choice("semanticType", ("column",))
+    for key in ("transformLogic", "transformDescription"):
+        node.words(key)
+    node.listed("transformSourceObjects")
+    return Property(
+        name=name,
+        logical_type=node.words("logicalType"),
+        physical_type=node.words("physicalType").lower().replace(" ", ""),
+        required=required,
+        fill=fill,
+        key_position=_key_position(node),
+        description=node.words("description"),
+        business_name=node.words("businessName"),
+        classification=classification,
+        critical=node.flag("criticalDataElement"),
+        deprecated=node.flag("deprecated"),
+        tags=node.listed("tags"),
+        examples=_read_examples(node),
+        words=words,
+        links=read_links(node),
+    )
+
+
+def _read_examples(node: Node) -> tuple[Scalar, ...]:
+    if not node.has("examples"):
+        return ()
+    found = node.at("examples")
+    if not isinstance(found.value, list):
+        found.problem("must be a list")
+        return ()
+    plain = tuple(each for each in found.value if not isinstance(each, dict | list))
+    if len(plain) < len(found.value):
+        found.problem("must hold plain values: a message is a flat object")
+    return plain
+
+
+def _key_position(node: Node) -> int | None:
+    if not node.flag("primaryKey"):
+        if node.has("primaryKeyPosition") and node.at("primaryKeyPosition").value != -1:
+            node.at("primaryKeyPosition").problem("is given without primaryKey: true")
+        return None
+    return node.whole("primaryKeyPosition", 1, 100)
+
+
+def _read_identity(schema: Node, properties: Sequence[Property], nodes: Sequence[Node]) -> tuple[str, ...]:
+    keys: dict[int, str] = {}
+    for each, node in zip(properties, nodes, strict=True):
+        if each.key_position is None:
+            continue
+        if not each.required or each.fill is not Fill.MESSAGE:
+            node.problem("a key field must be required and come with the message")
+        if each.key_position in keys:
+            node.problem(f"primaryKeyPosition {each.key_position} is given twice")
+        keys[each.key_position] = each.name
+    if not keys:
+        schema.problem("no property has primaryKey: true, so a message has no identity")
+    elif sorted(keys) != list(range(1, len(keys) + 1)):
+        told = ", ".join(map(str, sorted(keys)))
+        schema.problem(f"primaryKeyPosition must count 1, 2, 3 … without a gap; it is {told}")
+    identity = tuple(name for _, name in sorted(keys.items()))
+    for each, node in zip(properties, nodes, strict=True):
+        if node.flag("unique") and identity != (each.name,):
+            node.problem(
+                f"unique: true would be a second identity beside {', '.join(identity) or 'none'}; "
+                "a message has one, its primaryKey"
+            )
+    return identity
+
+
+_WORD = frozenset(
+    {"value", "label", "id", "description", "customProperties", "authoritativeDefinitions", "tags"}
 )
 
 
-def read_properties(schema: Node) -> tuple[tuple[Field, ...], tuple[Column, ...], tuple[str, ...]]:
-    """Message fields, table columns and identity, as the properties of a schema object state them.
-
-    What is wrong goes to the node's list of problems, and the property is then left out.
-    """
-    fields: list[Field] = []
-    columns: list[Column] = []
-    keys: dict[int, str] = {}
-    for node in schema.items("properties"):
-        node.only(_PROPERTY)
-        name = node.text("name", IDENTIFIER)
-        if name and any(column.name == name for column in columns):
-            node.problem(f"the field {name!r} is given twice")
-        custom = node.custom("fill", "acceptedTypes")
-        fill = Fill.MESSAGE
-        if custom.has("fill"):
-            chosen = custom.choice("fill", [each.value for each in Fill])
-            fill = Fill(chosen) if chosen else Fill.MESSAGE
-        required = node.flag("required")
-        read = _read_field(node, custom, name, required)
-        if read is None:
-            continue
-        read_field, sql_type = read
-        columns.append(Column(name, sql_type, required, fill))
-        if fill is Fill.MESSAGE:
-            fields.append(read_field)
-        else:
-            _check_fill(node, fill, read_field)
-        if node.flag("primaryKey"):
-            position = node.whole("primaryKeyPosition", 1, 100)
-            if not required or fill is not Fill.MESSAGE:
-                node.problem("a key field must be required and come with the message")
-            if position in keys:
-                node.problem(f"primaryKeyPosition {position} is given twice")
-            keys[position] = name
-    if not fields:
-        schema.problem("properties holds no usable field")
-    if not keys:
-        schema.problem("no property has primaryKey: true, so a message has no identity")
-    return tuple(fields), tuple(columns), tuple(name for _, name in sorted(keys.items()))
-
-
-def _read_field(node: Node, custom: Node, name: str, required: bool) -> tuple[Field, str] | None:
-    logical = node.choice("logicalType", ("string", "integer", "timestamp"))
-    physical = node.text("physicalType").lower()
-    classification = node.text("classification")
-    options = node.child("logicalTypeOptions") if node.has("logicalTypeOptions") else None
-    if logical != "string":
-        for key in ("enum", "acceptedTypes"):
-            if node.has(key) or custom.has(key):
-                node.problem(f"{key} is only for text")
-    if not logical or not physical:
-        return None
-    if logical == "string":
-        return _read_text(node, custom, options, name, required, physical, classification)
-    if logical == "integer":
-        if physical not in INTEGER_RANGES:
-            node.problem(f"physicalType {physical!r} is no integer type; known: {', '.join(INTEGER_RANGES)}")
-            return None
-        low, high = INTEGER_RANGES[physical]
-        minimum, maximum = low, high
-        if options is not None:
-            options.only(frozenset({"minimum", "maximum"}))
-            minimum = options.whole("minimum", low, high) if options.has("minimum") else low
-            maximum = options.whole("maximum", low, high) if options.has("maximum") else high
-        if minimum > maximum:
-            node.problem(f"minimum {minimum} is greater than maximum {maximum}")
-        return IntegerField(name, required, minimum, maximum, classification), physical
-    if physical != "timestamp":
-        node.problem(f"physicalType {physical!r} does not suit a timestamp; known: timestamp")
-        return None
-    if options is not None:
-        options.only(frozenset())
-    return TimestampField(name, required, classification), physical
-
-
-def _read_text(
-    node: Node,
-    custom: Node,
-    options: Node | None,
-    name: str,
-    required: bool,
-    physical: str,
-    classification: str,
-) -> tuple[Field, str] | None:
-    match = _VARCHAR.fullmatch(physical)
-    if match is None:
-        wrong = "has no length" if physical == "varchar" else "does not suit a string"
-        node.problem(f"physicalType {physical!r} {wrong}; write varchar(n), n in bytes of UTF-8")
-        return None
-    limit = int(match[1])
-    if not 1 <= limit <= MAX_VARCHAR:
-        node.problem(f"physicalType {physical!r}: the length must lie between 1 and {MAX_VARCHAR} bytes")
-        return None
-    least = 0
-    if options is not None:
-        options.only(frozenset({"minLength", "maxLength"}))
-        least = options.whole("minLength", 0, 1) if options.has("minLength") else 0
-        if options.has("maxLength"):
-            options.whole("maxLength", limit, limit)
-    values: list[str] = []
+def _read_words(node: Node) -> tuple[Word, ...]:
+    words: list[Word] = []
+    seen: set[str] = set()
     for element in node.items("enum"):
-        element.only(frozenset({"value", "label"}))
-        value = element.text("value")
-        if value in values:
-            element.problem(f"{value!r} is given twice")
-        if len(value.encode()) > limit:
-            element.problem(f"{value!r} is longer than {physical}")
-        values.append(value)
-    if node.has("enum") and not values:
+        element.only(_WORD)
+        element.custom()
+        element.listed("tags")
+        read_links(element)
+        word = Word(element.text("value"), element.words("label"), element.words("description"))
+        if word.value in seen:
+            element.problem(f"{shown(word.value)} is given twice")
+        seen.add(word.value)
+        words.append(word)
+    if node.has("enum") and not words:
         node.problem("enum holds no value")
-    accepts = (
-        frozenset(custom.texts("acceptedTypes")) if custom.has("acceptedTypes") else frozenset({"string"})
-    )
-    if "string" not in accepts or not accepts <= {"string", "integer"}:
-        node.problem("acceptedTypes must hold string, and may hold integer")
-    return TextField(name, required, limit, least, tuple(values), accepts, classification), physical
+    return tuple(words)
 
 
 def _check_fill(node: Node, fill: Fill, filled: Field) -> None:

@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from connectors.progress import AcceptedLoss, StartPolicy
+from dataflow.model import MessageFormat, MessageFraming
 from dataflow.settings_table import (
+    ALL_GROUPS,
+    CONTACTS,
     KNOWN,
     SETTINGS,
     ContactValues,
@@ -45,6 +48,8 @@ class Origin(Enum):
     DEFAULT = "default"
     ENVIRONMENT = "environment"
     DOTENV = ".env"
+    CONTRACT = "contract"
+    DERIVED = "derived"
     FILE = "file"
 
 
@@ -72,8 +77,10 @@ OWNED_PROPERTIES = {
         "leave it out: exactly-once delivery rests on the program's own value",
     ),
 }
-NAMESPACES = ("KAFKA_", "REDSHIFT_", "CONTACT_", "SPOOL_", "METRICS_")
-_SERVICE_LINK = re.compile(r".*(_SERVICE_HOST|_SERVICE_PORT(_.*)?|_PORT|_PORT_\d+_(TCP|UDP)(_.*)?)")
+NAMESPACES = ("KAFKA_", "MESSAGE_", "SCHEMA_REGISTRY_", "REDSHIFT_", "CONTACT_", "SPOOL_", "METRICS_")
+_SERVICE_LINK = re.compile(r".*(_SERVICE_HOST|_SERVICE_PORT(_.*)?|_PORT_\d+_(TCP|UDP)(_.*)?)")
+_SERVICE_URL = re.compile(r"(tcp|udp|sctp)://.*")
+"""Kubernetes tells every pod of every service, in names such as KAFKA_PORT."""
 _INNOCENT = frozenset({"WINDOWID", "WINDOWS", "PIPELINES"})
 
 
@@ -99,6 +106,13 @@ class Settings:
     transaction_timeout: timedelta
     event_commit_interval: timedelta
     client_properties: Mapping[str, str] = field(repr=False)
+    message_format: MessageFormat
+    message_framing: MessageFraming
+    registry_url: str | None
+    registry_user_info: str | None = field(repr=False)
+    registry_ca: Path | None
+    registry_timeout: timedelta
+    token_provider: str | None
     redshift_host: str
     redshift_port: int
     redshift_database: str
@@ -110,6 +124,7 @@ class Settings:
     redshift_region: str | None
     redshift_profile: str | None
     redshift_sslmode: SslMode
+    redshift_ca_file: Path | None
     redshift_connect_timeout: timedelta
     redshift_statement_timeout: timedelta
     contact_values: ContactValues
@@ -119,6 +134,7 @@ class Settings:
     split_contacts: SplitContacts
     contract: Path | None
     pipeline: str
+    source_id: str | None
     window: timedelta
     start: StartPolicy
     accepted_losses: tuple[AcceptedLoss, ...]
@@ -168,6 +184,10 @@ class ClientJudge(Protocol):
         """Whether there is a property of this name."""
         ...
 
+    def of_token_provider(self, name: str) -> str | None:
+        """Why there is no function of this name that gives tokens; None: there is."""
+        ...
+
     def of_combination(self, properties: Mapping[str, str], transaction_timeout: timedelta) -> str | None:
         """What is wrong with properties that are each right by themselves; None: nothing."""
         ...
@@ -176,8 +196,9 @@ class ClientJudge(Protocol):
 class _Reader:
     """Reads one setting after the other and gathers what is wrong."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, groups: frozenset[str]) -> None:
         self.sources = sources
+        self.groups = groups
         self.faults: list[str] = []
         self.values: dict[str, Any] = {}
         self.effective: list[Effective] = []
@@ -187,7 +208,7 @@ class _Reader:
         found = self._found(setting)
         self.values[setting.name] = None
         if found is None:
-            if setting.required:
+            if setting.required and setting.group in self.groups:
                 self.faults.append(f"{setting.name}: is missing. {setting.text}")
             self.effective.append(Effective(setting.name, "", Origin.DEFAULT))
             return
@@ -248,10 +269,31 @@ class _Reader:
                 properties[key] = value
                 hidden = origin is Origin.FILE or SECRET_PROPERTIES.search(key)
                 self.effective.append(Effective(bare, HIDDEN if hidden else value, origin))
+        self._tokens(properties, judge)
         timeout = self.values["TRANSACTION_TIMEOUT"]
         if timeout is not None and (fault := judge.of_combination(properties, timeout)) is not None:
             self.faults.append(f"{CLIENT_PREFIX}*: librdkafka refuses these properties together: {fault}")
         return properties
+
+    def _tokens(self, properties: Mapping[str, str], judge: ClientJudge) -> None:
+        """A login by token needs somebody who gives tokens, and only such a login does."""
+        provider = self.values["KAFKA_TOKEN_PROVIDER"]
+        mechanism = properties.get("sasl.mechanism") or properties.get("sasl.mechanisms") or ""
+        method = properties.get("sasl.oauthbearer.method", "default")
+        if provider is None:
+            unsecured = properties.get("enable.sasl.oauthbearer.unsecure.jwt") == "true"
+            if mechanism.upper() == "OAUTHBEARER" and method == "default" and not unsecured:
+                self.faults.append(
+                    "KAFKA_TOKEN_PROVIDER: is missing; OAUTHBEARER needs it, "
+                    f"or {CLIENT_PREFIX}SASL_OAUTHBEARER_METHOD=oidc"
+                )
+        elif mechanism.upper() != "OAUTHBEARER" or method != "default":
+            self.faults.append(
+                f"KAFKA_TOKEN_PROVIDER: needs {CLIENT_PREFIX}SASL_MECHANISM=OAUTHBEARER "
+                f"and no {CLIENT_PREFIX}SASL_OAUTHBEARER_METHOD"
+            )
+        elif (fault := judge.of_token_provider(provider)) is not None:
+            self.faults.append(f"KAFKA_TOKEN_PROVIDER: {fault}")
 
     def unknown_names(self) -> None:
         """Names that look as if they were meant for us."""
@@ -260,6 +302,8 @@ class _Reader:
             if name in KNOWN or name in secret_files or name.startswith(CLIENT_PREFIX):
                 continue
             if _SERVICE_LINK.fullmatch(name) or name in _INNOCENT:
+                continue
+            if name.endswith("_PORT") and (found := self.sources.find(name)) and _SERVICE_URL.match(found[0]):
                 continue
             near = get_close_matches(name, [*KNOWN, *secret_files], 1, 0.6)
             ours = name.startswith(NAMESPACES) or name in self.sources.dotenv
@@ -281,19 +325,22 @@ def _property(name: str) -> str:
     return _WITH_UNDERSCORE.get(dotted, dotted)
 
 
-def read(sources: Sources, judge: ClientJudge) -> Settings:
-    """Settings from the environment. Raises SettingsError with every fault."""
-    reader = _Reader(sources)
+def read(sources: Sources, judge: ClientJudge, groups: frozenset[str] = ALL_GROUPS) -> Settings:
+    """Settings from the environment. Raises SettingsError with every fault.
+
+    `groups`: those whose required settings must be there; of the others they may be missing, and are empty.
+    """
+    reader = _Reader(sources, groups)
     for setting in SETTINGS:
         reader.read(setting)
     properties = reader.client_properties(judge)
     reader.unknown_names()
     get = reader.values
-    _across(get, reader.faults)
+    _across(get, reader.faults, groups)
     if reader.faults:
         raise SettingsError(tuple(reader.faults))
     return Settings(
-        bootstrap=get["KAFKA_BOOTSTRAP_SERVERS"],
+        bootstrap=get["KAFKA_BOOTSTRAP_SERVERS"] or "",
         topic=get["KAFKA_TOPIC"],
         contacts_topic=get["KAFKA_CONTACTS_TOPIC"],
         dead_letters_topic=get["KAFKA_DEAD_LETTERS_TOPIC"],
@@ -302,6 +349,13 @@ def read(sources: Sources, judge: ClientJudge) -> Settings:
         transaction_timeout=get["TRANSACTION_TIMEOUT"],
         event_commit_interval=get["EVENT_COMMIT_INTERVAL"],
         client_properties=properties,
+        message_format=get["MESSAGE_FORMAT"],
+        message_framing=get["MESSAGE_FRAMING"],
+        registry_url=get["SCHEMA_REGISTRY_URL"],
+        registry_user_info=get["SCHEMA_REGISTRY_USER_INFO"],
+        registry_ca=get["SCHEMA_REGISTRY_CA"],
+        registry_timeout=get["SCHEMA_REGISTRY_TIMEOUT"],
+        token_provider=get["KAFKA_TOKEN_PROVIDER"],
         redshift_host=get["REDSHIFT_HOST"],
         redshift_port=get["REDSHIFT_PORT"],
         redshift_database=get["REDSHIFT_DATABASE"],
@@ -313,6 +367,7 @@ def read(sources: Sources, judge: ClientJudge) -> Settings:
         redshift_region=get["REDSHIFT_REGION"],
         redshift_profile=get["REDSHIFT_PROFILE"],
         redshift_sslmode=get["REDSHIFT_SSLMODE"],
+        redshift_ca_file=get["REDSHIFT_CA_FILE"],
         redshift_connect_timeout=get["REDSHIFT_CONNECT_TIMEOUT"],
         redshift_statement_timeout=get["REDSHIFT_STATEMENT_TIMEOUT"],
         contact_values=get["CONTACT_VALUES"],
@@ -322,6 +377,7 @@ def read(sources: Sources, judge: ClientJudge) -> Settings:
         split_contacts=get["SPLIT_CONTACTS"],
         contract=get["CONTRACT"],
         pipeline=get["PIPELINE"],
+        source_id=get["SOURCE_ID"],
         window=get["WINDOW"],
         start=get["START"],
         accepted_losses=get["ACCEPT_LOSS"] or (),
@@ -346,7 +402,7 @@ _NEEDED = {
 }
 
 
-def _across(values: Mapping[str, Any], faults: list[str]) -> None:
+def _across(values: Mapping[str, Any], faults: list[str], groups: frozenset[str]) -> None:
     """Rules across settings. A setting that is faulty itself is not blamed twice."""
     blamed = {fault.split(":", 1)[0].removesuffix(SECRET_FILE) for fault in faults}
     auth = values["REDSHIFT_AUTH"]
@@ -358,6 +414,21 @@ def _across(values: Mapping[str, Any], faults: list[str]) -> None:
         and values["REDSHIFT_SSLMODE"] is SslMode.DISABLE
     ):
         faults.append("REDSHIFT_SSLMODE: IAM needs TLS; choose verify-full or verify-ca")
+    if values["SCHEMA_REGISTRY_URL"] is not None and values["MESSAGE_FRAMING"] is MessageFraming.NONE:
+        faults.append(
+            "SCHEMA_REGISTRY_URL: is never asked with MESSAGE_FRAMING=none; choose confluent or auto"
+        )
+    if values["SCHEMA_REGISTRY_URL"] is None and "SCHEMA_REGISTRY_URL" not in blamed:
+        for name in ("SCHEMA_REGISTRY_USER_INFO", "SCHEMA_REGISTRY_CA"):
+            if values[name] is not None:
+                faults.append(f"{name}: is of no use without SCHEMA_REGISTRY_URL; give that too")
+    timeout, interval = values["TRANSACTION_TIMEOUT"], values["EVENT_COMMIT_INTERVAL"]
+    if timeout is not None and interval is not None and interval >= timeout:
+        faults.append(
+            "EVENT_COMMIT_INTERVAL: must be shorter than TRANSACTION_TIMEOUT, after which the broker ends it"
+        )
+    if CONTACTS not in groups:
+        return
     values_leave = values["CONTACT_VALUES"]
     keyless = values["CONTACT_HMAC_KEY"] is None and "CONTACT_HMAC_KEY" not in blamed
     if keyless and values_leave is not None and values_leave is not ContactValues.OMITTED:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.progress import AcceptedLoss, StartPolicy
+from dataflow.model import MessageFormat, MessageFraming
 
 
 class ContactValues(Enum):
@@ -149,6 +150,12 @@ def _region(value: str) -> str:
     return value.upper()
 
 
+def _function(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", value):
+        raise WrongValue("must be module:function, such as connectors.msk_iam:token")
+    return value
+
+
 def _topic(value: str) -> str:
     if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", value):
         raise WrongValue("must be a Kafka topic name: letters, digits, '.', '_' and '-', at most 249")
@@ -176,16 +183,41 @@ def _losses(value: str) -> tuple[AcceptedLoss, ...]:
     return tuple(losses)
 
 
+def _registry_url(value: str) -> str:
+    for url in value.split(","):
+        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", url.strip()):
+            raise WrongValue(
+                "must be http://host:port or https://host:port, several with commas; user and password are "
+                "SCHEMA_REGISTRY_USER_INFO"
+            )
+    return value
+
+
+def _user_info(value: str) -> str:
+    if not re.fullmatch(r"[^:]+:.+", value):
+        raise WrongValue("must be user:password")
+    return value
+
+
 def _key(value: str) -> bytes:
-    if len(value.encode()) < 16:
+    if len(value.strip().encode()) < 16:
         raise WrongValue("must have at least 16 bytes: a shorter key can be guessed")
     return value.encode()
 
 
 KAFKA, REDSHIFT, CONTACTS, PIPELINE, OPERATION = "Kafka", "Redshift", "Contacts", "Pipeline", "Operation"
+ALL_GROUPS = frozenset({KAFKA, REDSHIFT, CONTACTS, PIPELINE, OPERATION})
+WAREHOUSE_ONLY = frozenset({REDSHIFT, PIPELINE, OPERATION})
+"""What a command needs that talks to nothing but the warehouse."""
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("KAFKA_BOOTSTRAP_SERVERS", KAFKA, "Brokers, host:port with commas.", _text, required=True),
+    Setting(
+        "KAFKA_TOKEN_PROVIDER",
+        KAFKA,
+        "module:function that gives OAUTHBEARER tokens, such as connectors.msk_iam:token.",
+        _function,
+    ),
     Setting("KAFKA_TOPIC", KAFKA, "Topic to read. Default: the contract's.", _topic),
     Setting(
         "KAFKA_CONTACTS_TOPIC", KAFKA, "Side topic of contact events. Default: KAFKA_TOPIC.contacts.", _topic
@@ -209,6 +241,29 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "EVENT_COMMIT_INTERVAL", KAFKA, "How often contacts and dead letters are committed.", _duration, "1s"
     ),
+    Setting(
+        "MESSAGE_FORMAT",
+        KAFKA,
+        "json, protobuf, or auto: each message is looked at.",
+        _one_of(MessageFormat),
+        "auto",
+    ),
+    Setting(
+        "MESSAGE_FRAMING",
+        KAFKA,
+        "Confluent's schema ids: none, confluent (each message has one) or auto.",
+        _one_of(MessageFraming),
+        "auto",
+    ),
+    Setting(
+        "SCHEMA_REGISTRY_URL",
+        KAFKA,
+        "Schema registry to ask for schemas. Default: none, frames are taken off.",
+        _registry_url,
+    ),
+    Setting("SCHEMA_REGISTRY_USER_INFO", KAFKA, "Its user:password.", _user_info, secret=True),
+    Setting("SCHEMA_REGISTRY_CA", KAFKA, "File with its certificate authority, PEM.", Path),
+    Setting("SCHEMA_REGISTRY_TIMEOUT", KAFKA, "For one question to it.", _duration, "5s"),
     Setting("REDSHIFT_HOST", REDSHIFT, "Host of the cluster or workgroup.", _text, required=True),
     Setting("REDSHIFT_PORT", REDSHIFT, "Port.", _whole(1, 65_535), "5439"),
     Setting("REDSHIFT_DATABASE", REDSHIFT, "Database.", _text, required=True),
@@ -231,6 +286,12 @@ SETTINGS: tuple[Setting, ...] = (
         "verify-full, verify-ca, or disable for a tunnel or a test.",
         _one_of(SslMode),
         "verify-full",
+    ),
+    Setting(
+        "REDSHIFT_CA_FILE",
+        REDSHIFT,
+        "Certificates to trust besides Amazon's, PEM. Default: the system's.",
+        Path,
     ),
     Setting("REDSHIFT_CONNECT_TIMEOUT", REDSHIFT, "For each step of connecting.", _duration, "10s"),
     Setting("REDSHIFT_STATEMENT_TIMEOUT", REDSHIFT, "For one statement.", _duration, "10m"),
@@ -259,6 +320,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("CONTRACT", PIPELINE, "Contract file. Default: the messages contract of the package.", Path),
     Setting("PIPELINE", PIPELINE, "Name of this pipeline in the ledger.", _name(128), "messages"),
+    Setting(
+        "SOURCE_ID",
+        PIPELINE,
+        "Name of the source in the rows' metafields. Default: the topic.",
+        _name(256),
+    ),
     Setting("WINDOW", PIPELINE, "Length of a window: how often rows are committed.", _window, "1h"),
     Setting(
         "START",
@@ -267,7 +334,9 @@ SETTINGS: tuple[Setting, ...] = (
         _one_of(StartPolicy),
         "earliest",
     ),
-    Setting("ACCEPT_LOSS", PIPELINE, "Lost offsets to go on without: partition:first-next.", _losses),
+    Setting(
+        "ACCEPT_LOSS", PIPELINE, "Lost offsets to go on without: partition:first-next, at most.", _losses
+    ),
     Setting("ACCEPT_GROUP", PIPELINE, "Consumer group whose place in the ledger to take.", _name(249)),
     Setting("ACCEPT_PIPELINE", PIPELINE, "New pipeline to begin beside others of its topic.", _name(128)),
     Setting("SPOOL_DIR", PIPELINE, "Where rows wait that outgrow memory. Default: the system's.", Path),

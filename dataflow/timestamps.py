@@ -1,4 +1,4 @@
-"""RFC 3339 instants to the staging format's text: `YYYY-MM-DD HH:MM:SS[.ffffff]`, UTC, without a zone.
+"""RFC 3339 days and instants to the staging format's text: `YYYY-MM-DD HH:MM:SS[.ffffff]`, UTC, no zone.
 
 The text is canonical: one instant has one text, with six fractional digits or none at all, so that texts
 compare as the instants do and a message's identity does not hang on how its producer writes zeros.
@@ -7,12 +7,14 @@ compare as the instants do and a message's identity does not hang on how its pro
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import Enum
 
 _RFC_3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))?", re.ASCII
 )
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 _COMMON = {"--T::Z": 19, "--T::+": 19, "--T::.": 26}
 """Separators of `2023-10-31T03:58:22Z` and its like to where the zone begins; six digits after a point."""
@@ -71,3 +73,14 @@ def to_utc_text(text: str) -> str | NoInstant:
     microseconds = (fraction or "")[:6].ljust(6, "0")
     stored = instant.isoformat(" ", "seconds")
     return stored if microseconds == "000000" else f"{stored}.{microseconds}"
+
+
+def is_day(text: str) -> bool:
+    """Whether a text is a day that exists, in the form `2023-10-31`, in the years 1 to 9999. Never raises."""
+    if not _DAY.fullmatch(text):
+        return False
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -12,7 +12,10 @@ Every violation of a message is reported, not the first. Codes, per field:
 `lone_surrogate`   the text holds half a surrogate pair, which UTF-8 cannot express
 `not_in_enumeration` another word than the contract lists
 `not_a_timestamp`  not RFC 3339, or a day or hour that does not exist
-`out_of_range`     an integer beyond its limits, or an instant outside the years 1 to 9999
+`not_a_date`       not of the form 2023-10-31, or a day that does not exist
+`not_a_number`     a text that is not a decimal number
+`too_precise`      more digits after the point than the column holds; never rounded
+`out_of_range`     a number beyond its limits, or an instant outside the years 1 to 9999
 `number_too_large` an integer beyond 64 bits, of which the parser has kept only an approximation
 ================== =======================================================================================
 
@@ -26,15 +29,25 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dataflow.checks import MISSING, across, field_check
 from dataflow.contract import Contract
-from dataflow.fields import Field, IntegerField, PresentUnless, TextField, TimestampField
+from dataflow.fields import (
+    BooleanField,
+    DateField,
+    DecimalField,
+    IntegerField,
+    PresentUnless,
+    TextField,
+    TimestampField,
+)
 from dataflow.model import Checked, DeadLetter, Decoded, Row, Value, Violation
-from dataflow.timestamps import NoInstant, to_utc_text
+from dataflow.timestamps import to_utc_text
 
 CODES = frozenset(
     {
         *("missing", "null", "empty", "wrong_type", "too_long", "nul_character", "lone_surrogate"),
-        *("not_in_enumeration", "not_a_timestamp", "out_of_range", "number_too_large"),
+        *("not_in_enumeration", "not_a_timestamp", "not_a_date", "not_a_number", "too_precise"),
+        *("out_of_range", "number_too_large"),
     }
 )
 """Every code that this step gives."""
@@ -45,28 +58,27 @@ _FIELD_NAME = re.compile(r"(?!.*\d{4})[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 OTHER_NAMES = "(other)"
 
 
-class _Missing:
-    """The type of `_MISSING`."""
-
-
-_MISSING = _Missing()
-"""Stands for an absent field: null is a value of its own."""
-
-_Check = Callable[[Any, list[Violation]], Value]
-"""From a field's raw value to the row's. What is wrong is appended, and the answer is then of no use."""
+RowValues = Callable[[Any, list[Violation]], tuple[Value, ...]]
+"""From a decoded message to the row's values. What is wrong is appended, and the answer is then of no use."""
+ProtobufRows = Callable[[RowValues], RowValues]
+"""From the checks of named values to those of Protobuf messages."""
 
 
 class Validator:
     """Checks messages against a contract. Holds no state between batches."""
 
-    def __init__(self, contract: Contract) -> None:
-        """Compile the checks; costs about a millisecond."""
+    def __init__(self, contract: Contract, messages: ProtobufRows | None = None) -> None:
+        """Compile the checks; costs about a millisecond.
+
+        `messages` compiles the checks of Protobuf messages, given those of named values; None: none come.
+        """
         self._known = frozenset(field.name for field in contract.fields)
         self.row_values = _compile(contract)
         """From a decoded object to the row's values; violations are appended to the list given.
 
         If there are any, the values are of no use. Never raises.
         """
+        self._message_values = None if messages is None else messages(self.row_values)
 
     def validate(self, decoded: Decoded) -> Checked:
         """Every document as a row or a dead letter; the dead letters of decode are kept, in offset order.
@@ -87,10 +99,34 @@ class Validator:
                 rows.append(Row(record.offset(), values))
             if not known.issuperset(fields):
                 _count_unknown(unknown, known, fields)
+        if decoded.messages:
+            self._validate_messages(decoded, rows, dead_letters)
         if decoded.dead_letters:
             dead_letters.extend(decoded.dead_letters)
             dead_letters.sort(key=lambda letter: letter.record.offset())
-        return Checked(decoded.batch, tuple(rows), tuple(dead_letters), unknown_fields=dict(unknown))
+        return Checked(
+            decoded.batch,
+            tuple(rows),
+            tuple(dead_letters),
+            unknown_fields=dict(unknown),
+            forms=decoded.forms,
+        )
+
+    def _validate_messages(self, decoded: Decoded, rows: list[Row], dead_letters: list[DeadLetter]) -> None:
+        """The Protobuf messages, among what came of the documents."""
+        message_values = self._message_values
+        assert message_values is not None, "Protobuf messages came, and nobody said how to read them"
+        found: list[Violation] = []
+        for record, message in decoded.messages:
+            values = message_values(message, found)
+            if found:
+                dead_letters.append(DeadLetter(record, tuple(found)))
+                found.clear()
+            else:
+                rows.append(Row(record.offset(), values))
+        if decoded.documents:
+            rows.sort(key=lambda row: row.offset)
+            dead_letters.sort(key=lambda letter: letter.record.offset())
 
 
 def _compile(contract: Contract) -> Callable[[Mapping[str, Any], list[Violation]], tuple[Value, ...]]:
@@ -105,31 +141,37 @@ def _compile(contract: Contract) -> Callable[[Mapping[str, Any], list[Violation]
         elif not (type(v0) is str and v0.isascii() and 1 <= len(v0) <= 128 and NUL not in v0):
             v0 = check0(v0, found)
     """
-    scope: dict[str, Any] = {"MISSING": _MISSING, "NUL": "\x00", "to_utc_text": to_utc_text}
+    scope: dict[str, Any] = {"MISSING": MISSING, "NUL": "\x00", "to_utc_text": to_utc_text}
     body = ["get = fields.get"]
     for at, field in enumerate(contract.fields):
         value = f"v{at}"
-        scope[f"check{at}"] = _check(field)
+        scope[f"check{at}"] = field_check(field)
         # To an optional field absent and null are the same.
         body.append(f"{value} = get({field.name!r}{', MISSING' if field.required else ''})")
         otherwise = f"{value} = check{at}({value}, found)"
         if isinstance(field, TimestampField):
             body.append(f"t = to_utc_text({value}) if type({value}) is str else None")
-            body.append(f"if type(t) is str: {value} = t")
+            body.append(f"if type(t) is str: {value} = t{_ZONE if field.zoned else ''}")
             body.append(f"else: {otherwise}")
+        elif isinstance(field, DateField | DecimalField):
+            body.append(otherwise)
         elif isinstance(field, TextField) and "integer" in field.accepts and _holds_any_integer(field):
             body.append(f"if type({value}) is int: {value} = str({value})")
             body.append(f"elif not ({_guard(value, field, scope)}): {otherwise}")
         else:
             body.append(f"if not ({_guard(value, field, scope)}): {otherwise}")
     for number, rule in enumerate(rule for rule in contract.rules if isinstance(rule, PresentUnless)):
-        scope[f"across{number}"] = _across(rule)
+        scope[f"across{number}"] = across(rule)
         body.append(f"if not v{contract.position(rule.field)}: across{number}(fields, found)")
     values = ", ".join(f"v{at}" for at in range(len(contract.fields)))
     source = "\n    ".join(["def row_values(fields, found):", *body, f"return ({values},)"])
     exec(compile(source, f"<contract {contract.name}>", "exec"), scope)
     compiled: Callable[[Mapping[str, Any], list[Violation]], tuple[Value, ...]] = scope["row_values"]
     return compiled
+
+
+_ZONE = " + '+00'"
+"""What the text of an instant ends with in a column that has a zone: UTC, whatever the session's zone is."""
 
 
 def _holds_any_integer(field: TextField) -> bool:
@@ -140,8 +182,10 @@ _LONGEST_INTEGER = len(str(-(2**63)))
 """Characters of an integer that the parser gives; longer ones arrive as floats."""
 
 
-def _guard(value: str, field: TextField | IntegerField, scope: dict[str, Any]) -> str:
+def _guard(value: str, field: TextField | IntegerField | BooleanField, scope: dict[str, Any]) -> str:
     optional = "" if field.required else f"{value} is None or "
+    if isinstance(field, BooleanField):
+        return f"{optional}type({value}) is bool"
     if isinstance(field, IntegerField):
         return f"{optional}type({value}) is int and {field.minimum} <= {value} <= {field.maximum}"
     if field.values:
@@ -157,157 +201,3 @@ def _count_unknown(unknown: Counter[str], known: frozenset[str], fields: Mapping
         if shown not in unknown and len(unknown) >= MAX_UNKNOWN_NAMES:
             shown = OTHER_NAMES
         unknown[shown] += 1
-
-
-def _check(field: Field) -> _Check:
-    """The check of one field."""
-    if isinstance(field, TextField):
-        return _enumeration(field) if field.values else _text(field)
-    return _integer(field) if isinstance(field, IntegerField) else _timestamp(field)
-
-
-_JSON_TYPES = {str: "a string", bool: "a boolean", float: "a number", dict: "an object", list: "an array"}
-_BEYOND_64_BITS = float(2**63)
-
-
-def _absent(value: object, field: Field, found: list[Violation]) -> bool:
-    """Whether the field is absent or null, which is a violation when it is required."""
-    if value is _MISSING:
-        if field.required:
-            found.append(Violation(field.name, "missing", "is required; send it with every message"))
-        return True
-    if value is None:
-        if field.required:
-            found.append(Violation(field.name, "null", "is required; send a value instead of null"))
-        return True
-    return False
-
-
-def _wrong_type(value: object, field: Field, expected: str, found: list[Violation]) -> None:
-    number = not isinstance(field, TimestampField) and "integer" in expected
-    if number and type(value) is float and abs(value) >= _BEYOND_64_BITS:
-        message = "is a number beyond 64 bits"
-        message += "; send it as a string" if isinstance(field, TextField) else "; send one within the limits"
-        found.append(Violation(field.name, "number_too_large", message))
-        return
-    kind = "an integer" if type(value) is int else _JSON_TYPES.get(type(value), "of another type")
-    if number and type(value) is float:
-        kind = "a number with a fraction or an exponent"
-    found.append(Violation(field.name, "wrong_type", f"is {kind}; send {expected}"))
-
-
-def _text(field: TextField) -> _Check:
-    name, limit, least = field.name, field.max_bytes, field.min_bytes
-    integers = "integer" in field.accepts
-    expected = "a string or an integer" if integers else "a string"
-
-    def check(value: Any, found: list[Violation]) -> Value:
-        if type(value) is not str:
-            if integers and type(value) is int and len(digits := str(value)) <= limit:
-                return digits
-            if not _absent(value, field, found):
-                _wrong_type(value, field, expected, found)
-            return None
-        if value.isascii():
-            size = len(value)
-        else:
-            try:
-                size = len(value.encode())
-            except UnicodeEncodeError as fault:
-                half = f"holds half a surrogate pair at character {fault.start}; send whole characters"
-                found.append(Violation(name, "lone_surrogate", half))
-                size = len(value.encode("utf-8", "surrogatepass"))
-        if least <= size <= limit and "\x00" not in value:
-            return value
-        if size < least:
-            found.append(Violation(name, "empty", "is empty; send a value"))
-        if size > limit:
-            long = f"has {size} bytes of UTF-8; at most {limit} fit, and nothing is cut off"
-            found.append(Violation(name, "too_long", long))
-        if "\x00" in value:
-            nul = f"holds the character U+0000 at character {value.index(chr(0))}; remove it"
-            found.append(Violation(name, "nul_character", nul))
-        return None
-
-    return check
-
-
-def _enumeration(field: TextField) -> _Check:
-    words = frozenset(field.values)
-    outside = Violation(
-        field.name,
-        "not_in_enumeration",
-        f"is none of the allowed words; send one of: {', '.join(field.values)}",
-    )
-
-    def check(value: Any, found: list[Violation]) -> Value:
-        if type(value) is str:
-            if value in words:
-                return value
-            found.append(outside)
-        elif not _absent(value, field, found):
-            _wrong_type(value, field, "a string", found)
-        return None
-
-    return check
-
-
-def _integer(field: IntegerField) -> _Check:
-    low, high = field.minimum, field.maximum
-    outside = Violation(field.name, "out_of_range", f"is out of range; send an integer from {low} to {high}")
-
-    def check(value: Any, found: list[Violation]) -> Value:
-        if type(value) is int:
-            if low <= value <= high:
-                return value
-            found.append(outside)
-        elif not _absent(value, field, found):
-            _wrong_type(value, field, "an integer", found)
-        return None
-
-    return check
-
-
-_FORM = "as in 2023-10-31T03:58:22Z"
-
-
-def _timestamp(field: TimestampField) -> _Check:
-    form = Violation(
-        field.name, "not_a_timestamp", f"is no RFC 3339 date and time that exists; send one {_FORM}"
-    )
-    outside = Violation(
-        field.name, "out_of_range", "lies outside the years 1 to 9999 in UTC; send one within"
-    )
-
-    def check(value: Any, found: list[Violation]) -> Value:
-        if type(value) is str:
-            text = to_utc_text(value)
-            if type(text) is str:
-                return text
-            found.append(outside if text is NoInstant.RANGE else form)
-        elif not _absent(value, field, found):
-            _wrong_type(value, field, f"a string {_FORM}", found)
-        return None
-
-    return check
-
-
-_States = ((_MISSING, "missing", "is absent"), (None, "null", "is null"), ("", "empty", "is empty"))
-
-
-def _across(rule: PresentUnless) -> Callable[[Mapping[str, Any], list[Violation]], None]:
-    """The check of a rule across fields, on the raw message."""
-    name, others = rule.field, rule.fields
-    remedy = f"send it, or one of: {', '.join(others)}"
-
-    def check(fields: Mapping[str, Any], found: list[Violation]) -> None:
-        if fields.get(name):
-            return
-        if any(fields.get(other) not in (None, "") for other in others):
-            return
-        value = fields.get(name, _MISSING)
-        for state, code, words in _States:
-            if value is state or (value == state and type(value) is str):
-                found.append(Violation(name, code, f"{words}; {remedy}"))
-
-    return check

@@ -82,6 +82,11 @@ class Pipeline:
                 return int(event["port"])
         return None
 
+    @property
+    def address(self) -> str:
+        """`host:port` of its HTTP paths. It must be serving."""
+        return f"127.0.0.1:{self._port()}"
+
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of one of its HTTP paths; (0, "") while it does not answer."""
         port = self._port()

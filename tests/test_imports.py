@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 IMPURE = {"flow.py", "__main__.py"}
 """Modules of `dataflow` that join the core to the connectors; so does everything in `commands/`."""
-DOORS = {"connectors.items", "connectors.progress"}
+DOORS = {"connectors.framing", "connectors.items", "connectors.progress"}
 """What the core may know of the connectors: values and decisions."""
 CLIENTS = {
     "bytewax", "confluent_kafka", "redshift_connector", "prometheus_client", "boto3", "socket", "http",
@@ -50,11 +50,17 @@ def test_the_core_does_no_io_and_knows_no_client(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", modules("dataflow") + modules("connectors"), ids=lambda path: path.stem)
+def test_the_library_of_protobuf_is_known_in_one_place(path: Path) -> None:
+    inside = path.parent == ROOT / "dataflow" / "protobuf" or path.name.endswith("_pb2.py")
+    assert inside or not {name for name in imports(path) if name.startswith("google")}
+
+
+@pytest.mark.parametrize("path", modules("dataflow") + modules("connectors"), ids=lambda path: path.stem)
 def test_the_program_knows_nothing_of_its_tests(path: Path) -> None:
     assert not {name for name in imports(path) if name.split(".")[0] == "tests"}
 
 
-@pytest.mark.parametrize("name", ["progress", "spans"])
+@pytest.mark.parametrize("name", ["progress", "spans", "ledger"])
 def test_the_protocol_imports_only_its_values(name: str) -> None:
     found = imports(ROOT / "connectors" / f"{name}.py")
     ours = {each for each in found if each.split(".")[0] in {"connectors", "dataflow"}}

@@ -5,21 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from connectors.kafka_access import KafkaAccess
+from connectors.kafka_tokens import load_provider
 from connectors.redshift_access import Password, ProvisionedIam, RedshiftAccess, ServerlessIam, SslMode
 from connectors.redshift_commit import Destination
+from connectors.registry_access import RegistryAccess
 from connectors.spans import Accepted
 from dataflow import encode
 from dataflow.contract import Contract
-from dataflow.settings import Settings
+from dataflow.detect import Detector
+from dataflow.settings import Settings, SettingsError
 from dataflow.settings_table import ContactValues, RedshiftAuth
 
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The three topics of a pipeline."""
+    """The topics of a pipeline."""
 
     source: str
     contacts: str
+    """Empty when the contract has no field to scan."""
     dead_letters: str
 
 
@@ -32,9 +36,31 @@ def topics_of(settings: Settings, contract: Contract) -> Topics:
         derived = Topics(source, f"{source}.contacts", f"{source}.dead-letters")
     return Topics(
         derived.source,
-        settings.contacts_topic or derived.contacts,
+        (settings.contacts_topic or derived.contacts) if contract.scanned_field else "",
         settings.dead_letters_topic or derived.dead_letters,
     )
+
+
+def judge(settings: Settings, contract: Contract) -> None:
+    """What only the contract or libphonenumber can judge. Raises SettingsError with every fault."""
+    topics = topics_of(settings, contract)
+    faults: list[str] = []
+    for name, topic in (
+        ("KAFKA_CONTACTS_TOPIC", topics.contacts),
+        ("KAFKA_DEAD_LETTERS_TOPIC", topics.dead_letters),
+    ):
+        if topic == topics.source:
+            faults.append(f"{name}: is the topic that is read ({topic}); events need a topic of their own")
+    if topics.contacts == topics.dead_letters:
+        faults.append(f"KAFKA_DEAD_LETTERS_TOPIC: is the contacts' topic too ({topics.contacts})")
+    try:
+        destination(settings, contract, topics)
+    except ValueError as long:
+        faults.append(f"SOURCE_ID: {long}; set it to a shorter name of the source")
+    if not Detector.knows(settings.default_region):
+        faults.append("DEFAULT_REGION: libphonenumber knows no such country; an ISO 3166 code such as US")
+    if faults:
+        raise SettingsError(tuple(faults))
 
 
 def kafka_access(settings: Settings, topics: Topics) -> KafkaAccess:
@@ -46,6 +72,19 @@ def kafka_access(settings: Settings, topics: Topics) -> KafkaAccess:
         protocol=settings.group_protocol.value,
         transaction_timeout=settings.transaction_timeout.total_seconds(),
         properties=settings.client_properties,
+        tokens=None if settings.token_provider is None else load_provider(settings.token_provider),
+    )
+
+
+def registry_access(settings: Settings) -> RegistryAccess | None:
+    """How to reach the schema registry; None when there is none to ask."""
+    if settings.registry_url is None:
+        return None
+    return RegistryAccess(
+        settings.registry_url,
+        settings.registry_user_info,
+        None if settings.registry_ca is None else str(settings.registry_ca),
+        settings.registry_timeout.total_seconds(),
     )
 
 
@@ -55,7 +94,7 @@ def destination(settings: Settings, contract: Contract, topics: Topics) -> Desti
         contract.table,
         settings.pipeline,
         topics.source,
-        topics.source,
+        settings.source_id or topics.source,
         settings.group,
         Accepted(settings.accepted_group, settings.accepted_pipeline),
     )

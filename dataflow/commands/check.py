@@ -36,7 +36,9 @@ def check(settings: Settings, contract: Contract, out: TextIO) -> int:
 def _findings(settings: Settings, contract: Contract) -> Iterator[Finding]:
     topics = topics_of(settings, contract)
     kafka = kafka_check.survey(
-        kafka_access(settings, topics), contract.partitions, (topics.contacts, topics.dead_letters)
+        kafka_access(settings, topics),
+        contract.partitions,
+        tuple(filter(None, (topics.contacts, topics.dead_letters))),
     )
     yield from kafka.findings
     yield from redshift_check.survey(redshift_access(settings), contract.table)

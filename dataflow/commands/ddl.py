@@ -1,11 +1,12 @@
-"""`ddl`: schema, table and ledger, printed or created."""
+"""`ddl`: schema, table and ledger, printed, compared with what is there, or applied."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TextIO
 
 from connectors.redshift_access import WarehouseTrouble
-from connectors.redshift_check import apply_ddl
+from connectors.redshift_ddl import Plan, carry_out, plan
 from connectors.redshift_sql import definitions
 from dataflow.commands.access import redshift_access
 from dataflow.contract import Contract
@@ -20,13 +21,60 @@ def print_ddl(contract: Contract, out: TextIO) -> int:
 
 
 def apply(settings: Settings, contract: Contract, out: TextIO, err: TextIO) -> int:
-    """Create what is missing, all of it or nothing, never alter what exists; 1 when the warehouse refuses."""
+    """Create what is missing and make the safe alterations, or nothing when one difference is not safe.
+
+    1 when the warehouse refuses, or when a person must act: the output says how.
+    """
+    return _planned(settings, contract, out, err, _apply)
+
+
+def preview(settings: Settings, contract: Contract, out: TextIO, err: TextIO) -> int:
+    """What `apply` would do and what it would refuse, with its exit code. Changes nothing."""
+    return _planned(settings, contract, out, err, _show)
+
+
+def _planned(
+    settings: Settings,
+    contract: Contract,
+    out: TextIO,
+    err: TextIO,
+    deed: Callable[[Settings, Plan, TextIO], None],
+) -> int:
     access = redshift_access(settings)
     try:
-        applied = apply_ddl(access, definitions(contract.table))
+        planned = plan(access, contract.table)
+        if not planned.refused:
+            deed(settings, planned, out)
+            return 0
     except WarehouseTrouble as trouble:
-        print(f"{access.host}:{access.port}/{access.database}: {trouble}", file=err)
+        print(f"{access.host}:{access.port}/{access.database}: {trouble.told}", file=err)
         return 1
-    for each in applied:
-        print(f"{each.outcome.value:<14}{each.subject}", file=out)
-    return 0
+    for refusal in planned.refused:
+        print(f"{'REFUSED':<14}{refusal.subject}: {refusal.told}", file=out)
+        for step in refusal.steps:
+            print(f"{'':<14}  {step}", file=out)
+    for alteration in planned.alter:
+        print(f"{'not altered':<14}{alteration.subject}: {alteration.told}", file=out)
+    number = len(planned.refused)
+    print(f"{number} difference(s) for a person to settle; nothing was changed", file=err)
+    return 1
+
+
+def _apply(settings: Settings, planned: Plan, out: TextIO) -> None:
+    carry_out(redshift_access(settings), planned)
+    for definition in planned.create:
+        print(f"{'created':<14}{definition.subject}", file=out)
+    for definition in planned.there:
+        print(f"{'already there':<14}{definition.subject}", file=out)
+    for alteration in planned.alter:
+        print(f"{'altered':<14}{alteration.subject}: {alteration.told}", file=out)
+
+
+def _show(_settings: Settings, planned: Plan, out: TextIO) -> None:
+    for definition in planned.create:
+        print(f"{'would create':<14}{definition.subject}", file=out)
+    for definition in planned.there:
+        print(f"{'already there':<14}{definition.subject}", file=out)
+    for alteration in planned.alter:
+        print(f"{'would alter':<14}{alteration.subject}: {alteration.told}", file=out)
+        print(f"{'':<14}  {alteration.sql}", file=out)

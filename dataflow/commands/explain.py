@@ -36,6 +36,8 @@ def _tell(read: Explanation, text: str, out: TextIO) -> None:
     rows = [("text", repr(text)), ("normalised", repr(read.normalised))]
     if read.respelt != read.normalised:
         rows.append(("respelt", repr(read.respelt)))
+    if read.read < len(text):
+        rows.append(("read", f"the first {read.read} of {len(text)} characters, which give enough away"))
     rows.append(("prefilter", "lets it through" if read.suspected else "rules it out"))
     for contact in read.contacts:
         what = f"{contact.kind} {contact.platform or '(no platform)'} {contact.value}"

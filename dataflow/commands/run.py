@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from tempfile import TemporaryFile
-from threading import Event
+from typing import TYPE_CHECKING
 
 from bytewax.errors import BytewaxRuntimeError
 from bytewax.run import cli_main
@@ -26,34 +26,46 @@ from connectors.kafka_source import KafkaSource
 from connectors.metrics import Metrics
 from connectors.progress import BrokenPromise
 from connectors.redshift import Committer
+from connectors.redshift_access import Reason
 from connectors.redshift_sink import RedshiftSink
+from connectors.registry_access import RegistryAccess
+from connectors.schema_gate import SchemaGate
 from connectors.spool import Backlog, FileSpool, OpenWindows
 from connectors.staging import InsertStaging
 from connectors.steady_clock import SteadyClock, SteadyTime
+from connectors.stopping import Stop
 from dataflow.commands.access import (
     Topics,
     contact_values,
     destination,
     kafka_access,
     redshift_access,
+    registry_access,
     topics_of,
 )
 from dataflow.contract import Contract
+from dataflow.decoder import Decoder
 from dataflow.detect import DETECTOR_MAJOR_VERSION, Detector, SplitMemory
 from dataflow.encode import ContactEncoder, DeadLetterEncoder
 from dataflow.enrich import Enricher
-from dataflow.flow import Steps, contacts_by_platform, graph, rejects_by_code
-from dataflow.model import Checked
-from dataflow.settings import Settings
+from dataflow.flow import Scan, Steps, contacts_by_platform, graph, rejects_by_code, waiting_rows
+from dataflow.model import Checked, MessageFormat
+from dataflow.protobuf import schema as protobuf_schema
+from dataflow.settings import Settings, SettingsError
 from dataflow.settings_table import SplitContacts
 from dataflow.splits import Splits
 from dataflow.validate import Validator
+
+if TYPE_CHECKING:
+    from connectors.schema_registry import SchemaRegistry
 
 log = logging.getLogger(__name__)
 
 UNUSABLE = 2
 HUNG = 18
 """Exit codes besides those of broken promises."""
+EVENTS_SHARE = 0.5
+"""Of the time to drain, what the side branch may take. Rows are committed without it."""
 OVERDUE = 60.0
 """Seconds beyond a window's length after which a closed window that still waits makes us unready."""
 NO_SNAPSHOTS = timedelta(days=1)
@@ -65,11 +77,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def run(settings: Settings, contract: Contract, stop: Event) -> int:
+def run(settings: Settings, contract: Contract, stop: Stop) -> int:
     """Run until `stop` is set or a promise is broken; the exit code.
 
+    Raises SettingsError and ContractError before anything connects.
+
     0: stopped and drained. A broken promise's own code, which the README lists: the log says why, and a
-    restart is the way to recover. 1: anything else. 2: the spool's directory cannot be written.
+    restart is the way to recover. 1: anything else. 2: the spool's directory or the metrics' port
+    cannot be used.
     """
     disable_created_metrics()  # type: ignore[no-untyped-call]  # has no annotations
     try:
@@ -80,17 +95,28 @@ def run(settings: Settings, contract: Contract, stop: Event) -> int:
             "spool_unusable", extra={"code": fault.strerror, "fix": "set SPOOL_DIR to a place to write"}
         )
         return UNUSABLE
-    metrics = Metrics(
-        CollectorRegistry(), version=version("contract-dataflow"), contract_version=contract.version
-    )
-    kinds: list[type[BrokenPromise]] = [BrokenPromise, *BrokenPromise.__subclasses__()]
-    metrics.promises([kind.__name__ for kind in kinds])
+    metrics = metrics_of(settings, contract)
     health = Health(time.monotonic, ("kafka", "redshift", "commits"))
-    server = HealthServer(settings.metrics_host, settings.metrics_port, metrics.registry, health)
+    topics = topics_of(settings, contract)
+    steps = steps_of(settings, contract, topics)
+    try:
+        server = HealthServer(settings.metrics_host, settings.metrics_port, metrics.registry, health)
+    except OSError as fault:
+        log.error(
+            "port_unusable",
+            extra={
+                "address": f"{settings.metrics_host}:{settings.metrics_port}",
+                "code": fault.strerror,
+                "fix": "set METRICS_HOST and METRICS_PORT to an address of this machine that nobody uses",
+            },
+        )
+        return UNUSABLE
+    access = registry_access(settings)
+    registry = None if access is None else schema_registry(access, metrics, health)
     server.start()
     log.info("serving", extra={"port": server.port, "pid": os.getpid()})
     try:
-        failure = _run(settings, contract, stop, metrics, health)
+        failure = _run(settings, contract, stop, metrics, health, topics, steps, registry)
         if not isinstance(failure, BrokenPromise):
             return 0 if failure is None else 1
         metrics.broken(type(failure).__name__)
@@ -98,13 +124,43 @@ def run(settings: Settings, contract: Contract, stop: Event) -> int:
         return failure.exit_code
     finally:
         server.stop()
+        if registry is not None:
+            registry.close()
+
+
+def metrics_of(settings: Settings, contract: Contract) -> Metrics:
+    """The process's metrics, with what is known of them before anything runs."""
+    topics = topics_of(settings, contract)
+    metrics = Metrics(
+        CollectorRegistry(),
+        version=version("contract-dataflow"),
+        contract_version=contract.version,
+        streams={topics.contacts: "contacts", topics.dead_letters: "dead_letters"},
+    )
+    metrics.agreed(
+        freshness_seconds=contract.freshness.total_seconds(),
+        daily_messages=contract.daily_volume,
+        partitions=contract.partitions,
+        backlog_limit=settings.spool_limit,
+    )
+    kinds: list[type[BrokenPromise]] = [BrokenPromise, *BrokenPromise.__subclasses__()]
+    metrics.foreseen(
+        promises=[kind.__name__ for kind in kinds], warehouse_reasons=[reason.value for reason in Reason]
+    )
+    return metrics
 
 
 def _run(
-    settings: Settings, contract: Contract, stop: Event, metrics: Metrics, health: Health
+    settings: Settings,
+    contract: Contract,
+    stop: Stop,
+    metrics: Metrics,
+    health: Health,
+    topics: Topics,
+    steps: Steps,
+    registry: SchemaRegistry | None,
 ) -> BaseException | None:
     """Run and drain; what ended it, None for `stop`. It has been logged."""
-    topics = topics_of(settings, contract)
     access = kafka_access(settings, topics)
     backlog = Backlog(settings.spool_limit, lambda code: metrics.retried("spool", code))
     committer = Committer(
@@ -123,7 +179,7 @@ def _run(
 
     # Readiness shows the warehouse even while no partition is ours.
     committer.read_ledger()
-    transactional_id = f"{access.group}-{socket.gethostname()}-{uuid.uuid4().hex}"
+    transactional_id = f"{access.transactional_prefix}{socket.gethostname()}-{uuid.uuid4().hex}"
     try:
         producer = connect_producer(access, transactional_id, stop, metrics, waiting)
     except BrokenPromise as refusal:
@@ -140,9 +196,8 @@ def _run(
         now=utc_now,
         start=settings.start,
         accepted=settings.accepted_losses,
+        gate=None if registry is None else SchemaGate(registry),
     )
-    leave = _after(2, membership.leave)
-    steps = steps_of(settings, contract, topics)
     windows = OpenWindows(lambda: FileSpool(backlog, settings.spool_dir))
     time_of_windows = SteadyTime(utc_now, time.monotonic)
 
@@ -158,27 +213,29 @@ def _run(
             log.info("windows_committed_early", extra={"bytes": backlog.held})
             committer.submit([steps.early(held, time_of_windows.now())])
 
+    leave = _after(2, membership.leave)
+    drain_seconds = settings.drain_timeout.total_seconds()
+    transaction = EventTransaction(
+        membership,
+        producer,
+        metrics,
+        interval=settings.event_commit_interval.total_seconds(),
+        transaction_timeout=access.transaction_timeout,
+        drain_seconds=drain_seconds * EVENTS_SHARE,
+        now=utc_now,
+        stop=stop,
+        on_wait=waiting,
+        on_hang=_end_at_once,
+        on_closed=leave,
+    )
     flow = graph(
         KafkaSource(membership, stop, beat),
         steps,
-        EventSink(
-            membership,
-            EventTransaction(
-                membership,
-                producer,
-                metrics,
-                interval=settings.event_commit_interval.total_seconds(),
-                transaction_timeout=access.transaction_timeout,
-                drain_seconds=settings.drain_timeout.total_seconds(),
-                stop=stop,
-                on_wait=waiting,
-                on_hang=_end_at_once,
-                on_closed=leave,
-            ),
-        ),
+        EventSink(membership, transaction),
         RedshiftSink(
             committer,
-            drain_seconds=settings.drain_timeout.total_seconds(),
+            stop=stop,
+            drain_seconds=drain_seconds,
             ended=lambda: membership.ended,
             on_closed=leave,
         ),
@@ -217,12 +274,14 @@ class _Watch:
         self._metrics = metrics
         self._health = health
 
-    def committed(self, rows: int, positions: Mapping[int, int], seconds: float, at: float) -> None:
-        self._metrics.committed(rows, positions, seconds, at)
+    def committed(
+        self, rows: int, positions: Mapping[int, int], phases: Mapping[str, float], at: float
+    ) -> None:
+        self._metrics.committed(rows, positions, phases, at)
         self._health.report("redshift", "ok")
 
-    def ledger_read(self, positions: Mapping[int, int]) -> None:
-        self._metrics.ledger_read(positions)
+    def ledger_read(self, positions: Mapping[int, int], at: float) -> None:
+        self._metrics.ledger_read(positions, at)
         self._health.report("redshift", "ok")
 
     def retried(self, system: str, reason: str) -> None:
@@ -230,31 +289,88 @@ class _Watch:
         self._health.report(system, reason)
 
 
+def schema_registry(access: RegistryAccess, metrics: Metrics, health: Health) -> SchemaRegistry:
+    """The registry, ready to answer. Raises SettingsError."""
+    # Its client takes half a second to import, which only those pay who have a registry.
+    from connectors.schema_registry import SYSTEM, SchemaRegistry, ask, connect
+
+    try:
+        client = connect(access)
+    except OSError as trouble:
+        raise SettingsError(
+            (f"SCHEMA_REGISTRY_CA: the file cannot be read: {trouble.strerror}",)
+        ) from trouble
+
+    def retried(reason: str) -> None:
+        metrics.retried(SYSTEM, reason)
+        health.report(SYSTEM, reason)
+
+    registry = SchemaRegistry(
+        lambda reference: ask(client, reference),
+        clock=time.monotonic,
+        on_retry=retried,
+        on_answer=lambda: health.report(SYSTEM, "ok"),
+    )
+    registry.start()
+    return registry
+
+
+def decoder_of(settings: Settings, contract: Contract) -> Decoder:
+    """How the topic's messages are read. Raises ProtobufMismatch."""
+    schema = protobuf_schema.load(contract, settings.contract)
+    if schema is None and settings.message_format is MessageFormat.PROTOBUF:
+        raise protobuf_schema.ProtobufMismatch(
+            contract.name,
+            ["MESSAGE_FORMAT=protobuf, and beside the contract file lies no X.tags.toml with X.binpb"],
+        )
+    return Decoder(contract, schema, settings.message_format, settings.message_framing)
+
+
 def steps_of(settings: Settings, contract: Contract, topics: Topics) -> Steps:
     """What happens to a batch under these settings."""
-    detector = Detector(settings.default_region)
-    split = settings.split_contacts is SplitContacts.ON
+    decoder = decoder_of(settings, contract)
     return Steps(
-        validate=Validator(contract),
+        decode=decoder,
+        validate=Validator(contract, decoder.message_rows),
         enrich=Enricher(contract),
-        detector=detector,
-        splits=Splits(contract, SplitMemory(detector)) if split else None,
-        scanned=contract.position(contract.scanned_field),
-        contacts=ContactEncoder(contract, topics.contacts, contact_values(settings), DETECTOR_MAJOR_VERSION),
+        scan=_scan(settings, contract, topics) if contract.scanned_field else None,
         dead_letters=DeadLetterEncoder(topics.dead_letters, contract.version),
         window=settings.window,
     )
 
 
+def _scan(settings: Settings, contract: Contract, topics: Topics) -> Scan:
+    detector = Detector(settings.default_region)
+    split = settings.split_contacts is SplitContacts.ON
+    return Scan(
+        field=contract.position(contract.scanned_field),
+        detector=detector,
+        splits=Splits(contract, SplitMemory(detector)) if split else None,
+        contacts=ContactEncoder(contract, topics.contacts, contact_values(settings), DETECTOR_MAJOR_VERSION),
+    )
+
+
 def observe(metrics: Metrics, checked: Checked) -> None:
-    """Count what a batch held."""
+    """Count what a batch held, and remember what of it waits for the warehouse."""
     metrics.checked(
         rejected=len(checked.dead_letters),
         rejects=rejects_by_code(checked),
         warnings=checked.warnings,
         unknown_fields=checked.unknown_fields,
         contacts=contacts_by_platform(checked),
+        forms=checked.forms,
     )
+    batch, wait = checked.batch, waiting_rows(checked)
+    if wait:
+        polled_at = batch.polled_at.timestamp()
+        arrived_at = batch.arrival(wait[0].offset)
+        metrics.rows_wait(
+            batch.partition,
+            next=batch.next,
+            rows=len(wait),
+            arrived_at=polled_at if arrived_at is None else arrived_at,
+            polled_at=polled_at,
+        )
 
 
 def _after(calls: int, action: Callable[[], None]) -> Callable[[], None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import binascii
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -11,20 +13,24 @@ import orjson
 from connectors.items import Batch, StoredRecord
 from dataflow.commands.lines import Line, chunks
 from dataflow.contract import Contract
-from dataflow.decode import decode
+from dataflow.decoder import Decoder
 from dataflow.enrich import Enricher
-from dataflow.model import ContractWarning, DeadLetter, Row, Violation
+from dataflow.model import ContractWarning, DeadLetter, MessageFormat, MessageFraming, Row, Violation
+from dataflow.protobuf.schema import ProtobufSchema
 from dataflow.validate import Validator
 
 
-def validate(lines: BinaryIO, contract: Contract, now: datetime, out: BinaryIO) -> int:
+def validate(
+    lines: BinaryIO, contract: Contract, now: datetime, out: BinaryIO, protobuf: ProtobufSchema | None = None
+) -> int:
     """Judge each line as the pipeline would a message with this value; 1 when any is a dead letter, else 0.
 
-    Empty lines are no messages. One JSON line out for each other one: `{"line", "verdict": "row" |
-    "dead_letter", "violations": [{"field", "code", "message"}], "warnings": [...], "row": {...}}`; a dead
-    letter has no row. `now` is what timestamps in the future are measured against.
+    A line is a message in JSON; with `protobuf`, the base64 of one in Protobuf, in a frame or not. Empty
+    lines are no messages. One JSON line out for each other one: `{"line", "verdict": "row" | "dead_letter",
+    "violations": [{"field", "code", "message"}], "warnings": [...], "row": {...}}`; a dead letter has no
+    row. `now` is what timestamps in the future are measured against.
     """
-    judge = _Judge(contract, now)
+    judge = _Judge(contract, now, protobuf)
     worst = 0
     for chunk in chunks(lines):
         for judged in judge.judge(chunk):
@@ -34,20 +40,36 @@ def validate(lines: BinaryIO, contract: Contract, now: datetime, out: BinaryIO) 
     return int(worst)
 
 
+NOT_BASE64 = Violation("", "not_base64", "the line is not base64; write one message a line, base64 -w0")
+
+
 class _Judge:
-    def __init__(self, contract: Contract, now: datetime) -> None:
-        self._validator = Validator(contract)
+    def __init__(self, contract: Contract, now: datetime, protobuf: ProtobufSchema | None) -> None:
+        self._is_base64 = protobuf is not None
+        if protobuf is None:
+            self._decoder = Decoder(contract)
+        else:
+            self._decoder = Decoder(contract, protobuf, MessageFormat.PROTOBUF, MessageFraming.AUTO)
+        self._validator = Validator(contract, self._decoder.message_rows)
         self._enricher = Enricher(contract)
         self._names = tuple(field.name for field in contract.fields)
         self._now = now
 
     def judge(self, chunk: list[Line]) -> list[dict[str, Any]]:
         """The lines' judgements, in their order. A line's number stands for its offset."""
-        records = tuple(StoredRecord(number, body) for number, body in chunk)
+        records: list[StoredRecord] = []
+        judged: dict[int, dict[str, Any]] = {}
+        for number, body in chunk:
+            try:
+                records.append(
+                    StoredRecord(number, b64decode(body, validate=True) if self._is_base64 else body)
+                )
+            except binascii.Error:
+                judged[number] = _dead_letter(DeadLetter(StoredRecord(number, body), (NOT_BASE64,)))
         first, last = chunk[0][0], chunk[-1][0]
         batch = Batch("", 0, 0, first, last + 1, self._now, None, records)
-        checked = self._validator.validate(decode(batch))
-        judged = {row.offset: self._row(row) for row in checked.rows}
+        checked = self._validator.validate(self._decoder.decode(batch))
+        judged |= {row.offset: self._row(row) for row in checked.rows}
         judged |= {letter.record.offset(): _dead_letter(letter) for letter in checked.dead_letters}
         return [judged[number] for number, _ in chunk]
 

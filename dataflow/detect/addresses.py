@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dataflow.detect.data import table
+from dataflow.detect.evidence import GAPS
 from dataflow.detect.lexicon import AT, NAME, ORDINARY, PUBLIC_ACCOUNTS, ROLES_LISTED
 from dataflow.detect.normalise import Normal, fold
 from dataflow.detect.ownership import Owner, gives_nothing, owner
@@ -29,6 +30,10 @@ _NAME = r"[a-z0-9_$#~@+-][a-z0-9_.$#~@+-]{0,63}"
 _LINK = re.compile(
     r"(?<![a-z0-9@.-])((?:[a-z0-9-]{1,40}\.){0,2}[a-z0-9-]{1,40}?)(?:\s?[. ]\s?|,)([a-z]{2,9})\s?/\s?"
     rf"({_NAME})?(?:/({_NAME}))?(?:/({_NAME}))?(?:\?(?:id|phone|number|username|u)=({_NAME}))?"
+)
+_SITE = re.compile(
+    r"(?<![a-z0-9@._-])([a-z0-9][a-z0-9-]{1,40})"
+    rf"\.({'|'.join(map(re.escape, PLATFORMS.sites))})(?![a-z0-9-]|\.[a-z])"
 )
 _PATH = re.compile(r"[^\s,;)\]\"']*")
 _EMAIL = re.compile(
@@ -107,6 +112,10 @@ def addresses(normal: Normal, t: Tokens) -> Iterator[Address | Veto]:
         yield from _links(text, t)
         for match in _REDDIT.finditer(text):
             yield Address("reddit", match[1], *match.span(1), "reddit_name", match.span())
+    if any(site in text for site in PLATFORMS.sites):
+        for match in _SITE.finditer(text):
+            if match[1] not in _PATH_VETO:
+                yield Address(PLATFORMS.sites[match[2]], match[1], *match.span(1), "link", match.span())
     if ":" in text:
         for match in _SKYPE.finditer(text):
             yield Address("skype", match[1], *match.span(1), "skype_name", match.span())
@@ -154,9 +163,19 @@ def _of_others(t: Tokens, start: int, end: int, platform: str | None) -> bool:
     first, last = bisect_left(t.ends, start + 1), bisect_left(t.starts, end)
     whose = owner(t, first, last, signed=False)
     if whose is Owner.UNSAID:
+        if _by_itself(t, first, last):
+            return False
         others = len(t.words) - (last - first)
         return gives_nothing(t, first, last) or (platform in PLATFORMS.public and others > _FEW_OTHERS)
     return whose is Owner.THEIRS
+
+
+def _by_itself(t: Tokens, first: int, last: int) -> bool:
+    """Whether a link is a sentence of its own."""
+    if first and t.words[first - 1] in ("http", "https"):
+        first -= 1
+    before = first == 0 or GAPS[t.gaps[first]].breaks
+    return before and (last == len(t.words) or GAPS[t.gaps[last]].breaks)
 
 
 _MAY_BE_MAIL = re.compile(rf"(?:{_AT}|@)[-)\]>]?\s?(?:(?:{_MAIL})\b|[a-z0-9-]{{2,30}}\.(?:{_ENDING})\b)")

@@ -13,14 +13,15 @@ import rphonenumbers
 
 from dataflow.detect.addresses import Address, addresses
 from dataflow.detect.handles import handles
-from dataflow.detect.lexicon import ENGLISH_REGIONS, PLATFORM
+from dataflow.detect.lexicon import DIGITS, ENGLISH_REGIONS, FUSED, MIXED, NUMERAL, PLATFORM
 from dataflow.detect.mentions import Mention, mentions
 from dataflow.detect.normalise import Normal, normalise
 from dataflow.detect.numbering import international, warm
-from dataflow.detect.phones import phones
+from dataflow.detect.phones import DOUBTFUL, Phone, phones
 from dataflow.detect.platforms import PLATFORMS
+from dataflow.detect.portion import only_prose, portion
 from dataflow.detect.prefilter import suspects
-from dataflow.detect.respell import respell
+from dataflow.detect.respell import respell, signs_as_digits
 from dataflow.detect.tokens import Tokens, tokens
 from dataflow.detect.verdicts import Veto
 from dataflow.model import Contact
@@ -31,6 +32,7 @@ DETECTOR_MAJOR_VERSION = 1
 _REACH_BEFORE, _REACH_AFTER = 48, 32
 _WORDS_BEFORE, _WORDS_AFTER = 5, 3
 _MOST_CONTACTS = 32
+_SPELT_NUMBER = NUMERAL | FUSED | MIXED
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Explanation:
 
     normalised: str
     respelt: str
+    read: int
+    """How many code points of the text were read; all but of long texts that give away a great deal."""
     suspected: bool
     """Whether the prefilter lets the text through."""
     contacts: tuple[Contact, ...]
@@ -87,12 +91,17 @@ class Detector:
     def explain(self, text: str, region: str | None = None) -> Explanation:
         """How a text is read: its forms, its contacts with their rules, and what spoke against others."""
         normal = normalise(text)
-        reading = _Reading(normal, self._region(region))
+        reading = _Reading(normal, _tokens(normal), self._region(region))
         vetoes = tuple(
             (veto.reason, *normalised.span(veto.start, veto.end)) for veto, normalised in reading.vetoes
         )
         return Explanation(
-            normal.text, reading.respelt.text, suspects([text]) == [0], reading.contacts(), vetoes
+            normal.text,
+            reading.respelt.text,
+            len(reading.read.original),
+            suspects([text]) == [0],
+            reading.contacts(),
+            vetoes,
         )
 
     def _region(self, region: str | None) -> str:
@@ -101,14 +110,26 @@ class Detector:
 
 def scan(text: str, region: str) -> tuple[Contact, ...]:
     """The contacts of one text, without the prefilter."""
-    return _Reading(normalise(text), region).contacts()
+    normal = normalise(text)
+    t = _tokens(normal)
+    return () if only_prose(t) else _Reading(normal, t, region).contacts()
+
+
+def _tokens(normal: Normal) -> Tokens:
+    return tokens(normal.text, normal.original if normal.origin is None else "")
 
 
 class _Reading:
     """One text, read: what each grammar found, and what it did not take."""
 
-    def __init__(self, normal: Normal, region: str) -> None:
-        t = tokens(normal.text, normal.original if normal.origin is None else "")
+    def __init__(self, normal: Normal, t: Tokens, region: str) -> None:
+        normal, t = portion(normal, t)
+        self.read = normal
+        figured = signs_as_digits(normal) if t.all_roles & (DIGITS | MIXED) else normal
+        if figured is not normal:
+            other = tokens(figured.text)
+            if any(isinstance(each, Phone) and each.rule not in DOUBTFUL for each in phones(other, region)):
+                normal, t = figured, other
         self.found: list[Contact] = []
         self.vetoes: list[tuple[Veto, Normal]] = []
         self.respelt = respell(normal, t)
@@ -118,7 +139,10 @@ class _Reading:
             standing = []
             t = tokens(self.respelt.text)
             named = mentions(t) if t.all_roles & PLATFORM else []
-            self._name_platforms(t, named)
+            if self.found:
+                self._name_platforms(t, named)
+            elif t.all_roles & _SPELT_NUMBER:
+                standing = self._phones(self.respelt, t, named, region)
         for address in addresses(self.respelt, t):
             if isinstance(address, Veto):
                 self.vetoes.append((address, self.respelt))

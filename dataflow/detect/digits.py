@@ -43,6 +43,7 @@ _PIECE = re.compile(r"[0-9]+|[^0-9]+")
 _LONG_DIGITS = re.compile(r"[0-9]{7,}")
 _LEET = str.maketrans("oilszbgqaet", "01152899437")
 _LEET_TOKEN = re.compile(r"[0-9oilszbgq]+|[0-9oilszbgq]+[0-9aet]*[0-9][0-9oilszbgqaet]*[0-9oilszbgq]")
+_LEET_PAIR = re.compile(r"[0-9][oilszb]|[oilszb][0-9]")
 _LEET_LETTERS = re.compile(r"[oilszbgq]{1,4}")
 _CHARACTERS = re.compile("[" + "".join(CHARACTERS) + "]+")
 _TIGHT = frozenset("-._*/~")
@@ -50,7 +51,10 @@ _TIMES = {"twice": 2, "thrice": 3}
 _ZEROS = {"hundred": "00", "thousand": "000"}
 _WIDEST_GAP = 8
 _FEWEST_GLUED = 3
+_ALTERNATING = 5
+"""Pieces of a token in which the same letters stand between digits again: a divider, whatever they are."""
 _HUNDREDS = 3
+_PAIR = 2
 _MOST_BETWEEN = 2
 _FEWEST_ATOMS, _FEWEST_DIFFERENT = 10, 4
 _MOST_ATOMS = 48
@@ -110,7 +114,7 @@ def _mixed(token: str, at: int) -> list[Atom]:
         return [Atom(numeral.digits, at, at + len(token), "words", room=numeral.room)]
     pieces = [(piece[0], at + piece.start(), at + piece.end()) for piece in _PIECE.finditer(token)]
     letters = {text for text, _, _ in pieces if not text[0].isdigit()}
-    if len(letters) == 1 and len(pieces) >= 3 and letters <= _DIVIDERS:
+    if len(letters) == 1 and len(pieces) >= (3 if letters <= _DIVIDERS else _ALTERNATING):
         return [Atom(text, a, b, "digits") for text, a, b in pieces if text[0].isdigit()]
     if len(pieces) == 2:
         (left, start, _), (right, middle, end) = pieces
@@ -142,6 +146,15 @@ def _mixed(token: str, at: int) -> list[Atom]:
 
 _DIVIDERS = frozenset(("x", "dash", "dot", "xx", "n", "and", "space", "z"))
 _ATTACHED = frozenset(("x", "ext", "me", "call", "text", "lol", "xx", "xo", "thanks", "ok", "pls"))
+
+
+def _like_a_figure(t: Tokens, i: int) -> bool:
+    """Whether token i, a digit and a letter like one ("o4"), stands among figures."""
+    if _LEET_PAIR.fullmatch(t.words[i]) is None:
+        return False
+    figures = DIGITS | MIXED
+    before = i > 0 and len(t.gaps[i]) == 1 and bool(t.roles[i - 1] & figures)
+    return before or (i + 1 < len(t.words) and len(t.gaps[i + 1]) == 1 and bool(t.roles[i + 1] & figures))
 
 
 def leet(token: str) -> bool:
@@ -410,6 +423,8 @@ def _assemble(
             assembler.sign(i)
             continue
         atoms = _atoms(t.words[i], start, end, roles)
+        if not atoms and roles & MIXED and end - start == _PAIR and _like_a_figure(t, i):
+            atoms = [Atom(t.words[i].translate(_LEET), start, end, "leet", weak=True)]
         if atoms and atoms[0].how == "leet" and "g" in t.words[i]:
             atoms = [_with_capitals(atom, t) for atom in atoms]
         if atoms:

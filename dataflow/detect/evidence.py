@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import GIVE, LABEL, LATIN, OTHER, PLATFORM, PUBLIC
+from dataflow.detect.lexicon import GIVE, LABEL, LATIN, OTHER, PLATFORM, PUBLIC, languages
 from dataflow.detect.normalise import Normal, fold
 from dataflow.detect.shapes import NEVER, STRONG, chunk, shape
 from dataflow.detect.tokens import Tokens
@@ -22,6 +23,7 @@ _FEWEST_APART = 4
 _NEAR = 5
 _FEWEST_FIGURES = 2
 _FARTHEST = 7
+_MOST_WORDS = 64
 
 
 def some(name: str) -> frozenset[str]:
@@ -87,6 +89,11 @@ class Text:
             while i < len(t.starts) and t.starts[i] < end:
                 self.taken.add(i)
                 i += 1
+
+    @cached_property
+    def language(self) -> str:
+        """The language of the text, by its first words."""
+        return languages(self.t.words[:_MOST_WORDS])[0]
 
     def signed(self, i: int) -> bool:
         """Whether "@" stands right before token i."""

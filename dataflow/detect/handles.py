@@ -7,6 +7,7 @@ word. A handle needs `_ENOUGH` of them; an ordinary word never is one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -29,7 +30,6 @@ from dataflow.detect.lexicon import (
     PHRASE,
     SINGLE,
     SURE,
-    languages,
 )
 from dataflow.detect.mentions import Mention, announcements
 from dataflow.detect.normalise import Normal
@@ -49,8 +49,11 @@ _WORDLIKE = 2
 _FARTHEST = 9
 _FEW_WORDS, _NOTHING_ELSE = 5, 2
 _MOST, _MOST_LOOKS = 24, 48
-_ANSWERS, _BEFORE_ON, _GIVEN, _INVITE, _MARKS = map(
-    some, ("answers", "before_on", "given", "invite", "marks")
+_FEW_FIGURES = 2
+_INVITING = re.compile(r"\s*[ :,-]\s*_*$")
+"""Between an invitation and the name it gives."""
+_ANSWERS, _BEFORE_ON, _GIVEN, _INVITE, _INVITES, _MARKS = map(
+    some, ("answers", "before_on", "given", "invite", "invites", "marks")
 )
 
 
@@ -148,10 +151,10 @@ def _may_be_prose(text: Text, mention: Mention, place: Place, joint: int) -> boo
     """Whether a name that might be a word goes on with the sentence ("snapchat dysmorphia is real")."""
     t = text.t
     name = t.text[place.start : place.end]
-    english = languages(t.words)[0] == "en"
+    english = text.language == "en"
     goes_on = place.last < len(t.words) and t.gaps[place.last] == " "
     made = put_together(name, NAME | ORDINARY if english or not goes_on else NAME)
-    if joint < _POINTED and inflected(name, t) and not (joint and put_together(name)):
+    if joint < _POINTED and inflected(name, text.language) and not (joint and put_together(name)):
         return True
     given = gives(t, mention.first) or any(
         roles & (OWN | ME | AM | GIVE) for roles in t.roles[mention.last : place.first]
@@ -242,7 +245,7 @@ def _marked(text: Text, found: Sequence[Mention]) -> tuple[Place, Mention] | Non
                 place.points >= STRONG
                 or (
                     put_together(name := t.text[place.start : place.end], NAME | ORDINARY)
-                    and not inflected(name, t)
+                    and not inflected(name, text.language)
                 )
             )
         ):
@@ -271,6 +274,25 @@ def _bare(text: Text) -> Place | None:
     return place if place.points >= STRONG + 2 or (place.points >= 3 and text.latin <= 3) else None
 
 
+def _invited(text: Text) -> Place | None:
+    """A chosen name that an invitation gives without a platform ("add me luna_moon42")."""
+    t = text.t
+    for i in [i for i, word in enumerate(t.words) if word in _INVITES][:_MOST]:
+        first = i + 1
+        if first < len(t.words) and t.roles[first] & ME and not t.roles[first] & NAME:
+            first += 1
+        if first >= len(t.words) or first in text.taken or not _INVITING.match(t.gaps[first]):
+            continue
+        place = text.place(first)
+        if place is None or place.points < STRONG or place.signed or _theirs(t, place):
+            continue
+        name = t.text[place.start : place.end]
+        chosen = "_" in name or (sum(map(str.isdigit, name)) >= _FEW_FIGURES and not numbered(name))
+        if chosen and (first > i + 1 or text.latin <= _FEW_WORDS) and not text.capitals(place):
+            return place
+    return None
+
+
 def handles(
     normal: Normal, t: Tokens, named: Sequence[Mention], free: Sequence[tuple[int, int]]
 ) -> list[Handle | Veto]:
@@ -278,7 +300,8 @@ def handles(
     (`named`) that bind nothing. Linear time.
     """
     announced = announcements(t) if t.all_roles & ANYWHERE else []
-    if not (named or announced or "@" in t.text):
+    invited = not _INVITES.isdisjoint(t.words)
+    if not (named or announced or invited or "@" in t.text):
         return []
     text = Text(normal, t, free)
     named = [m for m in named if m.first not in text.taken]
@@ -318,4 +341,6 @@ def handles(
             take(marked[0], None, "handle_anywhere")
     if not count and "@" in t.text and (lone := _bare(text)) is not None:
         take(lone, None, "handle_bare")
+    if invited and not (count or named) and (lone := _invited(text)) is not None:
+        take(lone, None, "handle_invited")
     return found

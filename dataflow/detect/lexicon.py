@@ -153,7 +153,7 @@ def _roles() -> dict[str, int]:
     give(SUFFIXES, SUFFIX)
     give((phrase[0] for phrase in ANYWHERE_PHRASES), ANYWHERE)
     for name in ("dot", "underscore", "slash"):
-        give((word for _, word in _said(table("handle_context.toml")[name])), SPELT)
+        give((word.split("_")[0] for _, word in _said(table("handle_context.toml")[name])), SPELT)
     give((word for _, word in _said(table("handle_context.toml")["at"])), AT)
     give(ascii_lowercase + digits, SINGLE)
     give(digits, DIGITS)

@@ -26,7 +26,7 @@ _SHAPES = {
     "day": r"(?<![\d/])\d{1,2}/\d{1,2}(?:/\d\d)?(?![/\d])",
     "clock": r"(?<![\d:])\d{1,2}(?:[:.]\d\d)?\s?[ap]\.?m\b|(?<![\d:])[0-2]?\d:[0-5]\d(?::[0-5]\d)?(?![:\d])",
     "coordinates": r"\d{1,3}\.\d{4,}°?[ nsew]{0,3}[,;/]?\s{0,2}-?\d{1,3}\.\d{4,}",
-    "address": r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![.\d])(?::\d{1,5})?",
+    "address": r"(?<![\d.])(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2})(?![.\d])(?::\d{1,5})?",
     "price": r"[$€£¥₹₽₺₱]\s?(?:\d{1,3}(?:[ .,']\d{3})+(?![-\d])|\d{1,9}\b)(?:[.,]\d{1,2}\b)?|"
     r"(?<![\d.,])(?:\d{1,3}(?: \d{3}){1,2}|\d[\d.,']{0,9})(?:[.,]\d\d)?\s?"
     r"(?:[€£¥₹₽₺%]|\$(?!\d)|(?:usd|eur|euros?|dollars?|bucks|quid|kr|zl|percent)\b)",
@@ -82,9 +82,8 @@ def _iban(t: Tokens, i: int) -> int:
             return t.ends[k - 1] if size == length or (fours and size >= _FEWEST_IN_FOURS) else 0
         size += len(t.words[k])
         fours = fours and len(t.words[k]) <= _FOUR
-    return (
-        t.ends[min(i + _MOST_GROUPS, len(t.words)) - 1] if size == length or size >= _FEWEST_IN_FOURS else 0
-    )
+    whole = size == length or (fours and size >= _FEWEST_IN_FOURS)
+    return t.ends[min(i + _MOST_GROUPS, len(t.words)) - 1] if whole else 0
 
 
 def masked(t: Tokens) -> list[tuple[int, int, str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rapidfuzz.distance import OSA
+
 _VOWELS = "aeiou"
 _LONG = 8
 _SOUNDS = {
@@ -37,20 +39,7 @@ def near(word: str, name: str) -> bool:
     changed, or two swapped.
     """
     most = 2 if len(name) >= _LONG else 1
-    letters = set(name)
-    if abs(len(word) - len(name)) > most or sum([letter not in letters for letter in word]) > most:
-        return False
-    before: list[int] = []
-    row: list[int] = [*range(len(name) + 1)]
-    for i, letter in enumerate(word, 1):
-        last, row, older = row, [i], before
-        for j, other in enumerate(name, 1):
-            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != other))
-            if i > 1 and j > 1 and letter == name[j - 2] and other == word[i - 2]:
-                cost = min(cost, older[j - 2] + 1)
-            row.append(cost)
-        before = last
-    return row[-1] <= most
+    return OSA.distance(word, name, score_cutoff=most) <= most
 
 
 def squeezed(word: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 from rphonenumbers import SUPPORTED_REGIONS
 
@@ -21,12 +22,17 @@ _LOOKALIKES: Mapping[str, Mapping[str, str]] = table("lookalikes.toml")
 _MIXED = str.maketrans(dict(_LOOKALIKES["mixed"]))
 _LOOSE = str.maketrans(dict(_LOOKALIKES["loose"]))
 _MIXED_CYRILLIC = str.maketrans(dict(_LOOKALIKES["cyrillic"]))
+_FIGURES = str.maketrans(dict(_LOOKALIKES["figures"]))
 _ALWAYS = _LOOKALIKES["always"]
 _LATIN = re.compile(r"[a-z]")
 _IN_DOUBT = re.compile(r"[α-ωа-џѐ-ԯ]")
 _GREEK, _CYRILLIC = re.compile(r"[α-ω]"), re.compile(r"[а-џѐ-ԯ]")
 _FLAGS = re.compile(r"[\U0001f1e6-\U0001f1ff]{3,}")
 _DOUBTFUL_WORD = re.compile(r"(?<!\w)[a-z0-9_]*+[α-ωа-џѐ-ԯ]\w*+")
+_FIGURED = re.compile(
+    f"[0-9{''.join(_LOOKALIKES['figures'])}]*[0-9][0-9{''.join(_LOOKALIKES['figures'])}]*(?<![чб])"
+)
+"""Digits, some of them letters that look like one."""
 _BORDER = re.compile(r"(?<=[a-z0-9])(?=[^\x00-\x7f])|(?<=[^\x00-\x7f])(?=[a-z0-9])")
 
 MARKS = "".join(chr(c) for c in range(0x300, 0x2000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
@@ -99,6 +105,11 @@ class Normal:
                 return False
         return True
 
+    def beginning(self, end: int) -> Normal:
+        """The text before `end`, which must not be 0."""
+        origin = self.origin[:end] if self.origin is not None else None
+        return Normal(self.original[: self.span(end - 1, end)[1]], self.text[:end], origin)
+
     def rewrite(self, edits: Iterable[tuple[int, int, str]]) -> Normal:
         """With each `[start, end)` replaced; edits in order and apart."""
         pieces: list[str] = []
@@ -123,10 +134,10 @@ def normalise(text: str) -> Normal:
         return Normal(text, text.lower())
     parts = _parts(text)
     folded = "".join(parts)
-    if len(folded) == len(text) and all(map(len, parts)):
+    if len(folded) == len(text) and all(parts):
         origin: tuple[int, ...] | None = None
     else:
-        origin = tuple(i for i, part in enumerate(parts) for _ in part)
+        origin = tuple(chain.from_iterable(map(repeat, range(len(parts)), map(len, parts))))
     if _IN_DOUBT.search(folded):
         folded = _DOUBTFUL_WORD.sub(_unmixed, folded)
     return Normal(text, folded, origin)
@@ -142,6 +153,8 @@ def plain_form(text: str) -> str:
 
 def _unmixed(word: re.Match[str]) -> str:
     text = word[0]
+    if _FIGURED.fullmatch(text):
+        return text.translate(_FIGURES)
     latin, greek, cyrillic = _LATIN.search(text), _GREEK.search(text), _CYRILLIC.search(text)
     if not ((latin and (greek or cyrillic)) or (greek and cyrillic)):
         return text

@@ -17,6 +17,8 @@ from dataflow.detect.data import table
 from dataflow.detect.lexicon import ENGLISH_REGIONS, regions
 
 _FICTION: dict[str, int] = table("phone_context.toml")["fiction"]
+_PREFIXES = sorted({len(prefix) for prefix in _FICTION})
+_FICTION_SIZES = frozenset(_FICTION.values())
 _MOST_TRIES, _MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 32, 8, 8, 64
 _TOLL_FREE = frozenset((3, 4))
 
@@ -92,7 +94,8 @@ class Reader:
 
 def _fictitious(value: str) -> bool:
     digits = value[1:]
-    return any(_FICTION.get(digits[:length]) == len(digits) for length in range(4, 10))
+    size = len(digits)
+    return size in _FICTION_SIZES and any(_FICTION.get(digits[:length]) == size for length in _PREFIXES)
 
 
 @cache

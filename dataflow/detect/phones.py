@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
+from itertools import accumulate, islice, pairwise
 from typing import NamedTuple
 
 from dataflow.detect.context import near, spoken_of_a_service
@@ -31,13 +31,16 @@ from dataflow.detect.verdicts import Veto
 _STRONG_GAP = re.compile(r"[,;:!?()\n&a-z]|\s-\s|.{3}", re.DOTALL)
 _CURRENCY = re.compile(r"[$€£¥₹₽₺₱][ (]{0,2}$")
 _LISTING = re.compile(r"[,;&a-z]")
+_BRACKETED = re.compile(r"[()\[\]{}<>\s]*[()\[\]{}<>][()\[\]{}<>\s]*")
+DOUBTFUL = frozenset(("phone_possible", "phone_abroad"))
+"""Rules by which a number is no valid one of its text's region."""
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
-_MOST_PIECES, _MOST_SPANS, _MOST_READINGS = 12, 60, 6
+_MOST_PIECES, _MOST_SPANS, _MOST_READINGS = 12, 24, 6
 _NANP = frozenset(("US", "CA"))
 _GROUPINGS = ([3, 3, 4], [1, 3, 3, 4])
 _COUNTS = frozenset(table("phone_context.toml")["counts"].split())
-_SHORT_TEXT, _ALONE, _WORD = 6, 3, 4
+_SHORT_TEXT, _ALONE, _WORD, _FEWEST_WEAK = 6, 3, 4, 2
 
 
 class Phone(NamedTuple):
@@ -97,10 +100,13 @@ def _uneven(run: Run, text: str) -> bool:
     if any(atom.how != "digits" for atom in run.atoms) or _grouped(run, text):
         return False
     gaps = {text[a.end : b.start] for a, b in pairwise(run.atoms)}
-    listed = any(_LISTING.search(gap) for gap in gaps)
-    if listed and (len(gaps) > 1 or any(map(str.isalpha, "".join(gaps)))):
-        return True
+    if all(_BRACKETED.fullmatch(gap) for gap in gaps):
+        return False
     sizes = [len(atom.digits) for atom in run.atoms]
+    if any(_LISTING.search(gap) for gap in gaps):
+        glued = max(sizes) == 1 and not any(map(str.isspace, "".join(gaps)))
+        if len(gaps) > 1 or (any(map(str.isalpha, "".join(gaps))) and not glued):
+            return True
     ones = sizes[1:].count(1)
     if not ones or ones == len(sizes) - 1:
         return len(sizes) > 6 and ones > 0 and len(gaps) > 3
@@ -142,11 +148,11 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
     def veto(reason: str) -> Veto:
         return Veto(reason, start, end)
 
+    if not _FEWEST <= len(digits) <= _MOST:
+        return veto(_games(run) or "too few or too many digits")
     game = _games(run)
     if game:
         return veto(game)
-    if not _FEWEST <= len(digits) <= _MOST:
-        return veto("too few or too many digits")
     if _CURRENCY.search(t.gaps[run.first]):
         return veto("a price")
     if run.plus:
@@ -191,8 +197,8 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
 
 
 def _pieces(run: Run, t: Tokens) -> Iterator[Run]:
-    """Contiguous parts of a run, longest first: cut at strong gaps, between figures and words, around whole
-    numbers.
+    """Contiguous parts of a run that are as long as a number, those of most atoms first: cut at strong gaps,
+    between figures and words, around whole numbers.
     """
     atoms, text = run.atoms, t.text
     cuts = [0]
@@ -209,7 +215,10 @@ def _pieces(run: Run, t: Tokens) -> Iterator[Run]:
     cuts.append(len(atoms))
     if len(cuts) > _MOST_PIECES + 2:
         return
-    spans = [(a, b) for i, a in enumerate(cuts) for b in cuts[i + 1 :]]
+    before = [0, *accumulate([len(atom.digits) for atom in atoms])]
+    spans = [
+        (a, b) for i, a in enumerate(cuts) for b in cuts[i + 1 :] if _FEWEST <= before[b] - before[a] <= _MOST
+    ]
     tokens = _tokens_of(run, t)
     for a, b in sorted(spans, key=lambda span: span[0] - span[1]):
         if (a, b) != (0, len(atoms)):
@@ -312,10 +321,15 @@ def phones(t: Tokens, region: str) -> list[Phone | Veto]:
 def _read(run: Run, t: Tokens, reader: Reader) -> Sequence[Phone | Veto]:
     """What a run holds: one number as a whole, several in its pieces, or none and why."""
     verdict = _decide(run, t, reader)
-    if isinstance(verdict, Veto) and run.full:
+    if run.full and (isinstance(verdict, Veto) or _rather_full(run, verdict)):
         full = _decide(run.full, t, reader)
-        verdict = verdict if isinstance(full, Veto) else full
-    if run.fills and (isinstance(verdict, Veto) or verdict.rule == "phone_possible"):
+        if not isinstance(full, Veto) and (isinstance(verdict, Veto) or full.rule not in DOUBTFUL):
+            verdict = full
+    if (
+        run.fills
+        and len(run.digits) <= _MOST
+        and (isinstance(verdict, Veto) or verdict.rule == "phone_possible")
+    ):
         verdict = next(_otherwise(run, t, reader), verdict)
     if not isinstance(verdict, Veto):
         return [verdict]
@@ -323,6 +337,15 @@ def _read(run: Run, t: Tokens, reader: Reader) -> Sequence[Phone | Veto]:
     if local:
         return [local]
     return (not _games(run) and _from_pieces(run, t, reader)) or [verdict]
+
+
+def _rather_full(run: Run, phone: Phone) -> bool:
+    """Whether a doubtful number stands among so many weak numerals that they are likely to be of it."""
+    return (
+        phone.rule in DOUBTFUL
+        and run.full is not None
+        and len(run.full.atoms) - len(run.atoms) >= _FEWEST_WEAK
+    )
 
 
 def _otherwise(run: Run, t: Tokens, reader: Reader) -> Iterator[Phone]:
@@ -341,9 +364,7 @@ def _from_pieces(run: Run, t: Tokens, reader: Reader) -> list[Phone]:
     for piece in islice(_pieces(run, t), _MOST_SPANS):
         if reader.exhausted:
             break
-        if not _FEWEST <= len(piece.digits) <= _MOST or any(
-            p.start < piece.end and piece.start < p.end for p in taken
-        ):
+        if any(p.start < piece.end and piece.start < p.end for p in taken):
             continue
         phone = _decide(piece, t, reader)
         if isinstance(phone, Veto):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from dataflow.detect.data import table, words
-from dataflow.detect.misspell import misspellings, near, unleet
+from dataflow.detect.misspell import misspellings, near, squeezed, unleet
 from dataflow.detect.normalise import fold, lookalike
 
 _SHORTEST_DOUBLED, _SHORTEST_MISSPELT, _SHORTEST_NEAR = 3, 5, 6
@@ -33,6 +33,8 @@ class Platforms:
     emoji: dict[str, str] = field(default_factory=dict)
     domains: dict[str, str] = field(default_factory=dict)
     """Profile addresses up to the handle."""
+    sites: dict[str, str] = field(default_factory=dict)
+    """Profile addresses after the handle."""
     in_script: dict[str, str] = field(default_factory=dict)
     """Names in scripts that write without spaces, or glue endings on: found inside a word."""
     with_numbers: frozenset[str] = frozenset()
@@ -65,6 +67,7 @@ def _compile() -> Platforms:
             found.emoji[sign] = platform
         for domain in entries.get("domains", ()):
             found.domains[domain] = platform
+        found.sites.update((site, platform) for site in entries.get("sites", ()))
     for name, platform in [(n, p) for n, p in found.names.items() if "i" in n and len(n) >= _SHORTEST_DRAWN]:
         found.names.setdefault(name.replace("i", "l"), platform)
     found.listed.extend(found.names)
@@ -117,6 +120,7 @@ _IN_SCRIPT = re.compile(
 """Names in other scripts: anywhere in a word where no spaces are written, else with an ending; short ones
 alone.
 """
+_THRICE = re.compile(r"(.)\1\1")
 _ENDINGS = frozenset(map(fold, _PHRASES["endings"]))
 _LONGEST_ENDING = max(map(len, _ENDINGS))
 _VOWELS = "aeiou"
@@ -144,7 +148,7 @@ def named(word: str) -> tuple[str, bool] | None:
         plain = lookalike(word)
         return _listed(plain) if plain else None
     if word.isalpha():
-        return _inflected(word) or _near(word)
+        return _inflected(word) or _near(word) or _drawn(word)
     if len(word) < _SHORTEST_LEET:
         return None
     for letters in (unleet(word), unleet(word.replace("1", "l"))):
@@ -175,6 +179,15 @@ def _inflected(word: str) -> tuple[str, bool] | None:
             found = _listed(word[:-size])
             if found and len(word) - size >= (_SHORTEST_INFLECTED if found[1] else _SHORTEST_WORD_INFLECTED):
                 return found
+    return None
+
+
+def _drawn(word: str) -> tuple[str, bool] | None:
+    """A name with letters of it drawn out ("innnstaaa")."""
+    if _THRICE.search(word):
+        for short in squeezed(word):
+            if len(short) >= _SHORTEST_DOUBLED and short in PLATFORMS.names:
+                return PLATFORMS.names[short], True
     return None
 
 

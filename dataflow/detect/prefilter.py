@@ -45,8 +45,8 @@ def _spelt() -> Iterator[str]:
     """Dots and underscores in words: alone where they are no other word, else before a domain's ending."""
     for name in ("dot", "underscore", "slash"):
         for word in (fold(word) for text in _SPELLING[name].values() for word in text.split()):
-            if not ROLES[word] & ORDINARY:
-                yield word
+            if "_" in word or not ROLES[word] & ORDINARY:
+                yield word.replace("_", " ")
             if name == "dot":
                 yield from (f"{word} {ending}" for ending in _PHRASES["endings_of_domains"])
     yield from (fold(word) for text in _SPELLING["at"].values() for word in text.split() if len(word) > 5)
@@ -67,7 +67,7 @@ def _triggers() -> dict[str, int]:
         weights[f" {word} "] = _SURELY
     for phrase in [*PLATFORMS.phrases, *ANYWHERE_PHRASES]:
         weights[f" {' '.join(phrase)} "] = _SURELY
-    for domain in PLATFORMS.domains:
+    for domain in [*PLATFORMS.domains, *PLATFORMS.sites]:
         weights[f" {domain.split('/')[0].replace('.', ' ').replace('-', ' ')} "] = _SURELY
     for name in table("platforms.toml").values():
         leetable = [*name.get("names", ()), *(w for w in name.get("words", ()) if len(w) > 3)]
@@ -149,7 +149,11 @@ def _signs() -> dict[str, int]:
     ]
     said += [f".{ending}" for ending in ("com", "net", "org", "io", "me", "gg", "ee", "edu", "co.")]
     for name in ("dot", "at", "underscore"):
-        spelt = {fold(w) for text in _SPELLING[name].values() for w in text.split()} | {".", "@", "_"}
+        spelt = {fold(w).replace("_", " ") for text in _SPELLING[name].values() for w in text.split()} | {
+            ".",
+            "@",
+            "_",
+        }
         said += [f"{mark}{word}" for mark in "([{<" for word in spelt]
     return found | dict.fromkeys(said, _SURELY)
 

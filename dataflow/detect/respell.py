@@ -13,6 +13,7 @@ from dataflow.detect.data import table
 from dataflow.detect.lexicon import AT, SINGLE, SPELT
 from dataflow.detect.misspell import unleet
 from dataflow.detect.normalise import Normal, fold
+from dataflow.detect.numerals import LISTED
 from dataflow.detect.platforms import PLATFORMS
 from dataflow.detect.tokens import Tokens
 
@@ -21,7 +22,11 @@ _SPELLING, _PHRASES = table("handle_context.toml"), table("phrases.toml")
 
 def _any(name: str) -> str:
     return "|".join(
-        sorted({fold(w) for text in _SPELLING[name].values() for w in text.split()}, key=len, reverse=True)
+        sorted(
+            {fold(w).replace("_", " ") for text in _SPELLING[name].values() for w in text.split()},
+            key=len,
+            reverse=True,
+        )
     )
 
 
@@ -38,15 +43,22 @@ _IN_WORDS = re.compile(
     rf"(?<=[a-z0-9_])(?: | ?- ?|\*)(?:(?P<dot>{_DOT})|(?P<slash>{_SLASH}|forward slash)|"
     rf"(?P<line>{_UNDERSCORE}|under score|_)|(?P<dash>hyphen|dash))(?: | ?- ?|\*)(?=[a-z0-9_])"
 )
+_LINE_AT_END = re.compile(
+    rf"(?:(?<![a-z0-9_])(?:{_any('copula')})|[:=@]) ?(?P<before>(?:{_UNDERSCORE}) )(?=[a-z0-9])|"
+    rf"(?<=[a-z0-9_])(?P<two> (?:double|doppel|doble|duplo|twee|due|dwa|два) (?:{_UNDERSCORE}) )(?=[a-z0-9])|"
+    rf"(?<=[a-z0-9_])(?P<after> (?:{_UNDERSCORE}))(?=$|[\n.,!?)])"
+)
 _SIGN_AS_WORD = re.compile(r"(?<=\bmy )@(?= |:)|(?<=\bsame )@(?= |:)|^@(?= is )")
 _LINES_AROUND = re.compile(r"(?<=[a-z0-9]) _ (?=[a-z0-9])")
 _NUMBER_ADDED = re.compile(
     r"(?<=[a-z]) (?:then|and|plus|followed by|with|y|und|et|e) (?:the |el |die |le |o |a )?"
     r"(?:numbers?|digits?|numero|nummer|num) (?=[0-9])"
 )
+_SIGN_AS_DIGIT = re.compile(r"(?<=[0-9])(?:[|!]|\(\))(?=[0-9|!(])|(?<![^\s-])(?:[|!]|\(\))(?=[0-9])")
 _MAIL = "|".join(_PHRASES["mail"])
 _ENDING = "|".join(sorted(_PHRASES["endings_of_domains"], key=len, reverse=True))
-_SHORT = {*PLATFORMS.names, *_PHRASES["endings_of_domains"]}
+_SHORT = {*PLATFORMS.names, *_PHRASES["endings_of_domains"], *(w for w, n in LISTED.items() if not n.weak)}
+"""What three letters apart may spell."""
 _MAIL_ENDING = re.compile(rf"[.,] ?(?:{_ENDING})\b|(?:{_MAIL})(?:{_DOT})|mail|cloud|look|hoo")
 _MAIL_APART = re.compile(
     rf"(?<![a-z0-9])(?:{'|'.join(name.split()[0] for name in _PHRASES['mail_apart'])})(?P<apart>[ -])"
@@ -79,6 +91,10 @@ def respell(normal: Normal, t: Tokens) -> Normal:
             (m.start(), m.end(), _sign(m)) for m in _BRACKETED.finditer(normal.text) if m.start()
         )
     if t.all_roles & SPELT:
+        normal = normal.rewrite(
+            (*m.span(m.lastgroup or 0), "__" if m.lastgroup == "two" else "_")
+            for m in _LINE_AT_END.finditer(normal.text)
+        )
         normal = normal.rewrite((m.start(), m.end(), _sign(m)) for m in _IN_WORDS.finditer(normal.text))
     if " _ " in text:
         normal = normal.rewrite((m.start(), m.end(), "_") for m in _LINES_AROUND.finditer(normal.text))
@@ -88,6 +104,15 @@ def respell(normal: Normal, t: Tokens) -> Normal:
         normal = normal.rewrite((*m.span("apart"), "") for m in _MAIL_APART.finditer(normal.text))
         normal = normal.rewrite((*m.span(m.lastgroup or 0), ".") for m in _MAIL_DOT.finditer(normal.text))
     return normal
+
+
+def signs_as_digits(normal: Normal) -> Normal:
+    """`normal` with signs among digits that look like one ("4|5", "()123") as digits; itself without any."""
+    if _SIGN_AS_DIGIT.search(normal.text) is None:
+        return normal
+    return normal.rewrite(
+        (m.start(), m.end(), "0" if m[0] == "()" else "1") for m in _SIGN_AS_DIGIT.finditer(normal.text)
+    )
 
 
 def _sign(match: re.Match[str]) -> str:

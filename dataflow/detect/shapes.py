@@ -17,7 +17,6 @@ from dataflow.detect.lexicon import (
     ROLES,
     ROLES_LISTED,
     compound,
-    languages,
 )
 from dataflow.detect.misspell import misspellings
 from dataflow.detect.tokens import Tokens
@@ -124,9 +123,8 @@ def put_together(word: str, known: int = NAME) -> bool:
     )
 
 
-def inflected(word: str, t: Tokens) -> bool:
-    """Whether an unknown word is an inflected one of the text's language."""
-    language = languages(t.words)[0]
+def inflected(word: str, language: str) -> bool:
+    """Whether an unknown word is an inflected one of a language."""
     endings = _INFLECTIONS.get(language)
     return (
         endings is not None and word.isalpha() and len(word) >= _SHORTEST_INFLECTED and word.endswith(endings)

@@ -39,10 +39,24 @@ class Tokens(NamedTuple):
     said: str = ""
     """The text before its letters were made small, where it is as long."""
 
+    def beginning(self, last: int) -> Tokens:
+        """The words before token `last`."""
+        roles = self.roles[:last]
+        return Tokens(
+            self.text[: self.starts[last]],
+            self.words[:last],
+            self.gaps[: last + 1],
+            self.starts[:last],
+            self.ends[:last],
+            roles,
+            reduce(or_, roles, 0),
+            self.said[: self.starts[last]],
+        )
+
 
 def _read(word: str) -> str:
     """A word of other letters that are all like Latin ones and spell a numeral, as that numeral."""
-    if word.isascii() or word in ROLES_LISTED:
+    if word in ROLES_LISTED:
         return word
     plain = lookalike(word)
     return plain if plain and len(plain) >= _SHORTEST and plain in LISTED else word
@@ -54,6 +68,6 @@ def tokens(text: str, said: str = "") -> Tokens:
     edges = list(accumulate(map(len, parts)))
     words = parts[1::2]
     if not text.isascii():
-        words = [*map(_read, words)]
+        words = [word if word.isascii() else _read(word) for word in words]
     roles = [*map(ROLES.__getitem__, words)]
     return Tokens(text, words, parts[::2], edges[:-1:2], edges[1::2], roles, reduce(or_, roles, 0), said)

@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
 from typing import TypeVar
 
 import orjson
@@ -38,10 +37,10 @@ from connectors.kafka_access import ClientJudge, KafkaAccess
 from connectors.metrics import Metrics
 from connectors.spool import Backlog, FileSpool, WindowSegments
 from connectors.steady_clock import SteadyClock, SteadyTime
+from connectors.stopping import Stop
 from dataflow.commands.access import Topics, kafka_access, topics_of
 from dataflow.commands.run import NO_SNAPSHOTS, observe, steps_of
 from dataflow.contract import load
-from dataflow.decode import decode
 from dataflow.flow import Steps, graph
 from dataflow.settings import Sources, read
 from tests.bench.kafka import client_setting
@@ -206,7 +205,7 @@ def _measure(order: Order) -> Answer:
 def whole_job(job: Job, messages: int, directory: Path) -> Spent:
     """Read so many messages and do with each what `run` does, up to its row in the spool."""
     metrics = Metrics(CollectorRegistry(), version="bench", contract_version="bench")
-    stop = Event()
+    stop = Stop()
     membership = Membership(
         job.access,
         ledger=NothingCommitted(),
@@ -223,6 +222,7 @@ def whole_job(job: Job, messages: int, directory: Path) -> Spent:
         interval=1.0,
         transaction_timeout=job.access.transaction_timeout,
         drain_seconds=job.access.transaction_timeout,
+        now=lambda: datetime.now(UTC),
         stop=stop,
         on_wait=lambda: None,
         on_hang=lambda: None,
@@ -266,7 +266,7 @@ def one_batch(
     windows: Mapping[str, WindowSegments],
 ) -> None:
     """A batch on its way through the steps, with a lap after each."""
-    decoded = decode(batch)
+    decoded = steps.decode.decode(batch)
     meter.lap("decode")
     valid = steps.validate.validate(decoded)
     meter.lap("validate")

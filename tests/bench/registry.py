@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from tests.bench import backlog, commit, curve, detection, drain, idle, latency, scaling, setup, stages
+from tests.bench import (
+    backlog,
+    commit,
+    curve,
+    detection,
+    drain,
+    formats,
+    idle,
+    latency,
+    operators,
+    scaling,
+    setup,
+    stages,
+)
 from tests.bench.occasion import Benchmark, When
 from tests.bench.peers import compare
 
 BENCHMARKS = (
     Benchmark("stages", "CPU per message, stage by stage", stages.run),
+    Benchmark("formats", "decode and validate, Protobuf against JSON", formats.run),
     Benchmark("curve", "CPU per message, by what is in it", curve.run),
     Benchmark("backlog", "the real program on a backlog", backlog.run),
     Benchmark("scaling", "one process against two", scaling.run),
@@ -15,6 +29,7 @@ BENCHMARKS = (
     Benchmark("latency", "from a message to its side event", latency.run),
     Benchmark("idle", "CPU when nothing comes", idle.run),
     Benchmark("drain", "from SIGTERM to the exit", drain.run),
+    Benchmark("operators", "the operators' commands", operators.run, When.ASKED),
     Benchmark("detection", "the detector on the labelled sets", detection.run),
     Benchmark("peers", "the same job written with something else", compare.run, When.ASKED),
     Benchmark("setup", "set-up and demo", setup.run, When.ASKED),

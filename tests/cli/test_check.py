@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from connectors.redshift_ddl import TableDiffers
 from tests.cli.test_commands import call
+from tests.integration.conftest import Pipelines
 from tests.integration.wiring import Wiring, commit_group_offsets, produce_numbered
 from tests.standins.kafka_mock import MockCluster
 from tests.standins.redshift_client import RedshiftServer, Transactions, connect
+
+
+@pytest.fixture
+def pipelines(tmp_path: Path) -> Iterator[Pipelines]:
+    started = Pipelines(tmp_path / "log")
+    yield started
+    started.kill_all()
 
 
 @pytest.fixture
@@ -143,15 +154,72 @@ def test_progress_beyond_the_topic_is_foretold(real: Wiring) -> None:
     assert any("partition 0" in line and "created anew" in line for line in wrong(output))
 
 
-def test_ddl_apply_creates_what_is_missing_and_alters_nothing_that_exists(mocked: Wiring) -> None:
+def test_ddl_apply_creates_what_is_missing_once(mocked: Wiring) -> None:
+    foreseen = call("ddl", "--dry-run", environment=mocked.environment())
+    assert foreseen.returncode == 0, foreseen.stderr
+    assert foreseen.stdout.count("would create ") == 3
     first = call("ddl", "--apply", environment=mocked.environment())
     assert first.returncode == 0, first.stderr
     assert first.stdout.count("created ") == 3
-    altered(mocked, "ALTER TABLE interactions.messages DROP COLUMN length_seconds")
     second = call("ddl", "--apply", environment=mocked.environment())
     assert second.returncode == 0, second.stderr
     assert second.stdout.count("already there") == 3
-    assert "column length_seconds: missing" in run(mocked)[1]
+
+
+def test_ddl_apply_adds_a_nullable_column_and_widens_a_text_after_showing_both(ready: Wiring) -> None:
+    altered(
+        ready,
+        "ALTER TABLE interactions.messages DROP COLUMN length_seconds",
+        "ALTER TABLE interactions.messages ALTER COLUMN cloudinary_url TYPE varchar(32)",
+    )
+    foreseen = call("ddl", "--apply", "--dry-run", environment=ready.environment())
+    assert foreseen.returncode == 0, foreseen.stderr
+    assert "ALTER TABLE interactions.messages ADD COLUMN length_seconds integer" in foreseen.stdout
+    assert "ALTER TABLE interactions.messages ALTER COLUMN cloudinary_url TYPE varchar(64)" in foreseen.stdout
+    assert len(wrong(run(ready)[1])) == 2
+    applied = call("ddl", "--apply", environment=ready.environment())
+    assert applied.returncode == 0, applied.stderr
+    assert applied.stdout.count("altered ") == 2
+    assert not wrong(run(ready)[1])
+    again = call("ddl", "--apply", environment=ready.environment())
+    assert "altered" not in again.stdout
+
+
+def test_ddl_apply_changes_nothing_when_a_person_must_act_and_says_how(ready: Wiring) -> None:
+    altered(
+        ready,
+        "ALTER TABLE interactions.messages DROP COLUMN length_seconds",
+        "ALTER TABLE interactions.messages DROP COLUMN status",
+        "ALTER TABLE interactions.messages ADD COLUMN mood varchar(8)",
+    )
+    before = wrong(run(ready)[1])
+    for arguments in (("--dry-run",), ("--apply",)):
+        refused = call("ddl", *arguments, environment=ready.environment())
+        assert refused.returncode == 1
+        assert "REFUSED       table interactions.messages, column status: missing" in refused.stdout
+        assert "make the field optional in the contract" in refused.stdout
+        assert (
+            "REFUSED       table interactions.messages, column mood: is not in the contract" in refused.stdout
+        )
+        assert "not altered   table interactions.messages, column length_seconds" in refused.stdout
+        assert "2 difference(s) for a person to settle; nothing was changed" in refused.stderr
+    assert wrong(run(ready)[1]) == before
+
+
+def test_a_pipeline_whose_table_lacks_columns_refuses_to_start_and_names_them(
+    ready: Wiring, pipelines: Pipelines
+) -> None:
+    altered(
+        ready,
+        "ALTER TABLE interactions.messages DROP COLUMN length_seconds",
+        "ALTER TABLE interactions.messages DROP COLUMN cloudinary_url",
+    )
+    pipeline = pipelines.start(ready.environment())
+    assert pipeline.process.wait(30) == TableDiffers.exit_code, pipeline.tail()
+    told = [event["exception"]["text"] for event in pipeline.events() if event["event"] == "ended"]
+    assert told
+    assert "interactions.messages lacks cloudinary_url, length_seconds" in told[0]
+    assert "ddl --dry-run" in told[0]
 
 
 def test_ddl_apply_tells_in_one_line_that_the_warehouse_is_not_there(mocked: Wiring) -> None:

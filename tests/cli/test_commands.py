@@ -17,7 +17,7 @@ from dataflow.settings_table import SETTINGS
 from tests.core.messages import EXAMPLE
 from tests.pipeline import INHERITED, ROOT
 
-COMMANDS = ("run", "check", "ddl", "validate", "detect", "config")
+COMMANDS = ("run", "check", "ddl", "grants", "acls", "validate", "detect", "config")
 GOOD = json.dumps(EXAMPLE)
 _EMPTY = tempfile.TemporaryDirectory(prefix="cli-")
 NOWHERE = Path(_EMPTY.name)

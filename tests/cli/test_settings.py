@@ -12,7 +12,15 @@ import pytest
 from connectors.kafka_access import ClientJudge
 from connectors.progress import AcceptedLoss, StartPolicy
 from dataflow.settings import Settings, SettingsError, Sources, read
-from dataflow.settings_table import SETTINGS, ContactValues, LogForm, LogLevel, RedshiftAuth, SplitContacts
+from dataflow.settings_table import (
+    SETTINGS,
+    WAREHOUSE_ONLY,
+    ContactValues,
+    LogForm,
+    LogLevel,
+    RedshiftAuth,
+    SplitContacts,
+)
 
 SECRET = "a secret of enough bytes"
 LEAST = {
@@ -79,6 +87,7 @@ def test_the_least_gives_every_default() -> None:
         ("SPLIT_CONTACTS", "on", "split_contacts", SplitContacts.ON),
         ("CONTRACT", "/etc/contract.yaml", "contract", Path("/etc/contract.yaml")),
         ("PIPELINE", "p", "pipeline", "p"),
+        ("SOURCE_ID", "s", "source_id", "s"),
         ("WINDOW", "30m", "window", timedelta(minutes=30)),
         ("START", "latest", "start", StartPolicy.LATEST),
         ("ACCEPT_LOSS", "2:10-20,3:0-5", "accepted_losses", (AcceptedLoss(2, 10, 20), AcceptedLoss(3, 0, 5))),
@@ -155,6 +164,8 @@ def test_every_fault_is_told_at_once() -> None:
         ("REDSHIFT_SSL_MODE", "REDSHIFT_SSLMODE"),
         ("CONTACT_HMAC_KEYFILE", "CONTACT_HMAC_KEY_FILE"),
         ("DRAIN_TIMEOUTS", "DRAIN_TIMEOUT"),
+        ("METRIC_PORT", "METRICS_PORT"),
+        ("REDSHFT_PORT", "REDSHIFT_PORT"),
         ("SPOOL_SIZE_LIMIT", "SPOOL_LIMIT"),
     ],
 )
@@ -165,8 +176,25 @@ def test_a_misspelt_name_gets_the_nearest_known_one(name: str, near: str) -> Non
 
 def test_names_that_others_put_into_the_environment_are_let_be() -> None:
     settings(
-        {"KAFKA_SERVICE_HOST": "10.0.0.1", "REDSHIFT_PORT_5439_TCP": "x", "WINDOWID": "7", "PATH": "/bin"}
+        {
+            "KAFKA_SERVICE_HOST": "10.0.0.1",
+            "KAFKA_PORT": "tcp://10.0.0.1:9092",
+            "REDSHIFT_PORT_5439_TCP": "x",
+            "WINDOWID": "7",
+            "PATH": "/bin",
+        }
     )
+
+
+def test_a_transaction_must_outlast_the_interval_at_which_it_is_committed() -> None:
+    (fault,) = faults({"EVENT_COMMIT_INTERVAL": "15s", "TRANSACTION_TIMEOUT": "15s"})
+    assert fault.startswith("EVENT_COMMIT_INTERVAL: must be shorter than TRANSACTION_TIMEOUT")
+
+
+def test_a_command_for_the_warehouse_needs_no_other_settings() -> None:
+    warehouse = {name: value for name, value in LEAST.items() if name.startswith("REDSHIFT_")}
+    found = read(Sources(warehouse, {}, Path.read_text), ClientJudge(), WAREHOUSE_ONLY)
+    assert (found.redshift_host, found.bootstrap) == ("warehouse", "")
 
 
 def test_the_environment_wins_over_dotenv() -> None:

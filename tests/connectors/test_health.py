@@ -84,8 +84,8 @@ def test_a_taken_port_is_an_error(server: HealthServer, health: Health) -> None:
 
 def test_lag_is_told_against_both_progresses(server: HealthServer, metrics: Metrics) -> None:
     metrics.assigned(2, events=100, rows=None)
-    metrics.end_offset(2, 150)
-    metrics.ledger_read({2: 40})
+    metrics.bounds(2, 0, 150)
+    metrics.ledger_read({2: 40}, 0)
     body = get(server, "/metrics")[1]
     assert 'dataflow_events_lag_messages{partition="2"} 50.0' in body
     assert 'dataflow_rows_lag_messages{partition="2"} 110.0' in body
@@ -93,7 +93,7 @@ def test_lag_is_told_against_both_progresses(server: HealthServer, metrics: Metr
 
 def test_a_partition_that_left_shows_no_lag(server: HealthServer, metrics: Metrics) -> None:
     metrics.assigned(2, events=100, rows=40)
-    metrics.end_offset(2, 150)
+    metrics.bounds(2, 0, 150)
     metrics.unassigned(2)
     body = get(server, "/metrics")[1]
     assert 'lag_messages{partition="2"}' not in body
@@ -102,7 +102,8 @@ def test_a_partition_that_left_shows_no_lag(server: HealthServer, metrics: Metri
 
 def test_names_of_unknown_fields_are_bounded(server: HealthServer, metrics: Metrics) -> None:
     for number in range(200):
-        metrics.checked(rejected=0, rejects={}, warnings={}, unknown_fields={f"f{number}": 1}, contacts={})
+        unknown = {f"f{number}": 1}
+        metrics.checked(rejected=0, rejects={}, warnings={}, unknown_fields=unknown, contacts={}, forms={})
     body = get(server, "/metrics")[1]
     assert body.count("dataflow_unknown_fields_total{") == 51
     assert 'dataflow_unknown_fields_total{field="other"} 150.0' in body

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ast
 import dataclasses
 from datetime import timedelta
 from importlib import resources
@@ -119,24 +118,36 @@ def test_a_contract_is_frozen() -> None:
         load().version = "2"  # type: ignore[misc]
 
 
-PURE = sorted(
-    path
-    for path in (Path(__file__).parents[2] / "dataflow").glob("*.py")
-    if path.name not in {"__main__.py", "flow.py", "settings.py"}
-)
-SAME_WORD_IN_THE_STANDARD = {("contract.py", "status")}
-"""The standard has a root key of this name; it is not the field."""
+def test_a_contract_holds_what_documents_and_comparisons_need() -> None:
+    terms = load().terms
+    assert [each.name for each in terms.properties] == [column.name for column in load().table.columns]
+    text = next(each for each in terms.properties if each.personal)
+    assert (text.name, text.key_position, text.examples) == ("message_text", None, ("Please date me",))
+    assert [word.value for word in terms.properties[3].words] == ["opened", "unread", "archived"]
+    assert all(word.description for word in terms.properties[3].words)
+    assert [member.username for member in terms.team.members] == [
+        "backend",
+        "data-engineering",
+        "data-science",
+    ]
+    assert {channel.channel for channel in terms.support} > {"backend"}
+    assert terms.description.usage.startswith("SELECT * FROM interactions.messages")
+    assert {level.name: level.value for level in terms.service_levels} == {
+        "latency": 1,
+        "frequency": 1,
+        "freshness": 2,
+        "throughput": 30_000,
+        "retention": 7,
+        "backfill": False,
+    }
+    assert load().retention == timedelta(days=7)
+    assert [rule.kind for rule in terms.quality] == ["custom"] * 4 + ["library", "sql", "text"]
+    assert hash(terms) == hash(load().terms)
 
 
-@pytest.mark.parametrize("path", PURE, ids=lambda path: path.name)
-def test_no_module_of_the_pure_core_names_a_field(path: Path) -> None:
-    names = {column.name for column in load().table.columns}
-    said = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            said.add(node.value)
-        elif isinstance(node, ast.Attribute):
-            said.add(node.attr)
-        elif isinstance(node, ast.Name):
-            said.add(node.id)
-    assert {(path.name, word) for word in names & said} <= SAME_WORD_IN_THE_STANDARD
+def test_a_file_that_is_far_too_long_or_has_no_end_is_refused_after_its_first_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "long.yaml"
+    path.write_bytes(b"# " + b"x" * 10_000_000)
+    for endless in (path, Path("/dev/zero")):
+        with pytest.raises(ContractError, match="a contract is shorter"):
+            load(endless)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from dataflow.fields import IntegerField, TextField, TimestampField
 from dataflow.model import Checked
 from dataflow.validate import CODES, MAX_UNKNOWN_NAMES, OTHER_NAMES, Validator
 from tests.core.messages import EXAMPLE, batch_of, cases
+from tests.pipeline import ROOT
 
 CONTRACT = contracts.load()
 VALIDATOR = Validator(CONTRACT)
@@ -54,8 +56,54 @@ def test_each_message_is_read_as_the_contract_says(case: dict[str, Any]) -> None
     assert checked.unknown_fields == case.get("unknown", {})
 
 
+PURCHASE = {
+    "shop": "web",
+    "order_number": 9007199254740993,
+    "line": 1,
+    "bought_on": "2026-02-28",
+    "amount": 12.5,
+    "gift": False,
+    "paid_at": "2026-02-28T10:00:00Z",
+    "changed_at": "2026-02-28T10:00:01Z",
+}
+PURCHASES = contracts.load(ROOT / "tests" / "contracts" / "purchases.odcs.yaml")
+PURCHASE_VALIDATOR = Validator(PURCHASES)
+
+
+@pytest.mark.parametrize("case", cases("purchases.jsonl"), ids=lambda case: case["name"])
+def test_each_purchase_is_read_as_its_contract_says(case: dict[str, Any]) -> None:
+    fields = {**PURCHASE, **case.get("change", {})}
+    value = json.dumps({name: fields[name] for name in fields if name not in case.get("drop", [])})
+    checked = PURCHASE_VALIDATOR.validate(decode(batch_of([value.encode()])))
+    found = [f"{each.field} {each.code}" for letter in checked.dead_letters for each in letter.violations]
+    assert found == case["codes"]
+    names = [field.name for field in PURCHASES.fields]
+    for row in checked.rows:
+        assert case.get("row", {}).items() <= dict(zip(names, row.values, strict=True)).items()
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=3), st.booleans())
+def test_an_amount_is_stored_exactly_or_refused(amount: Decimal, text: bool) -> None:
+    written = f"{amount:f}"
+    value = json.dumps({**PURCHASE, "amount": 0}).replace(
+        '"amount": 0', f'"amount": "{written}"' if text else f'"amount": {written}'
+    )
+    checked = PURCHASE_VALIDATOR.validate(decode(batch_of([value.encode()])))
+    fits = 0 <= amount < 10**10 and amount == round(amount, 2)
+    assert bool(checked.rows) is fits
+    for row in checked.rows:
+        stored = row.values[[field.name for field in PURCHASES.fields].index("amount")]
+        assert isinstance(stored, str)
+        assert Decimal(stored) == amount
+
+
 def test_every_code_has_a_case() -> None:
-    given_codes = {code.split()[1] for case in cases("validate.jsonl") for code in case["codes"]}
+    given_codes = {
+        code.split()[1]
+        for file in ("validate.jsonl", "purchases.jsonl")
+        for case in cases(file)
+        for code in case["codes"]
+    }
     assert given_codes == CODES
 
 

@@ -28,7 +28,7 @@ from tests.demo.show import Board, Counts, show_reconciliation, show_results
 from tests.demo.stage import KEY, Stage, StageFailed
 from tests.pipeline import Pipeline
 from tests.standins.redshift_client import connect
-from tests.standins.traffic import Traffic, generate, produce
+from tests.standins.traffic import Form, Traffic, generate, produce
 
 DAY = datetime(2023, 10, 31, tzinfo=UTC)
 """The day of the contract's example, which its query covers."""
@@ -50,7 +50,7 @@ def main() -> int:
     options = _options()
     console = Console()
     with tempfile.TemporaryDirectory(prefix="demo-") as directory:
-        stage = Stage(Path(directory), f"{options.window:g}s")
+        stage = Stage(Path(directory), f"{options.window:g}s", options.format)
         try:
             return _run(console, options, stage)
         except (StageFailed, TimeoutError, AssertionError) as failure:
@@ -66,10 +66,11 @@ def _run(console: Console, options: argparse.Namespace, stage: Stage) -> int:
     console.print("[bold]Starting[/] a Kafka and a Redshift stand-in …")
     with stage:
         console.print(f"[bold]Creating[/] what is missing: ddl --apply\n{stage.create_tables()}", end="")
-        traffic = generate(options.messages, options.seed, DAY)
+        traffic = generate(options.messages, options.seed, DAY, options.format)
         console.print(
             f"[bold]Running[/] python -m dataflow run, windows of {stage.window}, "
-            f"on a contract day of {options.messages:,} messages over {len(traffic.ends())} partitions"
+            f"on a contract day of {options.messages:,} messages ({options.format.value}) over "
+            f"{len(traffic.ends())} partitions"
         )
         pipeline = stage.start_pipeline()
         pipeline.wait_until_ready(60)
@@ -198,6 +199,7 @@ def _report(
     return {
         "messages": options.messages,
         "seed": options.seed,
+        "format": options.format.value,
         "window_seconds": options.window,
         "seconds": round(seconds, 1),
         "exit_code": code,
@@ -244,10 +246,17 @@ def _connecting(stage: Stage) -> Iterator[str]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make demo",
-        usage='make demo ARGS="[--messages N] [--window SECONDS] [--seed N] [--report FILE] [--keep]"',
+        usage='make demo ARGS="[--messages N] [--format FORMAT] [--window SECONDS] [--seed N] '
+        '[--report FILE] [--keep]"',
         description=__doc__,
     )
     parser.add_argument("--messages", type=_count, default=30_000, help="how many to produce (default 30000)")
+    parser.add_argument(
+        "--format",
+        type=_form,
+        default=Form.JSON,
+        help=f"what they are written in: {', '.join(form.value for form in Form)} (default json)",
+    )
     parser.add_argument("--window", type=_window, default=5.0, help="seconds, such as 5 or 2s (default 5)")
     parser.add_argument("--seed", type=int, default=1, help="decides every message (default 1)")
     parser.add_argument("--report", type=_writable, metavar="FILE", help="write the same figures as JSON")
@@ -273,6 +282,13 @@ def _writable(text: str) -> Path:
     except OSError as refused:
         raise argparse.ArgumentTypeError(f"{text!r} can't be written: {refused.strerror}") from None
     return path
+
+
+def _form(text: str) -> Form:
+    for form in Form:
+        if form.value == text:
+            return form
+    raise argparse.ArgumentTypeError(f"{text!r}: must be one of {', '.join(form.value for form in Form)}")
 
 
 def _window(text: str) -> float:

@@ -16,6 +16,7 @@ from tests.pipeline import INHERITED, Pipeline
 from tests.standins.kafka_mock import MockCluster
 from tests.standins.redshift_client import RedshiftServer
 from tests.standins.redshift_process import RedshiftProcess
+from tests.standins.traffic import Form
 
 KEY = "only a demonstration's key"
 
@@ -36,8 +37,9 @@ class Topics:
 class Stage:
     """Servers up, tables created, from `with` to its end."""
 
-    def __init__(self, directory: Path, window: str) -> None:
-        """Logs go to `directory`."""
+    def __init__(self, directory: Path, window: str, form: Form = Form.JSON) -> None:
+        """Logs go to `directory`. `form` is what the messages will be written in."""
+        self._form = form
         contract = load()
         self.directory = directory
         self.window = window
@@ -84,6 +86,7 @@ class Stage:
             "REDSHIFT_SSLMODE": database.sslmode,
             "CONTACT_HMAC_KEY": KEY,
             "WINDOW": self.window,
+            "MESSAGE_FORMAT": "auto" if self._form is Form.MIXED else self._form.value,
         }
 
     def create_tables(self) -> str:

@@ -157,7 +157,28 @@ def test_a_reversed_number_is_read_from_its_end(_: str, word: str) -> None:
     ],
 )
 def test_a_context_word_is_one_word_of_a_text(_: str, word: str) -> None:
-    assert list(tokens(fold(f"x {word} x")).words) == ["x", fold(word), "x"]
+    said = fold(word).split("_")
+    assert list(tokens(" ".join(["x", *said, "x"])).words) == ["x", *said, "x"]
+
+
+@pytest.mark.parametrize(("_", "word"), listed(HANDLES, "underscore"))
+def test_an_underscore_in_words_is_one(_: str, word: str) -> None:
+    assert handles(f"my insta: luna {word.replace('_', ' ')} moon") == [("instagram", "luna_moon")]
+
+
+@pytest.mark.parametrize("word", HANDLES["some"]["invites"].split())
+def test_an_invitation_gives_a_chosen_name_without_a_platform(word: str) -> None:
+    assert handles(f"{word} luna_moon42") == [(None, "luna_moon42")]
+
+
+@pytest.mark.parametrize(("platform", "site"), of_platforms("sites"))
+def test_a_site_s_address_holds_the_handle_before_it(platform: str, site: str) -> None:
+    assert handles(f"lunamoon.{site}") == [(platform, "lunamoon")]
+
+
+@pytest.mark.parametrize(("letter", "digit"), [*table("lookalikes.toml")["figures"].items()])
+def test_a_letter_that_looks_like_a_digit_is_one_among_digits(letter: str, digit: str) -> None:
+    assert fold(f"4{letter}о7") == f"4{digit}07"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from dataflow.detect import Detector
 from dataflow.detect.detector import scan
 from dataflow.detect.normalise import fold, normalise
+from dataflow.detect.portion import only_prose
+from dataflow.detect.tokens import tokens
 from dataflow.model import Contact
 
 DETECTOR = Detector()
@@ -160,6 +162,41 @@ def test_what_the_prefilter_rules_out_holds_a_number_in_plain_figures_never(text
     said = f"{text} call 415-555-0123"
     plain = {c.value for c in scan(said, "US") if c.rule == "phone_digits"}
     assert plain <= {c.value for c in found(said)}
+
+
+PROSE = [
+    "how",
+    "is",
+    "your",
+    "insta",
+    "line",
+    "to",
+    "work",
+    "on",
+    "snap",
+    "signal",
+    "two",
+    "at",
+    "the",
+    "face",
+]
+
+
+@given(st.lists(st.sampled_from(PROSE), max_size=10).map(" ".join) | mixtures)
+@settings(max_examples=300, deadline=None)
+def test_a_text_of_prose_alone_holds_nothing_that_a_full_reading_finds(text: str) -> None:
+    if only_prose(tokens(fold(text))):
+        assert not DETECTOR.explain(text).contacts
+
+
+@given(st.lists(st.sampled_from([*CHAT, *(said for said, _, _ in GIVEN)]), min_size=1, max_size=60))
+@settings(max_examples=100, deadline=None)
+def test_a_long_text_keeps_its_first_contacts_wherever_its_reading_ends(parts: list[str]) -> None:
+    text = ". ".join(parts)
+    read = DETECTOR.explain(text).read
+    given = [value for part in text[:read].split(". ") for said, _, value in GIVEN if part == said]
+    assert [contact.value for contact in found(text)] == given[:32]
+    assert read == len(text) or len(given) >= 6
 
 
 @given(st.text())

@@ -14,8 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import Message
-
+from connectors.items import Table
 from connectors.redshift_sql import ledger_name
 from dataflow.contract import load
 from tests.contents import digest, event_digest, event_of, instant, row_digest, stored
@@ -155,25 +154,27 @@ class World:
 
     def arrived(self) -> Arrived:
         """What is there now, read directly."""
-        with connect(self.direct.database) as session:
-            rows = list(stored(session, self.table))
-        return Arrived(
-            rows=[
-                (
-                    Identity(row["user_id"], row["subject_id"], instant(row["created_at"])),
-                    Version(instant(row["updated_at"]), row_digest(row)),
-                )
-                for row in rows
-            ],
-            events=[_event(message.value() or b"") for message in self._read(CONTACTS)],
-            dead_letters=[
-                (_origin_of_letter(headers_of(message)), digest(message.value()))
-                for message in self._read(DEAD_LETTERS)
-            ],
-        )
+        return arrived(self.direct, self.table)
 
-    def _read(self, topic: str) -> list[Message]:
-        return read_committed(self.direct, topic)
+
+def arrived(wiring: Wiring, table: Table) -> Arrived:
+    """What the table and the side topics hold."""
+    with connect(wiring.database) as session:
+        rows = list(stored(session, table))
+    return Arrived(
+        rows=[
+            (
+                Identity(row["user_id"], row["subject_id"], instant(row["created_at"])),
+                Version(instant(row["updated_at"]), row_digest(row)),
+            )
+            for row in rows
+        ],
+        events=[_event(message.value() or b"") for message in read_committed(wiring, wiring.contacts)],
+        dead_letters=[
+            (_origin_of_letter(headers_of(message)), digest(message.value()))
+            for message in read_committed(wiring, wiring.dead_letters)
+        ],
+    )
 
 
 def _event(value: bytes) -> Found:

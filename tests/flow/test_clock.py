@@ -16,10 +16,11 @@ from connectors.items import Batch, ClosedWindow, EventBatch, StoredRecord
 from connectors.spool import Backlog, FileSpool, OpenWindows
 from connectors.steady_clock import SteadyClock, SteadyTime
 from dataflow.contract import load
+from dataflow.decoder import Decoder
 from dataflow.detect import Detector
 from dataflow.encode import ContactEncoder, DeadLetterEncoder, Omitted
 from dataflow.enrich import Enricher
-from dataflow.flow import Steps, graph
+from dataflow.flow import Scan, Steps, graph
 from dataflow.validate import Validator
 from tests.core.messages import EXAMPLE
 
@@ -105,12 +106,15 @@ class Dropped(DynamicSink[EventBatch], StatelessSinkPartition[EventBatch]):
 def closed_by(deeds: Sequence[Deed]) -> list[ClosedWindow]:
     contract, clocks, kept = load(), Clocks(), Kept()
     steps = Steps(
+        Decoder(contract),
         Validator(contract),
         Enricher(contract),
-        Detector("US"),
-        None,
-        contract.position(contract.scanned_field),
-        ContactEncoder(contract, "contacts", Omitted(), 1),
+        Scan(
+            contract.position(contract.scanned_field),
+            Detector("US"),
+            None,
+            ContactEncoder(contract, "contacts", Omitted(), 1),
+        ),
         DeadLetterEncoder("dead-letters", contract.version),
         HOUR,
     )

@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from threading import Event
 
 import pytest
 from confluent_kafka import KafkaException
@@ -20,6 +19,7 @@ from connectors.kafka import Membership
 from connectors.kafka_access import KafkaAccess
 from connectors.metrics import Metrics
 from connectors.progress import EventsBroken
+from connectors.stopping import Stop
 from tests.integration.wiring import Wiring, group_offsets, produce_numbered, read_committed
 from tests.pipeline import eventually
 from tests.standins.kafka_reader import read_to_end
@@ -75,7 +75,7 @@ def joined(wiring: Wiring) -> Iterator[Side]:
         metrics=metrics,
         now=lambda: datetime.now(UTC),
     )
-    producer = connect_producer(access, f"{wiring.group}-side", Event(), metrics, lambda: None)
+    producer = connect_producer(access, f"{wiring.group}-side", Stop(), metrics, lambda: None)
     assert producer is not None
     transaction = EventTransaction(
         membership,
@@ -84,7 +84,8 @@ def joined(wiring: Wiring) -> Iterator[Side]:
         interval=3600.0,
         transaction_timeout=15.0,
         drain_seconds=5.0,
-        stop=Event(),
+        now=lambda: datetime.now(UTC),
+        stop=Stop(),
         on_wait=lambda: None,
         on_hang=lambda: pytest.fail("a call hung"),
         on_closed=lambda: None,

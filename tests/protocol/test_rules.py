@@ -131,6 +131,11 @@ def test_only_exactly_the_accepted_loss_is_passed_over() -> None:
     assert start(500, 100, oldest=140, accepted=(AcceptedLoss(2, 100, 140),)) == Start(100, 500, 100, lost=40)
     assert start(500, 100, oldest=141, accepted=(AcceptedLoss(2, 100, 140),)) == RetentionLoss(100, 141)
     assert start(500, 100, oldest=140, accepted=(AcceptedLoss(1, 100, 140),)) == RetentionLoss(100, 140)
+    assert start(500, 100, oldest=140, accepted=(AcceptedLoss(2, 101, 140),)) == RetentionLoss(100, 140)
+
+
+def test_a_wider_loss_may_be_accepted_and_only_what_is_lost_is_recorded() -> None:
+    assert start(500, 100, oldest=140, accepted=(AcceptedLoss(2, 90, 400),)) == Start(100, 500, 100, lost=40)
 
 
 @pytest.mark.parametrize(("events", "rows"), [(1001, 5), (5, 1001), (1001, None)])

@@ -120,11 +120,13 @@ class Heard:
     reasons: list[str] = field(default_factory=list)
     positions: dict[int, int] = field(default_factory=dict)
 
-    def committed(self, rows: int, positions: Mapping[int, int], seconds: float, at: float) -> None:
+    def committed(
+        self, rows: int, positions: Mapping[int, int], phases: Mapping[str, float], at: float
+    ) -> None:
         self.commits.append(rows)
         self.positions |= positions
 
-    def ledger_read(self, positions: Mapping[int, int]) -> None:
+    def ledger_read(self, positions: Mapping[int, int], at: float) -> None:
         self.positions |= positions
 
     def retried(self, system: str, reason: str) -> None:

@@ -29,12 +29,15 @@ class KafkaProgram:
     java: Path
     version: str
     lib: Path
+    options: tuple[str, ...] = ()
+    """More options of the Java machine."""
 
     def command(self, main: str, *arguments: str) -> list[str]:
         """The command that runs the main class `main`, in small memory and quick to start."""
         options = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.awt.headless=true"]
         options.append("-Dorg.slf4j.simpleLogger.showDateTime=true")
         options.append("-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS")
+        options += self.options
         return [str(self.java), *options, "-cp", f"{self.lib}/*", main, *arguments]
 
 

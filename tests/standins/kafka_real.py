@@ -73,7 +73,7 @@ class RealKafka:
         """Raises `KafkaUnavailable` when this machine cannot run Kafka. Fetches its jars the first time."""
         self._program = program or kafka_program()
         self._directory = directory.absolute()
-        self._broker_port, self._controller_port, self.fronted_port = _free_ports(3)
+        self._broker_port, self._controller_port, self.fronted_port = free_ports(3)
         self.front_port = front_port or self.fronted_port
         self._process: subprocess.Popen[bytes] | None = None
         self._guardian: subprocess.Popen[bytes] | None = None
@@ -177,7 +177,8 @@ class RealKafka:
     def _format(self, properties: Path) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
         command = self._program.command(
-            "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)
+            "kafka.tools.StorageTool",
+            *("format", "-t", cluster, "-c", str(properties), *self._format_arguments()),
         )
         ran = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
@@ -185,16 +186,31 @@ class RealKafka:
         if ran.returncode:
             raise KafkaFailed(f"Kafka's storage cannot be formatted:\n{_last_lines(ran.stdout)}")
 
+    def _format_arguments(self) -> list[str]:
+        """More for the command that creates the storage: users, for one."""
+        return []
+
+    def _listeners(self) -> list[tuple[str, str, int]]:
+        """(name, security protocol, port) of every door for clients."""
+        return [
+            ("PLAINTEXT", "PLAINTEXT", self._broker_port),
+            ("FRONTED", "PLAINTEXT", self.fronted_port),
+        ]
+
     def _properties(self) -> str:
-        broker, controller = f"127.0.0.1:{self._broker_port}", f"127.0.0.1:{self._controller_port}"
-        fronted, front = f"127.0.0.1:{self.fronted_port}", f"127.0.0.1:{self.front_port}"
+        controller = f"127.0.0.1:{self._controller_port}"
+        doors = self._listeners()
+        listening = ",".join(f"{name}://127.0.0.1:{port}" for name, _, port in doors)
+        told = ((name, self.front_port if name == "FRONTED" else port) for name, _, port in doors)
+        advertised = ",".join(f"{name}://127.0.0.1:{port}" for name, port in told)
+        protocols = ",".join(f"{name}:{protocol}" for name, protocol, _ in doors)
         return f"""\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{controller}
-listeners=PLAINTEXT://{broker},FRONTED://{fronted},CONTROLLER://{controller}
-advertised.listeners=PLAINTEXT://{broker},FRONTED://{front}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,FRONTED:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners={listening},CONTROLLER://{controller}
+advertised.listeners={advertised}
+listener.security.protocol.map={protocols},CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs={self._directory / "data"}
@@ -237,7 +253,7 @@ def _last_lines(said: bytes, lines: int = 30) -> str:
     return "\n".join(said.decode("utf-8", "replace").strip().splitlines()[-lines:])
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on. Raises `KafkaFailed` when there are none."""
     found: list[int] = []
     for port in random.sample(_PORTS, 200):

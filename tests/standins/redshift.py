@@ -194,7 +194,7 @@ def start_cluster(data: Path) -> Postgres:
 def _prepare(postgres: Postgres) -> None:
     catalogue = Path(__file__).with_name("redshift_catalogue.sql").read_text(encoding="ascii")
     postgres.sql("template1", catalogue)
-    postgres.sql("template1", f"CREATE ROLE {USER} LOGIN CREATEDB PASSWORD '{PASSWORD}'")
+    postgres.sql("template1", f"CREATE ROLE {USER} LOGIN CREATEDB CREATEROLE PASSWORD '{PASSWORD}'")
     postgres.sql("postgres", f"CREATE DATABASE {DATABASE} OWNER {USER}")
 
 

@@ -23,6 +23,8 @@ class Kind(Enum):
     COMMIT = auto()
     TRUNCATE = auto()
     """Redshift commits after it."""
+    ALONE = auto()
+    """Runs outside of a transaction only."""
     COPY = auto()
     """Loads from S3: not PostgreSQL's to run."""
     OTHER = auto()
@@ -54,7 +56,7 @@ def translate(sql: str) -> Statement:
     for tokens in statements_of(tokens_of(sql)):
         words = Words(tokens)
         if words.upper:
-            kinds.append(_KINDS.get(words.upper[0], Kind.OTHER))
+            kinds.append(_kind(words))
             _rewrite(words)
         written.extend(token.text for token in tokens)
         written.extend(words.appended)
@@ -91,7 +93,7 @@ _NEVER: Final[Sequence[tuple[str, ...]]] = (
 """Words that Redshift's grammar does not have in this order."""
 
 _TELLING: Final = re.compile(
-    r";|\b(?:CREATE|MERGE|COPY|LOCK|DELETE\s+(?!FROM\b)|SYSDATE|FORCE|CONFLICT|RETURNING|DISTINCT\s+ON"
+    r";|\b(?:CREATE|ALTER|MERGE|COPY|LOCK|DELETE\s+(?!FROM\b)|SYSDATE|FORCE|CONFLICT|RETURNING|DISTINCT\s+ON"
     r"|SAVEPOINT|FOR\s+(?:UPDATE|SHARE)|NOW|CLOCK_TIMESTAMP|STATEMENT_TIMESTAMP|TRANSACTION_TIMESTAMP"
     r"|GENERATE_SERIES)\b",
     re.IGNORECASE,
@@ -128,6 +130,43 @@ def _refuse_what_redshift_lacks(words: Words) -> None:
                 "0A000",
                 "Specified types or functions (one per INFO message) not supported on Redshift tables.",
             )
+
+
+def _kind(words: Words) -> Kind:
+    if words.upper[:2] == ["ALTER", "TABLE"] and _alters_column(words):
+        return Kind.ALONE
+    return _KINDS.get(words.upper[0], Kind.OTHER)
+
+
+def _alters_column(words: Words) -> bool:
+    return "ALTER" in words.upper[2:] and "COLUMN" in words.upper
+
+
+def _alter(words: Words) -> None:
+    """One change a statement; a length of varchar, and no other type; no NOT NULL without a default."""
+    if words.at(1) != "TABLE":
+        return
+    at = words.after_name(2)
+    action, what = words.at(at), words.at(at + 1)
+    depth = 0
+    for word in words.upper[at:]:
+        depth += (word == "(") - (word == ")")
+        if word == "," and not depth:
+            raise _syntax_error(",")
+    if action == "ADD" and what == "COLUMN":
+        rest = words.upper[at + 2 :]
+        if "NULL" in rest and "NOT" in rest and "DEFAULT" not in rest:
+            raise Refused(
+                "42601", "ALTER TABLE ADD COLUMN defined as NOT NULL must have a non-null default expression"
+            )
+    if action == "ALTER" and what == "COLUMN":
+        after = words.after_name(at + 2)
+        if words.at(after) == "ENCODE":
+            raise Refused("0A000", "this stand-in changes no encoding")
+        if words.at(after) != "TYPE":
+            raise _syntax_error(words.at(after))
+        if words.at(after + 1) not in ("VARCHAR", "CHARACTER"):
+            raise Refused("0A000", "ALTER COLUMN TYPE is only supported for VARCHAR columns")
 
 
 def _delete(words: Words) -> None:
@@ -305,6 +344,7 @@ def _attributes(words: Words, index: int, keys: _Keys) -> None:
 
 
 _RULES: Final[dict[str, Callable[[Words], None]]] = {
+    "ALTER": _alter,
     "CREATE": _create,
     "DELETE": _delete,
     "DROP": _drop,

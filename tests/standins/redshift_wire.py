@@ -131,6 +131,7 @@ class Conversation:
         self._prepared: dict[bytes, tuple[Kind, ...]] = {}
         self._portals: dict[bytes, tuple[Kind, ...]] = {}
         self._logged_in = False
+        self._in_transaction = False
         self._truncated = False
         self._committing = False
 
@@ -140,7 +141,7 @@ class Conversation:
         match given.kind:
             case b"P":
                 name, sql, rest = body.split(b"\0", 2)
-                statement = _translated(sql)
+                statement = self._allowed(_translated(sql))
                 self._prepared[name] = statement.kinds
                 given = frame(b"P", name + b"\0" + statement.sql.encode() + b"\0" + rest)
             case b"B":
@@ -149,7 +150,7 @@ class Conversation:
             case b"E":
                 return self._runs(self._portals.get(body.split(b"\0", 1)[0], ()), given)
             case b"Q":
-                statement = _translated(body[:-1])
+                statement = self._allowed(_translated(body[:-1]))
                 return self._runs(statement.kinds, frame(b"Q", statement.sql.encode() + b"\0"))
             case b"H" if not self._logged_in:
                 # The driver sends a Flush behind its password. A PostgreSQL that has refused the password
@@ -160,6 +161,13 @@ class Conversation:
             case _:
                 pass
         return Passage(to_server=given.raw)
+
+    def _allowed(self, statement: Statement) -> Statement:
+        if Kind.ALONE in statement.kinds and (self._in_transaction or len(statement.kinds) > 1):
+            return _refused(
+                Refused("25001", "ALTER TABLE ALTER COLUMN cannot run inside a transaction block")
+            )
+        return statement
 
     def _runs(self, kinds: tuple[Kind, ...], given: Frame) -> Passage:
         self._truncated = self._truncated or Kind.TRUNCATE in kinds
@@ -184,7 +192,9 @@ class Conversation:
         yield Passage(to_client=b"".join(waiting))
 
     def _from_server(self, answer: Frame) -> Passage:
-        self._logged_in = self._logged_in or answer.kind == b"Z"
+        if answer.kind == b"Z":
+            self._logged_in = True
+            self._in_transaction = answer.body != b"I"
         match answer.kind:
             case b"Z" if self._truncated:
                 self._truncated = False
@@ -218,9 +228,11 @@ def _translated(sql: bytes) -> Statement:
     try:
         return translate(sql.decode())
     except Refused as refused:
-        return Statement(
-            f'"redshift refuses {refused.sqlstate} {refused.message.encode().hex()}"', (Kind.OTHER,)
-        )
+        return _refused(refused)
+
+
+def _refused(refused: Refused) -> Statement:
+    return Statement(f'"redshift refuses {refused.sqlstate} {refused.message.encode().hex()}"', (Kind.OTHER,))
 
 
 def _as_redshift(fields: dict[str, str]) -> dict[str, str]:

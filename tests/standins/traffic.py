@@ -13,13 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
 import orjson
 from confluent_kafka import KafkaError, Message, Producer
 
 from tests.contents import instant, row_digest
-from tests.standins.traffic_faults import BROKEN_FIELDS, BROKEN_VALUES, oversized
+from tests.standins import traffic_faults, traffic_protobuf
+from tests.standins.traffic_faults import BrokenFields, BrokenValues, oversized
 from tests.standins.traffic_texts import (
     PlantedContact,
     caption,
@@ -52,6 +54,32 @@ _HALF_A_VOICE = "voice_pair_incomplete"
 _TOO_EARLY = "updated_before_created"
 _ODD_UPDATES = {_TOO_EARLY: timedelta(minutes=-5), "timestamp_in_future": timedelta(days=365_000)}
 """Warnings by how far from its creation the update of such a message lies."""
+
+
+class Form(Enum):
+    """What the messages are written in."""
+
+    JSON = "json"
+    PROTOBUF = "protobuf"
+    MIXED = "mixed"
+    """Each message in either."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """How to write a message in a format, and how to break it."""
+
+    encode: Callable[[Mapping[str, Any]], bytes]
+    broken_fields: BrokenFields
+    broken_values: BrokenValues
+
+
+_WRITINGS = {
+    Form.JSON: _Writing(orjson.dumps, traffic_faults.BROKEN_FIELDS, traffic_faults.BROKEN_VALUES),
+    Form.PROTOBUF: _Writing(
+        traffic_protobuf.encode, traffic_protobuf.BROKEN_FIELDS, traffic_protobuf.BROKEN_VALUES
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +173,9 @@ class Traffic:
         return Expected(rows, len(self.messages) - broken, contacts, codes, broken, warnings)
 
 
-def generate(messages: int, seed: int, day: datetime) -> Traffic:
+def generate(messages: int, seed: int, day: datetime, form: Form = Form.JSON) -> Traffic:
     """So many messages of the day that begins at `day` (aware, UTC). Same arguments, same messages."""
-    return Traffic(tuple(_Day(messages, seed, day).messages()))
+    return Traffic(tuple(_Day(messages, seed, day, form).messages()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +187,16 @@ class _Draft:
 
 
 class _Day:
-    def __init__(self, messages: int, seed: int, day: datetime) -> None:
+    def __init__(self, messages: int, seed: int, day: datetime, form: Form) -> None:
         self._dice = random.Random(seed)
+        self._form = form
+        # Dice of its own: what the messages say does not hang on what they are written in.
+        self._coin = random.Random(seed)
         self._count = messages
         self._day = day
         self._users = max(2, int(messages * USERS_PER_MESSAGE))
         self._recent: list[_Draft] = []
-        self._broken = 0
+        self._broken: Counter[Form] = Counter()
 
     def messages(self) -> Iterator[Planned]:
         for number in range(self._count):
@@ -182,7 +213,7 @@ class _Day:
             else:
                 draft = self._new(number, at)
                 self._recent = [*self._recent[-RECENT + 1 :], draft] if number % 8 == 0 else self._recent
-            yield _planned(draft, draft.outcome)
+            yield _planned(draft, draft.outcome, self._writing())
 
     def _new(self, number: int, at: datetime) -> _Draft:
         dice = self._dice
@@ -250,26 +281,37 @@ class _Day:
 
     def _break(self, draft: _Draft) -> Planned:
         """Each way of breaking the contract in turn; after the first round, once, by size."""
-        ways = len(BROKEN_FIELDS) + len(BROKEN_VALUES)
-        turn = self._broken % ways
-        self._broken += 1
-        if self._broken == ways + 1:
-            planned = _planned(draft, DeadLetterOutcome(("too_large",)))
+        form = self._chosen()
+        writing = _WRITINGS[form]
+        fields_broken = len(writing.broken_fields)
+        ways = fields_broken + len(writing.broken_values)
+        turn = self._broken[form] % ways
+        self._broken[form] += 1
+        if self._broken[form] == ways + 1:
+            planned = _planned(draft, DeadLetterOutcome(("too_large",)), writing)
             return replace(planned, value=oversized(planned.value or b""))
-        if turn < len(BROKEN_FIELDS):
-            change, codes = BROKEN_FIELDS[turn]
+        if turn < fields_broken:
+            change, codes = writing.broken_fields[turn]
             fields = {name: value for name, value in {**draft.fields, **change}.items() if value is not ...}
-            return _planned(replace(draft, fields=fields), DeadLetterOutcome(codes))
-        made, codes = BROKEN_VALUES[turn - len(BROKEN_FIELDS)]
-        planned = _planned(draft, DeadLetterOutcome(codes))
+            return _planned(replace(draft, fields=fields), DeadLetterOutcome(codes), writing)
+        made, codes = writing.broken_values[turn - fields_broken]
+        planned = _planned(draft, DeadLetterOutcome(codes), writing)
         return replace(planned, value=made(planned.value or b""))
 
+    def _chosen(self) -> Form:
+        if self._form is not Form.MIXED:
+            return self._form
+        return Form.PROTOBUF if self._coin.random() < 0.5 else Form.JSON
 
-def _planned(draft: _Draft, outcome: RowOutcome | DeadLetterOutcome) -> Planned:
+    def _writing(self) -> _Writing:
+        return _WRITINGS[self._chosen()]
+
+
+def _planned(draft: _Draft, outcome: RowOutcome | DeadLetterOutcome, writing: _Writing) -> Planned:
     key = draft.outcome.identity.user_id.encode()
     if isinstance(outcome, RowOutcome):
         outcome = replace(outcome, content=_content(draft.fields, outcome))
-    return Planned(zlib.crc32(key) % PARTITIONS, key, orjson.dumps(draft.fields), outcome)
+    return Planned(zlib.crc32(key) % PARTITIONS, key, writing.encode(draft.fields), outcome)
 
 
 def _content(fields: Mapping[str, Any], outcome: RowOutcome) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+BrokenFields = tuple[tuple[Mapping[str, Any], tuple[str, ...]], ...]
+BrokenValues = tuple[tuple[Callable[[bytes], bytes | None], tuple[str, ...]], ...]
+
 _HUGE_SUBJECT = b'"subject_id":36893488147419103232,"x":'
 _HALF_SUBJECT = b'"subject_id":"\\ud800","x":'
 
-BROKEN_FIELDS: tuple[tuple[Mapping[str, Any], tuple[str, ...]], ...] = (
+BROKEN_FIELDS: BrokenFields = (
     ({"user_id": ...}, ("missing",)),
     ({"user_id": None}, ("null",)),
     ({"subject_id": ""}, ("empty",)),
@@ -30,7 +33,7 @@ BROKEN_FIELDS: tuple[tuple[Mapping[str, Any], tuple[str, ...]], ...] = (
 )
 """Changes of fields; `...` leaves the field out."""
 
-BROKEN_VALUES: tuple[tuple[Callable[[bytes], bytes | None], tuple[str, ...]], ...] = (
+BROKEN_VALUES: BrokenValues = (
     (lambda _: None, ("tombstone",)),
     (lambda _: b"", ("empty_value",)),
     (lambda value: value[: value.index(b"created_at")], ("truncated_json",)),

@@ -25,10 +25,11 @@ class TroubleProxy:
     Its orders may come from any thread and are in force when they return. `flow` ends every trouble.
     """
 
-    def __init__(self, upstream: tuple[str, int], port: int = 0) -> None:
-        """`upstream`: host and port of the server; `port` 0: a free one."""
+    def __init__(self, upstream: tuple[str, int], port: int = 0, host: str = "127.0.0.1") -> None:
+        """`upstream`: host and port of the server; `port` 0: a free one; `host`: an address of loopback."""
         self._upstream = upstream
-        self._listener = _bound(port)
+        self._host = host
+        self._listener = _bound(host, port)
         self.port: int = self._listener.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="trouble", daemon=True)
@@ -44,7 +45,7 @@ class TroubleProxy:
     @property
     def address(self) -> str:
         """`host:port` for clients."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self._host}:{self.port}"
 
     @property
     def connections(self) -> int:
@@ -99,7 +100,7 @@ class TroubleProxy:
             if self._server is not None:
                 self._server.close()
                 self._server = None
-                self._listener = _bound(self.port)
+                self._listener = _bound(self._host, self.port)
             self._reset_all()
 
         self._order(order())
@@ -201,9 +202,9 @@ class TroubleProxy:
             self._reset(connection)
 
 
-def _bound(port: int) -> socket.socket:
+def _bound(host: str, port: int) -> socket.socket:
     """A socket that keeps a port of loopback without listening: whoever knocks is refused."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    listener.bind((host, port))
     return listener

@@ -1,0 +1,179 @@
+"""Reading spans of a topic besides the pipeline: no group is joined and nothing is committed.
+
+Unit of parallelism: one consumer per call.
+Delivery guarantee: every committed message of the spans, once, oldest first within a partition.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from connectors.items import Record
+from connectors.kafka_access import SILENT, KafkaAccess, passes
+from connectors.kafka_start import BrokerFacts, BrokerQuestions
+
+PATIENCE = 30.0
+"""Seconds without a message or an answer after which Kafka counts as away."""
+ANSWER_TIMEOUT = 10.0
+"""Seconds for one question."""
+BATCH = 1000
+TURN = 0.5
+"""Seconds one poll waits; a stop is noticed within them."""
+
+
+Polled = Mapping[int, Sequence[Record]]
+"""What one poll brought, by partition, oldest first."""
+
+
+class KafkaTrouble(Exception):
+    """Kafka did not answer, or refused: the text says what, and holds no message's content."""
+
+
+def trouble_of(topic: str, error: KafkaError) -> KafkaTrouble:
+    """The typed error for what the client raised."""
+    return KafkaTrouble(f"Kafka, topic {topic}: {error.name()}: {error.str()}")
+
+
+class TopicReader:
+    """A consumer of one topic outside every group, as a context manager."""
+
+    def __init__(self, access: KafkaAccess, topic: str) -> None:
+        """Connects nothing yet."""
+        self.topic = topic
+        self._access = access
+        self._consumer = Consumer(
+            {
+                **access.consumer_config(),
+                "enable.partition.eof": True,
+                "socket.timeout.ms": int(ANSWER_TIMEOUT * 1000),
+            },
+            logger=SILENT,
+        )
+
+    def __enter__(self) -> TopicReader:
+        """The reader itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the consumer."""
+        self._consumer.close()
+
+    def facts(self) -> BrokerFacts:
+        """Incarnation, progress E and bounds of every partition. Raises KafkaTrouble."""
+        try:
+            return BrokerQuestions(self._access, self._consumer, ANSWER_TIMEOUT).ask(self.partitions())
+        except KafkaException as trouble:
+            raise trouble_of(self.topic, trouble.args[0]) from None
+
+    def topic_id(self) -> str | None:
+        """The topic's incarnation; None where nobody can be asked. Raises KafkaTrouble."""
+        try:
+            return BrokerQuestions(
+                replace(self._access, topic=self.topic), self._consumer, ANSWER_TIMEOUT
+            ).topic_id()
+        except KafkaException as trouble:
+            raise trouble_of(self.topic, trouble.args[0]) from None
+
+    def partitions(self) -> Sequence[int]:
+        """The topic's partitions, in order. Raises KafkaTrouble, for a topic that is missing too."""
+        try:
+            found = self._consumer.list_topics(self.topic, ANSWER_TIMEOUT).topics[self.topic]
+        except KafkaException as trouble:
+            raise trouble_of(self.topic, trouble.args[0]) from None
+        if found.error is not None:
+            raise trouble_of(self.topic, found.error)
+        return sorted(found.partitions)
+
+    def bounds(self) -> dict[int, tuple[int, int]]:
+        """What each partition holds for a reader of committed messages, `[oldest, end)`.
+
+        Raises KafkaTrouble.
+        """
+        try:
+            return {partition: self._bounds(partition) for partition in self.partitions()}
+        except KafkaException as trouble:
+            raise trouble_of(self.topic, trouble.args[0]) from None
+
+    def _bounds(self, partition: int) -> tuple[int, int]:
+        where = TopicPartition(self.topic, partition)
+        found = self._consumer.get_watermark_offsets(where, timeout=ANSWER_TIMEOUT)
+        if found is None:
+            raise KafkaTrouble(f"Kafka, topic {self.topic}: no answer to a question for offsets")
+        return found
+
+    def read(self, spans: Mapping[int, tuple[int, int]]) -> Iterator[Polled]:
+        """The messages of `[first, next)` by partition, as polls bring them. Raises KafkaTrouble.
+
+        Ends when every span is read to its end. One reading at a time.
+        """
+        unfinished = {partition: next for partition, (first, next) in spans.items() if first < next}
+        self._assign({partition: spans[partition][0] for partition in unfinished})
+        heard_at = time.monotonic()
+        while unfinished:
+            polled = self._consumer.consume(BATCH, TURN)
+            if not polled and time.monotonic() - heard_at > PATIENCE:
+                raise KafkaTrouble(f"Kafka, topic {self.topic}: no answer within {PATIENCE:g} s")
+            if polled:
+                heard_at = time.monotonic()
+            wanted = [message for message in polled if self._belongs(message, unfinished)]
+            if wanted:
+                yield _by_partition(wanted)
+        self._assign({})
+
+    def follow(self, positions: Mapping[int, int], stop: Callable[[], bool]) -> Iterator[Polled]:
+        """The messages from these positions on, as they come, until `stop` says so. Raises KafkaTrouble.
+
+        What is polled may be empty: it comes about twice a second all the same.
+        """
+        self._assign(positions)
+        while not stop():
+            polled = self._consumer.consume(BATCH, TURN)
+            for message in polled:
+                error = message.error()
+                if error is not None and error.code() != KafkaError._PARTITION_EOF and not passes(error):
+                    raise trouble_of(self.topic, error)
+            yield _by_partition([message for message in polled if message.error() is None])
+
+    def _assign(self, positions: Mapping[int, int]) -> None:
+        try:
+            self._consumer.assign(
+                [TopicPartition(self.topic, partition, at) for partition, at in positions.items()]
+            )
+        except KafkaException as trouble:
+            raise trouble_of(self.topic, trouble.args[0]) from None
+
+    def _belongs(self, message: Message, unfinished: dict[int, int]) -> bool:
+        """Whether the message lies in an unfinished span; what ends a span is noted."""
+        partition, offset = message.partition(), message.offset()
+        error = message.error()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            if passes(error):
+                return False
+            raise trouble_of(self.topic, error)
+        if partition is None or offset is None or partition not in unfinished:
+            return False
+        if error is not None:
+            if offset < unfinished[partition]:
+                raise KafkaTrouble(
+                    f"Kafka, topic {self.topic} partition {partition}: ends at {offset}, and "
+                    f"{unfinished[partition]} was asked for: a transaction is undecided, or it was truncated"
+                )
+            del unfinished[partition]
+            return False
+        inside = offset < unfinished[partition]
+        # The span's last offset may hold a transaction's marker: then a later message or the end tells.
+        if offset + 1 >= unfinished[partition]:
+            del unfinished[partition]
+        return inside
+
+
+def _by_partition(messages: Sequence[Message]) -> Polled:
+    found: dict[int, list[Record]] = {}
+    for message in messages:
+        found.setdefault(cast(int, message.partition()), []).append(cast(Record, message))
+    return found

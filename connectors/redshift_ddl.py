@@ -1,0 +1,110 @@
+"""Brings a warehouse to the contract's tables: what is missing is created, what may be altered is altered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from connectors import redshift_sql as sql
+from connectors.items import Column, Table
+from connectors.progress import BrokenPromise
+from connectors.redshift_access import RedshiftAccess, Session, connect
+from connectors.redshift_check import apply_ddl
+from connectors.redshift_evolution import (
+    Alteration,
+    Difference,
+    Refusal,
+    Stored,
+    differences,
+    lacking,
+    read_stored,
+)
+
+
+class TableDiffers(BrokenPromise):
+    """The table lacks columns of the contract: rows could not be written, and waiting would not mend it."""
+
+    exit_code = 19
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `ddl --apply` would do."""
+
+    create: tuple[sql.Definition, ...]
+    there: tuple[sql.Definition, ...]
+    """What exists already."""
+    alter: tuple[Alteration, ...]
+    refused: tuple[Refusal, ...]
+    """With any of these nothing is done."""
+
+
+def plan(access: RedshiftAccess, table: Table) -> Plan:
+    """Read the catalogue and decide. Changes nothing. Raises WarehouseTrouble."""
+    with connect(access) as session:
+        session.execute("SET TRANSACTION READ ONLY")
+        there = [each for each in sql.definitions(table) if _exists(session, each)]
+        found: list[Difference] = []
+        for definition, wanted in _tables(table, there):
+            stored = _stored(session, access.database, definition)
+            if stored:
+                found += differences(f"{definition.schema}.{definition.name}", wanted, stored)
+        session.rollback()
+    return Plan(
+        create=tuple(each for each in sql.definitions(table) if each not in there),
+        there=tuple(there),
+        alter=tuple(each for each in found if isinstance(each, Alteration)),
+        refused=tuple(each for each in found if isinstance(each, Refusal)),
+    )
+
+
+def carry_out(access: RedshiftAccess, planned: Plan) -> None:
+    """Create all that is missing in one transaction, then alter, statement by statement.
+
+    What is cut short by an error is planned again: done statements are then no difference any more. Raises
+    WarehouseTrouble, and ValueError for a plan with refusals.
+    """
+    if planned.refused:
+        raise ValueError("a plan with refusals is for a person to carry out")
+    apply_ddl(access, planned.create)
+    with connect(access) as session:
+        for alteration in planned.alter:
+            session.alone(alteration.sql)
+
+
+def refuse_lacking(session: Session, database: str, table: Table) -> None:
+    """Raises TableDiffers when the table is there but lacks columns of the contract; names them.
+
+    A table that is not there, or of which no column may be seen, is not judged. Raises WarehouseTrouble.
+    """
+    (definition,) = (each for each in sql.definitions(table) if each.name == table.name)
+    stored = [column.name for column in _stored(session, database, definition)]
+    missing = lacking(table.columns, stored) if stored else ()
+    if missing:
+        raise TableDiffers(
+            f"{table.qualified} lacks {', '.join(missing)}, which the contract has; "
+            "`ddl --dry-run` shows what to do, `ddl --apply` adds what may be null"
+        )
+
+
+def _tables(
+    table: Table, there: Sequence[sql.Definition]
+) -> Sequence[tuple[sql.Definition, Sequence[Column]]]:
+    wanted = {table.name: table.columns, sql.LEDGER: sql.LEDGER_COLUMNS}
+    return [(each, wanted[each.name]) for each in there if each.name in wanted]
+
+
+def _exists(session: Session, definition: sql.Definition) -> bool:
+    if definition.kind is sql.ObjectKind.SCHEMA:
+        return bool(session.rows(sql.count_schemas(), (definition.schema,))[0][0])
+    return bool(session.rows(sql.count_tables(), (definition.schema, definition.name))[0][0])
+
+
+def _stored(session: Session, database: str, definition: sql.Definition) -> list[Stored]:
+    rows = session.rows(read_stored(), (database, definition.schema, definition.name))
+    return [
+        Stored(
+            name, str(kind).lower(), str(nullable).upper() != "NO", str(encoding or "none"), default or None
+        )
+        for name, kind, nullable, encoding, default in rows
+    ]

@@ -1,0 +1,174 @@
+"""From the table that is there to the contract's: what may be altered, and what a person must do.
+
+Pure. Only what can't lose or refuse a stored value is altered: a nullable column is added, a varchar is made
+wider. Everything else is refused with the steps that a person takes; Redshift would take some of them only on
+an empty table, and none of them is undone as easily as it is done. The limits of ALTER TABLE are those that
+Redshift documents:
+
+* one column in each ADD COLUMN, and NOT NULL only with a default, which would invent values;
+* ALTER COLUMN TYPE for varchar only, not inside a transaction, not on a column with a default, nor with one
+  of the encodings in `FIXED_ENCODINGS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from connectors.items import Column
+from connectors.redshift_sql import byte_length, catalogue_type
+
+FIXED_ENCODINGS = frozenset({"bytedict", "runlength", "text255", "text32k"})
+"""Encodings under which Redshift alters no length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A column as the catalogue has it."""
+
+    name: str
+    kind: str
+    """The type as the catalogue spells it."""
+    nullable: bool
+    encoding: str = "none"
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alteration:
+    """A change that is safe. `sql` runs by itself, outside of any transaction."""
+
+    subject: str
+    told: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A difference that is not altered here, and how a person removes it."""
+
+    subject: str
+    told: str
+    steps: tuple[str, ...]
+
+
+Difference = Alteration | Refusal
+
+
+def read_stored() -> str:
+    """A table's columns. Parameters: database, schema, table.
+
+    (column, data type, nullable, encoding, default)
+    """
+    return (
+        "SELECT column_name, data_type, is_nullable, encoding, column_default FROM svv_redshift_columns "
+        "WHERE database_name = %s AND schema_name = %s AND table_name = %s ORDER BY ordinal_position"
+    )
+
+
+def differences(table: str, wanted: Sequence[Column], stored: Sequence[Stored]) -> tuple[Difference, ...]:
+    """Every difference between a table's columns, `table` qualified, and those that the contract wants.
+
+    The order of columns is none: no statement of ours depends on it.
+    """
+    return tuple(_differences(table, wanted, {column.name: column for column in stored}))
+
+
+def lacking(wanted: Sequence[Column], stored: Sequence[str]) -> tuple[str, ...]:
+    """Names of wanted columns that a table lacks."""
+    return tuple(column.name for column in wanted if column.name not in stored)
+
+
+def _differences(table: str, wanted: Sequence[Column], stored: dict[str, Stored]) -> Iterator[Difference]:
+    for column in wanted:
+        subject = f"table {table}, column {column.name}"
+        there = stored.pop(column.name, None)
+        if there is None:
+            yield _missing(table, subject, column)
+            continue
+        if there.kind != catalogue_type(column.sql_type):
+            yield _other_type(table, subject, column, there)
+        if there.nullable is column.required:
+            yield _other_nullability(table, subject, column)
+    for name in stored:
+        told = "is not in the contract"
+        steps = (
+            f"-- if nothing reads it any more: ALTER TABLE {table} DROP COLUMN {name}",
+            "-- or add it to the contract, as an optional field",
+        )
+        yield Refusal(f"table {table}, column {name}", told, steps)
+
+
+def _missing(table: str, subject: str, column: Column) -> Difference:
+    statement = f"ALTER TABLE {table} ADD COLUMN {column.name} {column.sql_type}"
+    if not column.required:
+        return Alteration(subject, f"added as {column.sql_type}", statement)
+    told = f"missing; a NOT NULL column can't be added to rows that have no value for it ({column.sql_type})"
+    steps = (
+        "-- 1. make the field optional in the contract (required: false), then `ddl --apply` adds it;",
+        f"-- 2. give the old rows a value: UPDATE {table} SET {column.name} = … WHERE {column.name} IS NULL;",
+        "-- 3. to make it required again, rebuild the table with the pipelines stopped:",
+        *_rebuild(table),
+    )
+    return Refusal(subject, told, steps)
+
+
+def _other_type(table: str, subject: str, column: Column, there: Stored) -> Difference:
+    told = f"is {there.kind}; wanted {catalogue_type(column.sql_type)}"
+    new = byte_length(column.sql_type) if column.sql_type.startswith("varchar") else None
+    old = byte_length(there.kind) if there.kind.startswith("character varying") else None
+    if new is None or old is None:
+        return Refusal(subject, told, _replace(table, column))
+    if new < old:
+        steps = (
+            f"-- stored values may be longer: SELECT max(octet_length({column.name})) FROM {table}",
+            "-- keep the length in the contract, or rebuild the table with the pipelines stopped:",
+            *_rebuild(table),
+        )
+        return Refusal(subject, told, steps)
+    statement = f"ALTER TABLE {table} ALTER COLUMN {column.name} TYPE varchar({new})"
+    if there.encoding.lower() in FIXED_ENCODINGS:
+        steps = (
+            f"ALTER TABLE {table} ALTER COLUMN {column.name} ENCODE zstd",
+            "-- then `ddl --apply` again",
+        )
+        told = f"{told}; Redshift alters no length under the encoding {there.encoding}"
+        return Refusal(subject, told, steps)
+    if there.default is not None:
+        told = f"{told}; Redshift alters no length of a column with a default"
+        return Refusal(subject, told, _replace(table, column))
+    return Alteration(subject, f"widened from varchar({old}) to varchar({new})", statement)
+
+
+def _other_nullability(table: str, subject: str, column: Column) -> Refusal:
+    if column.required:
+        steps = (
+            f"-- no NULL may be there: SELECT count(*) FROM {table} WHERE {column.name} IS NULL",
+            "-- keep it optional in the contract, or rebuild the table with the pipelines stopped:",
+            *_rebuild(table),
+        )
+        return Refusal(subject, "may be null; wanted NOT NULL", steps)
+    return Refusal(subject, "is NOT NULL; wanted nullable", _replace(table, column))
+
+
+def _replace(table: str, column: Column) -> tuple[str, ...]:
+    """How a column that is neither distribution nor sort key is replaced."""
+    new = f"{column.name}_new"
+    return (
+        "-- with the pipelines stopped, unless it is the distribution or the sort key:",
+        f"ALTER TABLE {table} ADD COLUMN {new} {column.sql_type}",
+        f"UPDATE {table} SET {new} = CAST({column.name} AS {column.sql_type})",
+        f"-- compare them, then: ALTER TABLE {table} DROP COLUMN {column.name}",
+        f"ALTER TABLE {table} RENAME COLUMN {new} TO {column.name}",
+        *(("-- it is then nullable; a rebuild makes it NOT NULL",) if column.required else ()),
+    )
+
+
+def _rebuild(table: str) -> tuple[str, ...]:
+    schema, _, name = table.partition(".")
+    return (
+        f"ALTER TABLE {table} RENAME TO {name}_old",
+        f"-- `ddl --apply` creates {schema}.{name} anew",
+        f"INSERT INTO {table} (…columns…) SELECT …columns… FROM {table}_old",
+        f"-- compare counts, then: DROP TABLE {table}_old",
+    )

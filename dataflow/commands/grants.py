@@ -1,0 +1,33 @@
+"""`grants`: what Redshift must permit the pipeline, printed or granted."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from connectors.redshift_access import WarehouseTrouble
+from connectors.redshift_check import run_statements
+from connectors.redshift_grants import Grantee, grants
+from dataflow.commands.access import redshift_access
+from dataflow.contract import Contract
+from dataflow.settings import Settings
+
+
+def print_grants(settings: Settings, contract: Contract, grantee: Grantee, out: TextIO) -> int:
+    """The statements, each ended by a semicolon."""
+    for statement in grants(contract.table, settings.redshift_database, grantee):
+        print(f"{statement};", file=out)
+    return 0
+
+
+def apply(settings: Settings, contract: Contract, grantee: Grantee, out: TextIO, err: TextIO) -> int:
+    """Grant all of it or nothing, as the tables' owner; 1 when the warehouse refuses."""
+    access = redshift_access(settings)
+    statements = grants(contract.table, settings.redshift_database, grantee)
+    try:
+        run_statements(access, statements)
+    except WarehouseTrouble as trouble:
+        print(f"{access.host}:{access.port}/{access.database}: {trouble.told}", file=err)
+        return 1
+    for statement in statements:
+        print(f"granted       {statement}", file=out)
+    return 0

@@ -1,0 +1,111 @@
+"""What is refused at once, with what is wrong and the fix, and the exit code 2."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import call
+from tests.cli.test_settings import LEAST
+from tests.pipeline import ROOT
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        (
+            {"KAFKA_TOPIC": "production.dating.interactions.messages"},
+            "SOURCE_ID: 'production.dating.interactions.messages' is longer than the 32 bytes",
+        ),
+        (
+            {"KAFKA_TOPIC": "m", "KAFKA_CONTACTS_TOPIC": "m"},
+            "KAFKA_CONTACTS_TOPIC: is the topic that is read (m)",
+        ),
+        (
+            {"KAFKA_DEAD_LETTERS_TOPIC": "d", "KAFKA_CONTACTS_TOPIC": "d"},
+            "KAFKA_DEAD_LETTERS_TOPIC: is the contacts' topic too (d)",
+        ),
+        ({"DEFAULT_REGION": "ZZ"}, "DEFAULT_REGION: libphonenumber knows no such country"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "check", "config"])
+def test_settings_that_do_not_fit_the_contract_or_each_other_are_told(
+    tmp_path: Path, command: str, environment: dict[str, str], told: str
+) -> None:
+    refused = call(command, cwd=tmp_path, environment={**LEAST, **environment})
+    assert refused.returncode == 2
+    assert told in refused.stderr
+
+
+def test_a_long_topic_is_read_under_a_shorter_name_of_the_source(tmp_path: Path) -> None:
+    more = {"KAFKA_TOPIC": "production.dating.interactions.messages", "SOURCE_ID": "messages"}
+    assert call("config", cwd=tmp_path, environment={**LEAST, **more}).returncode == 0
+
+
+def test_config_shows_what_the_contract_says_and_what_follows_from_it(tmp_path: Path) -> None:
+    told = call("config", cwd=tmp_path, environment=LEAST).stdout
+    shown = {line.split()[0]: line.split()[1:] for line in told.splitlines()}
+    assert shown["KAFKA_TOPIC"] == ["interactions.messages", "contract"]
+    assert shown["KAFKA_GROUP"] == ["messages", "derived"]
+    more = {**LEAST, "KAFKA_TOPIC": "m"}
+    told = call("config", cwd=tmp_path, environment=more).stdout
+    shown = {line.split()[0]: line.split()[1:] for line in told.splitlines()}
+    assert shown["KAFKA_CONTACTS_TOPIC"] == ["m.contacts", "derived"]
+
+
+def test_a_line_of_dotenv_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WINDOW=30m\nthis is 'no line\n")
+    refused = call("config", cwd=tmp_path, environment=LEAST)
+    assert refused.returncode == 2
+    assert ".env line 2: must be NAME=value" in refused.stderr
+
+
+def test_the_contract_of_dotenv_is_the_one_that_ddl_prints(tmp_path: Path) -> None:
+    packaged = ROOT / "dataflow" / "contracts" / "messages.odcs.yaml"
+    other = tmp_path / "other.yaml"
+    other.write_text(packaged.read_text().replace("varchar(2056)", "varchar(1000)").replace("2056", "1000"))
+    (tmp_path / ".env").write_text(f"CONTRACT={other}\n")
+    assert "varchar(1000)" in call("ddl", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(("host", "reason"), [("127.0.0.1", "Address already in use"), ("256.1.1.1", "")])
+def test_a_metrics_address_that_cannot_be_had_is_named(tmp_path: Path, host: str, reason: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        more = {"METRICS_HOST": host, "METRICS_PORT": str(port)}
+        refused = call("run", cwd=tmp_path, environment={**LEAST, **more})
+    assert refused.returncode == 2
+    assert '"event":"port_unusable"' in refused.stderr
+    assert f'"address":"{host}:{port}"' in refused.stderr
+    assert reason in refused.stderr
+
+
+def test_output_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        told = subprocess.run(
+            [sys.executable, "-m", "dataflow", "ddl"],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert told.returncode == 2
+    assert told.stderr == "contract-dataflow: the output cannot be written: No space left on device\n"
+
+
+def test_a_text_that_looks_like_the_name_of_a_missing_file_is_said_to_be_read_as_a_text() -> None:
+    told = call("detect", "--explain", "nofile.jsonl")
+    assert told.returncode == 0
+    assert "no file of this name" in told.stderr
+
+
+def test_a_region_may_be_written_in_small_letters() -> None:
+    assert call("detect", "--region", "gb", text='{"id": 1, "text": "hi"}\n').returncode == 0

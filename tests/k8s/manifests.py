@@ -1,0 +1,158 @@
+"""Manifests as kustomize builds them, and questions about them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.pipeline import ROOT
+
+K8S = ROOT / "k8s"
+OVERLAYS = tuple(sorted(path.name for path in (K8S / "overlays").iterdir()))
+COMPONENTS = tuple(
+    sorted(
+        str(path.parent.relative_to(K8S))
+        for path in K8S.rglob("kustomization.yaml")
+        if yaml.safe_load(path.read_text())["kind"] == "Component"
+    )
+)
+Resource = Mapping[str, Any]
+
+
+class BuildFailed(Exception):
+    """kustomize refuses; the text is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodTemplate:
+    """The pod of a workload."""
+
+    owner: str
+    kind: str
+    labels: Mapping[str, str]
+    spec: Resource
+
+    @property
+    def containers(self) -> list[Resource]:
+        """All of them, those that run first included."""
+        return [*self.spec.get("initContainers", ()), *self.spec["containers"]]
+
+    @property
+    def container(self) -> Resource:
+        """The one there is. Raises ValueError when there are several."""
+        (container,) = self.containers
+        return container
+
+    def port(self, name: str) -> int:
+        """A named port's number. Raises KeyError."""
+        ports = {
+            port["name"]: port["containerPort"] for each in self.containers for port in each.get("ports", ())
+        }
+        return int(ports[name])
+
+    def volume(self, name: str) -> Resource:
+        """A volume. Raises KeyError."""
+        found: dict[str, Resource] = {each["name"]: each for each in self.spec["volumes"]}
+        return found[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """Everything that one build prints."""
+
+    name: str
+    text: str
+    resources: tuple[Resource, ...]
+
+    @classmethod
+    def build(cls, kustomize: Path, directory: Path) -> Manifests:
+        """As `kustomize build` prints them. Raises BuildFailed."""
+        ran = subprocess.run(
+            [kustomize, "build", directory], capture_output=True, text=True, timeout=60, check=False
+        )
+        if ran.returncode or ran.stderr:
+            raise BuildFailed(ran.stderr)
+        return cls.parsed(directory.name, ran.stdout)
+
+    @classmethod
+    def parsed(cls, name: str, text: str) -> Manifests:
+        """From the text of a build."""
+        return cls(name, text, tuple(yaml.safe_load_all(text)))
+
+    def of_kind(self, *kinds: str) -> list[Resource]:
+        """The resources of these kinds."""
+        return [each for each in self.resources if each["kind"] in kinds]
+
+    def one(self, kind: str, name: str) -> Resource:
+        """A resource. Raises ValueError unless there is exactly one."""
+        (found,) = (each for each in self.of_kind(kind) if each["metadata"]["name"] == name)
+        return found
+
+    def pods(self) -> list[PodTemplate]:
+        """The pod of each workload."""
+        return [
+            PodTemplate(
+                each["metadata"]["name"],
+                each["kind"],
+                template["metadata"]["labels"],
+                template["spec"],
+            )
+            for each in self.resources
+            if (template := _template(each)) is not None
+        ]
+
+    def pod(self, owner: str) -> PodTemplate:
+        """The pod of the workload of this name. Raises ValueError."""
+        (found,) = (pod for pod in self.pods() if pod.owner == owner)
+        return found
+
+    def environment(self, pod: PodTemplate) -> dict[str, str]:
+        """What the manifest sets in the pod's one container: `envFrom`, then `env`. Raises KeyError."""
+        found: dict[str, str] = {}
+        for source in pod.container.get("envFrom", ()):
+            found |= self.one("ConfigMap", source["configMapRef"]["name"])["data"]
+        for each in pod.container.get("env", ()):
+            found[each["name"]] = each["value"]
+        return found
+
+    def secret_keys(self, name: str) -> set[str]:
+        """The keys that a Secret has, or will have once its ExternalSecret was fetched. Raises ValueError."""
+        for each in self.of_kind("Secret"):
+            if each["metadata"]["name"] == name:
+                return set(each["data"])
+        for each in self.of_kind("ExternalSecret"):
+            if each["spec"]["target"]["name"] == name:
+                return {entry["secretKey"] for entry in each["spec"]["data"]}
+        raise ValueError(f"{self.name}: nothing makes the Secret {name}")
+
+
+def _template(resource: Resource) -> Resource | None:
+    spec = resource.get("spec", {})
+    if resource["kind"] == "CronJob":
+        spec = spec["jobTemplate"]["spec"]
+    found: Resource | None = (
+        spec.get("template") if resource["kind"] in ("Deployment", "Job", "CronJob") else None
+    )
+    return found
+
+
+def with_components(directory: Path, overlay: str, components: Sequence[str]) -> Path:
+    """A kustomization in `directory`, new: an overlay and more components, as an operator might write one."""
+    directory.mkdir()
+    of = yaml.safe_load((K8S / "overlays" / overlay / "kustomization.yaml").read_text())
+    written = {
+        "apiVersion": of["apiVersion"],
+        "kind": of["kind"],
+        "namespace": of["namespace"],
+        # kustomize takes no absolute paths.
+        "resources": [os.path.relpath(K8S / "overlays" / overlay, directory)],
+        "components": [os.path.relpath(K8S / each, directory) for each in components],
+    }
+    (directory / "kustomization.yaml").write_text(yaml.safe_dump(written))
+    return directory

@@ -1,0 +1,350 @@
+"""What must hold of every pod and of every reference, in every build."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+
+from connectors.health import STALL
+from connectors.kafka_access import ClientJudge
+from dataflow.__main__ import main
+from dataflow.contract import load
+from dataflow.settings import SECRET_FILE, Settings, Sources, read
+from tests.k8s.dockerfile import stages
+from tests.k8s.manifests import Manifests, PodTemplate, Resource
+from tests.k8s.pods import quantity
+from tests.pipeline import ROOT
+
+PIPELINE = "contract-dataflow"
+LONG_ENOUGH = "a secret that is long enough"
+LEAVE = 10.0
+"""Seconds from the end of both drains to the exit: leaving the group, closing clients."""
+
+
+def pods(builds: list[Manifests]) -> Iterator[tuple[Manifests, PodTemplate]]:
+    for build in builds:
+        for pod in build.pods():
+            yield build, pod
+
+
+def settings(build: Manifests, pod: PodTemplate) -> Settings:
+    """As the program reads them in this pod. Raises SettingsError on a wrong, unknown or missing one."""
+    mounted = secret_files(build, pod)
+
+    def read_file(path: Path) -> str:
+        if str(path) not in mounted:
+            raise FileNotFoundError(path)
+        return LONG_ENOUGH
+
+    return read(Sources(build.environment(pod), {}, read_file), ClientJudge())
+
+
+def secret_files(build: Manifests, pod: PodTemplate) -> set[str]:
+    found: set[str] = set()
+    for mount in pod.container.get("volumeMounts", ()):
+        volume = pod.volume(mount["name"])
+        if "secret" in volume:
+            keys = build.secret_keys(volume["secret"]["secretName"])
+            found |= {str(PurePosixPath(mount["mountPath"], key)) for key in keys}
+    return found
+
+
+def seconds(text: str) -> float:
+    """Of a Prometheus duration such as 15s."""
+    return float(text.removesuffix("s"))
+
+
+# -- settings and secrets ------------------------------------------------------------------------------
+
+
+def test_every_pod_has_settings_that_the_program_takes(everything: list[Manifests]) -> None:
+    """Known names only, right values, none missing, and a file for each secret."""
+    judged = [settings(build, pod) for build, pod in pods(everything)]
+    assert len(judged) >= 8
+
+
+def test_a_setting_that_is_unknown_or_missing_would_be_noticed(overlays: dict[str, Manifests]) -> None:
+    dev = overlays["dev"]
+    for change in (("REDSHIFT_DATABASE: dev", "REDSHIFT_DATABSE: dev"), ("redshift-password:", "other:")):
+        text = dev.text.replace(*change)
+        wrong = Manifests.parsed("wrong", text)
+        with pytest.raises(Exception, match="REDSHIFT_"):
+            settings(wrong, wrong.pod(PIPELINE))
+
+
+def test_no_secret_is_a_variable(everything: list[Manifests]) -> None:
+    for build, pod in pods(everything):
+        for name, value in build.environment(pod).items():
+            if re.search(r"PASSWORD|SECRET|_KEY", name) and not name.endswith("_ID"):
+                assert name.endswith(SECRET_FILE), name
+                assert value.startswith("/run/secrets/"), name
+
+
+def test_every_secret_that_is_mounted_is_used(everything: list[Manifests]) -> None:
+    for build, pod in pods(everything):
+        assert secret_files(build, pod) <= set(build.environment(pod).values())
+
+
+def test_a_changed_setting_is_a_new_name(everything: list[Manifests]) -> None:
+    """So that it restarts the pods."""
+    for _build, pod in pods(everything):
+        for source in pod.container["envFrom"]:
+            assert re.fullmatch(r"contract-dataflow-settings-[a-z0-9]{10}", source["configMapRef"]["name"])
+
+
+# -- the pods ------------------------------------------------------------------------------------------
+
+
+def test_every_namespace_is_restricted(everything: list[Manifests]) -> None:
+    for build in everything:
+        (namespace,) = build.of_kind("Namespace")
+        for mode in ("enforce", "warn", "audit"):
+            assert namespace["metadata"]["labels"][f"pod-security.kubernetes.io/{mode}"] == "restricted"
+        named = {each["metadata"].get("namespace") for each in build.resources if each is not namespace}
+        assert named == {namespace["metadata"]["name"]}
+
+
+def test_every_pod_is_restricted(everything: list[Manifests]) -> None:
+    user = int(stages(ROOT / "Dockerfile")[-1].last("USER").partition(":")[0])
+    for _build, pod in pods(everything):
+        security = pod.spec["securityContext"]
+        assert security["runAsNonRoot"] is True
+        assert security["runAsUser"] == security["runAsGroup"] == security["fsGroup"] == user
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod.spec["automountServiceAccountToken"] is False
+        assert pod.spec["enableServiceLinks"] is False
+        assert not any(pod.spec.get(shared) for shared in ("hostNetwork", "hostPID", "hostIPC"))
+        for container in pod.containers:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+
+
+def test_every_container_asks_for_what_it_needs_and_has_a_limit_on_memory(
+    everything: list[Manifests],
+) -> None:
+    for _build, pod in pods(everything):
+        for container in pod.containers:
+            resources = container["resources"]
+            assert {"cpu", "memory", "ephemeral-storage"} <= resources["requests"].keys()
+            assert "cpu" not in resources["limits"]
+            for kind in ("memory", "ephemeral-storage"):
+                assert quantity(resources["requests"][kind]) <= quantity(resources["limits"][kind])
+
+
+def test_every_long_running_container_has_all_probes(everything: list[Manifests]) -> None:
+    for build in everything:
+        for pod in build.pods():
+            if pod.kind == "Deployment":
+                paths = {name: pod.container[f"{name}Probe"]["httpGet"]["path"] for name in PROBES}
+                assert paths == PROBES
+            else:
+                assert pod.spec["restartPolicy"] == "Never"
+
+
+PROBES = {"startup": "/livez", "liveness": "/livez", "readiness": "/readyz"}
+
+
+def test_a_broken_promise_can_be_scraped_before_liveness_ends_the_pod(everything: list[Manifests]) -> None:
+    """A process that breaks a promise stays for EXIT_LINGER; its loop turns no more."""
+    for build in everything:
+        probe = build.pod(PIPELINE).container["livenessProbe"]
+        linger = settings(build, build.pod(PIPELINE)).exit_linger.total_seconds()
+        assert linger < STALL + probe["periodSeconds"] * (probe["failureThreshold"] - 1)
+        for monitor in build.of_kind("PodMonitor"):
+            (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+            assert seconds(endpoint["interval"]) < linger
+            assert seconds(endpoint["scrapeTimeout"]) < seconds(endpoint["interval"])
+
+
+def test_the_grace_period_covers_both_drains(everything: list[Manifests]) -> None:
+    """Events and rows have DRAIN_TIMEOUT each."""
+    for build in everything:
+        pod = build.pod(PIPELINE)
+        drain = settings(build, pod).drain_timeout.total_seconds()
+        assert pod.spec["terminationGracePeriodSeconds"] >= 2 * drain + LEAVE
+
+
+def test_the_spool_has_room_for_its_limit_and_is_counted(everything: list[Manifests]) -> None:
+    for build in everything:
+        pod = build.pod(PIPELINE)
+        mounts = {mount["mountPath"]: mount["name"] for mount in pod.container["volumeMounts"]}
+        read = settings(build, pod)
+        size = quantity(pod.volume(mounts[str(read.spool_dir)])["emptyDir"]["sizeLimit"])
+        assert size >= read.spool_limit * 1.2
+        storage = pod.container["resources"]["requests"]["ephemeral-storage"]
+        assert quantity(storage) > size
+
+
+def test_jobs_run_commands_of_the_program(everything: list[Manifests]) -> None:
+    commands = {tuple(pod.container["args"]) for _build, pod in pods(everything)}
+    assert commands == {("run",), ("ddl", "--apply"), ("check",), ("verify",)}
+    for arguments in commands:
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--help"])
+        assert ended.value.code == 0, arguments
+
+
+# -- references ----------------------------------------------------------------------------------------
+
+
+def selectors(build: Manifests) -> Iterator[tuple[str, dict[str, str]]]:
+    """Every selector of pods in its own namespace, with whose it is."""
+    for each in build.resources:
+        spec, name = each.get("spec", {}), f"{each['kind']} {each['metadata']['name']}"
+        for key in ("selector", "podSelector"):
+            if key in spec:
+                yield name, spec[key].get("matchLabels", {})
+        if each["kind"] == "Deployment":
+            for spread in spec["template"]["spec"]["topologySpreadConstraints"]:
+                yield name, spread["labelSelector"]["matchLabels"]
+
+
+def test_every_selector_selects_a_pod(everything: list[Manifests]) -> None:
+    for build in everything:
+        labels = [pod.labels for pod in build.pods()]
+        for name, wanted in selectors(build):
+            assert any(wanted.items() <= each.items() for each in labels), name
+
+
+def test_what_is_for_the_pipeline_selects_nothing_else(everything: list[Manifests]) -> None:
+    for build in everything:
+        for each in build.of_kind("Deployment", "PodDisruptionBudget", "PodMonitor"):
+            wanted = each["spec"]["selector"]["matchLabels"]
+            selected = [pod.owner for pod in build.pods() if wanted.items() <= pod.labels.items()]
+            assert selected == [PIPELINE]
+
+
+def test_every_named_port_and_account_and_target_exists(everything: list[Manifests]) -> None:
+    for build, pod in pods(everything):
+        build.one("ServiceAccount", pod.spec["serviceAccountName"])
+        for name in PROBES:
+            if probe := pod.container.get(f"{name}Probe"):
+                assert pod.port(probe["httpGet"]["port"]) == settings(build, pod).metrics_port
+    for build in everything:
+        pipeline = build.pod(PIPELINE)
+        for monitor in build.of_kind("PodMonitor"):
+            for endpoint in monitor["spec"]["podMetricsEndpoints"]:
+                assert pipeline.port(endpoint["port"])
+        for scaled in build.of_kind("ScaledObject"):
+            build.one("Deployment", scaled["spec"]["scaleTargetRef"]["name"])
+            for trigger in scaled["spec"]["triggers"]:
+                build.one("TriggerAuthentication", trigger["authenticationRef"]["name"])
+                assert trigger["metadata"]["bootstrapServersFromEnv"] in build.environment(pipeline)
+        for login in build.of_kind("TriggerAuthentication"):
+            for secret in login["spec"]["secretTargetRef"]:
+                assert secret["key"] in build.secret_keys(secret["name"])
+            for variable in login["spec"]["env"]:
+                assert variable["name"] in build.environment(pipeline)
+
+
+# -- the network ---------------------------------------------------------------------------------------
+
+
+def policies(build: Manifests) -> dict[str, Resource]:
+    return {each["metadata"]["name"]: each["spec"] for each in build.of_kind("NetworkPolicy")}
+
+
+def allows(rule: dict[str, Any], port: int) -> bool:
+    return any(each["port"] <= port <= each.get("endPort", each["port"]) for each in rule["ports"])
+
+
+def test_everything_is_denied_but_what_a_policy_allows(everything: list[Manifests]) -> None:
+    for build in everything:
+        denied = policies(build)["default-deny"]
+        assert denied == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+        named = set(policies(build)) - {"default-deny"}
+        assert named - {"aws"} == {"dns", "kafka", "redshift", "metrics"}
+        for name in named:
+            for rule in policies(build)[name].get("egress", []) + policies(build)[name].get("ingress", []):
+                assert rule.get("to") or rule.get("from"), f"{name} leads anywhere"
+                assert rule["ports"], f"{name} opens every port"
+
+
+def test_the_policies_open_the_ports_that_the_settings_name(everything: list[Manifests]) -> None:
+    for build, pod in pods(everything):
+        told = settings(build, pod)
+        (kafka,), (redshift,) = policies(build)["kafka"]["egress"], policies(build)["redshift"]["egress"]
+        for broker in told.bootstrap.split(","):
+            assert allows(kafka, int(broker.rpartition(":")[2])), broker
+        assert allows(redshift, told.redshift_port)
+        (metrics,) = policies(build)["metrics"]["ingress"]
+        assert build.pod(PIPELINE).port(metrics["ports"][0]["port"]) == told.metrics_port
+
+
+def test_pods_with_a_role_may_reach_aws_but_not_the_node_s_own_credentials(
+    overlays: dict[str, Manifests],
+) -> None:
+    prod = overlays["prod"]
+    assert "eks.amazonaws.com/role-arn" in prod.one("ServiceAccount", PIPELINE)["metadata"]["annotations"]
+    (rule,) = policies(prod)["aws"]["egress"]
+    assert allows(rule, 443)
+    assert rule["to"][0]["ipBlock"]["except"] == ["169.254.169.254/32"]
+
+
+# -- the contract --------------------------------------------------------------------------------------
+
+
+def test_no_more_pods_than_can_be_of_use(everything: list[Manifests]) -> None:
+    """One for each of the contract's partitions, and one that stands by; with an autoscaler none."""
+    partitions = load().partitions
+    for build in everything:
+        wanted = build.one("Deployment", PIPELINE)["spec"].get("replicas")
+        scaled = build.of_kind("ScaledObject")
+        if scaled:
+            assert wanted is None, "the manifest and the autoscaler would contend for it"
+            (spec,) = (each["spec"] for each in scaled)
+            assert spec["maxReplicaCount"] == spec["fallback"]["replicas"] == partitions
+        else:
+            assert 1 <= wanted <= partitions + 1
+    assert everything[-1].of_kind("ScaledObject")
+
+
+def test_production_has_a_pod_for_each_partition_and_one_that_stands_by(
+    overlays: dict[str, Manifests],
+) -> None:
+    assert overlays["prod"].one("Deployment", PIPELINE)["spec"]["replicas"] == load().partitions + 1
+
+
+def test_the_autoscaler_reads_the_group_s_lag_on_the_contract_s_topic(everything: list[Manifests]) -> None:
+    contract = load()
+    for build in everything:
+        group = settings(build, build.pod(PIPELINE)).group
+        for scaled in build.of_kind("ScaledObject"):
+            (trigger,) = scaled["spec"]["triggers"]
+            assert trigger["metadata"]["topic"] == contract.topic
+            assert trigger["metadata"]["consumerGroup"] == group
+            assert float(trigger["metadata"]["lagThreshold"]) == contract.daily_volume / 24
+
+
+def test_windows_and_the_hourly_check_are_as_the_contract_s_latency(everything: list[Manifests]) -> None:
+    promised = load().freshness
+    for build in everything:
+        assert settings(build, build.pod(PIPELINE)).window == promised
+        for job in build.of_kind("CronJob"):
+            minute, *rest = job["spec"]["schedule"].split()
+            assert minute.isdigit()
+            assert rest == ["*"] * 4
+            assert promised == timedelta(hours=1)
+
+
+def test_metrics_carry_the_pipeline_s_name(everything: list[Manifests]) -> None:
+    for build in everything:
+        for monitor in build.of_kind("PodMonitor"):
+            (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+            added = {each["targetLabel"]: each["replacement"] for each in endpoint["relabelings"]}
+            assert added == {"pipeline": settings(build, build.pod(PIPELINE)).pipeline}
+
+
+def test_the_dashboard_is_found_by_its_label(everything: list[Manifests]) -> None:
+    for build in everything:
+        for each in build.of_kind("ConfigMap"):
+            if any(key.endswith(".json") for key in each["data"]):
+                assert each["metadata"]["labels"]["grafana_dashboard"] == "1"

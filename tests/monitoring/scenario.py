@@ -1,0 +1,156 @@
+"""A real Prometheus that watches a real run: two processes, bad messages, an outage, a crash."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event, Thread
+
+import yaml
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from tests.integration.wiring import PARTITIONS, Wiring
+from tests.monitoring.rules import write_plain
+from tests.pipeline import Pipeline, eventually
+from tests.standins.prometheus import Prometheus, PrometheusPrograms
+from tests.standins.redshift_process import RedshiftProcess
+from tests.standins.traffic import generate, produce
+
+SCRAPE = 1
+"""Seconds between two scrapes, and between two evaluations of the rules."""
+MESSAGES = 9_000
+SEED = 20240101
+TOLD_EVERY = 250
+"""Messages after which the producer says how far it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """Seconds of each act of the run, and the length of a window."""
+
+    calm: float = 14.0
+    outage: float = 12.0
+    after: float = 10.0
+    window: str = "2s"
+
+    @property
+    def seconds(self) -> float:
+        """All acts together."""
+        return self.calm + self.outage + self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What there is to ask when the run is over; its processes and Prometheus still run."""
+
+    prometheus: Prometheus
+    pipelines: tuple[Pipeline, ...]
+    began: float
+    ended: float
+    """Unix times between which the run was watched."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it was watched."""
+        return self.ended - self.began
+
+
+@contextmanager
+def observed(
+    programs: PrometheusPrograms,
+    wiring: Wiring,
+    redshift: RedshiftProcess,
+    directory: Path,
+    acts: Acts,
+) -> Iterator[Observed]:
+    """The run on `wiring`'s broker and the warehouse `redshift`, whose data survives its end."""
+    wiring = replace(wiring, database=redshift.server)
+    wiring.create_tables()
+    with ExitStack() as ends:
+        started: list[Pipeline] = []
+        for number in range(2):
+            environment = wiring.environment(SPOOL_LIMIT="96KiB", WINDOW=acts.window)
+            started.append(Pipeline.start(environment, directory / f"pipeline-{number}.log"))
+            ends.callback(started[-1].kill)
+        for pipeline in started:
+            pipeline.wait_until_ready(60)
+        eventually(lambda: _held(started) == PARTITIONS, 60, "every partition is held")
+        write_plain(_made(directory / "prometheus") / "rules.yaml", interval=f"{SCRAPE}s")
+        configuration = _configuration([pipeline.address for pipeline in started])
+        prometheus = ends.enter_context(Prometheus(programs, directory / "prometheus", configuration))
+        eventually(lambda: len(prometheus.query("up == 1")) == len(started), 30, "both are scraped")
+        began = time.time()
+        with _traffic(wiring, acts.seconds):
+            _pass(prometheus, acts.calm)
+            redshift.kill()
+            _pass(prometheus, acts.outage)
+            redshift.start()
+            _let_retention_remove(wiring)
+            started[1].kill()
+            _pass(prometheus, acts.after)
+        eventually(lambda: _held(started[:1]) == PARTITIONS, 60, "the other has taken over")
+        eventually(lambda: started[0].metric("dataflow_rows_lag_messages") == 0, 60, "all rows are there")
+        _pass(prometheus, 3)
+        yield Observed(prometheus, (started[0],), began, time.time())
+
+
+def _held(pipelines: list[Pipeline]) -> float:
+    return sum(pipeline.metric("dataflow_partition_held") for pipeline in pipelines)
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir(parents=True)
+    return directory
+
+
+def _configuration(addresses: list[str]) -> str:
+    labels = {"namespace": "prod", "pipeline": "messages"}
+    targets = [
+        {"targets": [address], "labels": {**labels, "pod": f"messages-{number}"}}
+        for number, address in enumerate(addresses)
+    ]
+    return yaml.safe_dump(
+        {
+            "global": {"scrape_interval": f"{SCRAPE}s", "scrape_timeout": f"{SCRAPE}s"},
+            "rule_files": ["rules.yaml"],
+            "scrape_configs": [{"job_name": "contract-dataflow", "static_configs": targets}],
+        }
+    )
+
+
+@contextmanager
+def _traffic(wiring: Wiring, seconds: float) -> Iterator[None]:
+    """A day's messages with everything that they may hold, spread over the run."""
+    traffic = generate(MESSAGES, SEED, datetime(2024, 1, 1, tzinfo=UTC))
+    pace, began = Event(), time.monotonic()
+
+    def told(handed_over: int) -> None:
+        ahead = began + seconds * handed_over / MESSAGES - time.monotonic()
+        pace.wait(max(0.0, ahead))
+
+    producer = Thread(target=produce, args=(traffic, wiring.bootstrap, wiring.source, told), name="producer")
+    producer.start()
+    try:
+        yield
+    finally:
+        pace.set()
+        producer.join()
+
+
+def _pass(prometheus: Prometheus, seconds: float) -> None:
+    """Until Prometheus has watched for so long."""
+    until = time.time() + seconds
+    eventually(lambda: time.time() >= until and prometheus.query("vector(1)"), seconds + 30, "time passes")
+
+
+def _let_retention_remove(wiring: Wiring) -> None:
+    """What was committed long ago goes, as retention does it."""
+    administration = AdminClient({"bootstrap.servers": wiring.bootstrap})
+    gone = [TopicPartition(wiring.source, partition, 50) for partition in range(PARTITIONS)]
+    for removed in administration.delete_records(gone).values():
+        removed.result(30)

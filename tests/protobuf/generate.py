@@ -1,0 +1,84 @@
+"""`make proto`: the generated module and the record of tags of messages.proto, by grpcio-tools."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from importlib import import_module, resources
+from pathlib import Path
+
+from google.protobuf.descriptor import Descriptor
+from grpc_tools import protoc
+
+from dataflow.protobuf.schema import recorded
+from tests.pipeline import ROOT
+
+PROTO = "dataflow/contracts/messages.proto"
+RECORD = "dataflow/contracts/messages.tags.toml"
+HEADER = (
+    "# The tags of messages.proto, as they were first released. `make proto` adds what is new; "
+    "nothing here ever changes.\n"
+)
+
+
+class CompilerRefused(Exception):
+    """The compiler's exit code; it has said why on stderr."""
+
+
+def compile_into(directory: Path, root: Path = ROOT, proto: str = PROTO) -> tuple[Path, Path]:
+    """The generated module and its stub, in a tree like that of `root`. Raises CompilerRefused."""
+    code = protoc.main(
+        [
+            "protoc",
+            f"-I{root}",
+            f"-I{resources.files('grpc_tools') / '_proto'}",
+            f"--python_out={directory}",
+            f"--pyi_out={directory}",
+            proto,
+        ]
+    )
+    if code:
+        raise CompilerRefused(code)
+    stem = directory / proto.removesuffix(".proto")
+    return Path(f"{stem}_pb2.py"), Path(f"{stem}_pb2.pyi")
+
+
+def descriptor_set(directory: Path, proto: str) -> bytes:
+    """The descriptor set of a `.proto` in `directory`, with what it imports. Raises CompilerRefused."""
+    out = directory / "set.binpb"
+    include = resources.files("grpc_tools") / "_proto"
+    arguments = [f"-I{directory}", f"-I{include}", "--include_imports", f"--descriptor_set_out={out}", proto]
+    if code := protoc.main(["protoc", *arguments]):
+        raise CompilerRefused(code)
+    return out.read_bytes()
+
+
+def record_of(descriptor: Descriptor) -> str:
+    """The text of the record of tags."""
+    wanted = recorded(descriptor)
+    lines = [HEADER + f'message = "{wanted["message"]}"', "", "[fields]"]
+    lines += [f'{name} = "{told}"' for name, told in wanted["fields"].items()]
+    for enum, values in wanted["enums"].items():
+        lines += ["", f'[enums."{enum}"]', *(f"{name} = {number}" for name, number in values.items())]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Write both; 1 when that would change what the record has."""
+    with tempfile.TemporaryDirectory() as directory:
+        for made in compile_into(Path(directory)):
+            shutil.copy(made, ROOT / made.relative_to(directory))
+    descriptor = import_module(PROTO.removesuffix(".proto").replace("/", ".") + "_pb2").Message.DESCRIPTOR
+    before = (ROOT / RECORD).read_text(encoding="utf-8").splitlines()
+    after = record_of(descriptor)
+    gone = [line for line in before if line not in after.splitlines()]
+    if gone:
+        print("messages.proto takes back what was released:", *gone, sep="\n  ", file=sys.stderr)
+        return 1
+    (ROOT / RECORD).write_text(after, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

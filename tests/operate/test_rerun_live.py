@@ -101,8 +101,10 @@ def test_reruns_while_the_pipeline_runs_lose_and_repeat_nothing(
     # Contacts were asked for once more: under the ids that they had.
     events = read_committed(wiring, wiring.contacts)
     ids = {(dict(message.headers() or []))["ce_id"] for message in events}
-    assert len(ids) == expected_contacts(produced).total()
-    assert len(events) == len(ids) + again["events_produced"]
+    # Versions of a message give the same contact away at the same place: under one id.
+    expected = expected_contacts(produced)
+    assert len(ids) == len({line.partition(" ")[0] for line in expected})
+    assert len(events) == expected.total() + again["events_produced"]
     with connect(wiring.database) as session:
         assert session.value(f"SELECT count(*) FROM {table.qualified} WHERE message_text = 'spoilt'") == 0
     told = answer(operate(wiring, "verify", "--json"))

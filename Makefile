@@ -8,7 +8,7 @@ ARGS ?=
 # Most tests wait for processes to start and sessions to end: more workers than cores.
 WORKERS ?= 3
 
-.PHONY: help setup demo test check supply fmt bench soak mutants monitoring proto constraints clean
+.PHONY: help setup demo test check supply fmt bench soak soak-outage mutants monitoring proto constraints clean
 
 help:
 	@echo 'make demo    run the whole pipeline against embedded stand-ins   (ARGS="--help" for options)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make supply  bill of materials, licences, known vulnerabilities  (REQUIRE_AUDIT=1: fail when not asked)'
 	@echo 'make setup   only create $(VENV) with the pinned dependencies'
 	@echo 'make soak    faults at random, about 20 minutes                  (ARGS="--seed 7 --rounds 50")'
+	@echo 'make soak-outage  two million messages, the warehouse away half of the time: memory, backlog'
 	@echo 'make mutants break each rule of the protocol, and see that a test notices'
 	@echo 'make bench   benchmarks                                         (ARGS="--list" for their names)'
 	@echo 'make monitoring  write k8s/METRICS.md and the dashboard anew    (ARGS="--preview": its picture too)'
@@ -59,6 +60,9 @@ bench: setup
 
 soak: setup
 	$(BIN)/python -m tests.faults --rounds 250 $(ARGS)
+
+soak-outage: setup
+	$(BIN)/python -m tests.faults.soak $(ARGS)
 
 mutants: setup
 	$(BIN)/python -m tests.mutants $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,3 +40,11 @@ def test_every_benchmark_runs_at_its_smallest_without_a_real_broker(tmp_path: Pa
         for figure in figures:
             assert figure["least"] <= figure["median"] <= figure["most"]
     assert RESULTS.read_bytes() == before
+
+
+def test_every_benchmark_has_its_section_in_the_results() -> None:
+    text = RESULTS.read_text(encoding="utf-8")
+    found = re.findall(r"^## (\w+): ", text, re.MULTILINE)
+    missing = [benchmark.name for benchmark in BENCHMARKS if benchmark.name not in found]
+    assert not missing, f'no figures of {missing}: run make bench ARGS="--record"'
+    assert found == [benchmark.name for benchmark in BENCHMARKS]

@@ -12,6 +12,8 @@ SEED = 1
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 BENIGN = 0.97
 """Share of the messages that keep the contract and give no contact away."""
+LARGEST = 100_000
+"""Bytes of value: the day's one larger message would outweigh thousands, and is more than some peers take."""
 BATCH = 1000
 """Messages that the program polls at most."""
 _SPARE = 1.05
@@ -24,6 +26,8 @@ def contract_traffic(messages: int) -> Traffic:
     kept: list[Planned] = []
     others = 0
     for message in generate(int(messages * _SPARE) + 100, SEED, DAY).messages:
+        if len(message.value or b"") > LARGEST:
+            continue
         if not is_benign(message):
             if others + 1 > (1 - BENIGN) * (len(kept) + 1):
                 continue

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,15 @@ from tests.pipeline import INHERITED, ROOT
 
 COMMANDS = ("run", "check", "ddl", "grants", "acls", "validate", "detect", "config")
 GOOD = json.dumps(EXAMPLE)
+_EMPTY = tempfile.TemporaryDirectory(prefix="cli-")
+NOWHERE = Path(_EMPTY.name)
+"""An empty directory: a developer's `.env` at the root of the project must not count."""
 
 
 def call(
-    *arguments: str, text: str = "", cwd: Path = ROOT, environment: Mapping[str, str] | None = None
+    *arguments: str, text: str = "", cwd: Path = NOWHERE, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
+    """Called where there is no `.env`, unless `cwd` holds one."""
     base = {name: os.environ[name] for name in INHERITED if name in os.environ}
     return subprocess.run(
         [sys.executable, "-m", "dataflow", *arguments],
@@ -57,7 +62,7 @@ def test_help_of_run_lists_every_setting_with_its_default() -> None:
 
 def test_the_script_and_the_module_are_the_same_program() -> None:
     script = Path(sys.executable).with_name("contract-dataflow")
-    told = subprocess.run([script, "--help"], capture_output=True, text=True, check=True)
+    told = subprocess.run([script, "--help"], cwd=NOWHERE, capture_output=True, text=True, check=True)
     assert told.stdout == call("--help").stdout
 
 
@@ -214,7 +219,8 @@ def test_a_reader_that_has_seen_enough_ends_the_program_quietly() -> None:
     text = "\n".join([GOOD] * 20_000)
     process = subprocess.Popen(
         [sys.executable, "-m", "dataflow", "validate"],
-        cwd=ROOT,
+        cwd=NOWHERE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

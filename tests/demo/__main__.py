@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
@@ -21,9 +22,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from tests.demo.evidence import Evidence, collect
+from tests.demo.figures import contacts, dead_letters, windows, without_texts
 from tests.demo.reconcile import Reconciliation, reconcile
 from tests.demo.show import Board, Counts, show_reconciliation, show_results
-from tests.demo.stage import Stage, StageFailed
+from tests.demo.stage import KEY, Stage, StageFailed
 from tests.pipeline import Pipeline
 from tests.standins.redshift_client import connect
 from tests.standins.traffic import Form, Traffic, generate, produce
@@ -34,12 +36,17 @@ QUERY = "SELECT * FROM interactions.messages WHERE created_at BETWEEN '2023-06-0
 SHOWN_ROWS = 5
 WINDOWS = 4
 """Windows over which the traffic is spread, so that several commits happen."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells tell it."""
+SETTLED = 1.5
+"""Seconds without a change after which everything has been seen through: an idle source turns each second."""
+COUNTED = ("dataflow_warnings_total", "dataflow_rejected_messages_total", "dataflow_contacts_total")
 LONGEST = 300.0
 """Seconds after which the demo gives up."""
 
 
 def main() -> int:
-    """0: every message is accounted for exactly once. 1: not. 2: the arguments are wrong."""
+    """0: every message is accounted for exactly once. 1: not. 2: the arguments are wrong. 130: Ctrl-C."""
     options = _options()
     console = Console()
     with tempfile.TemporaryDirectory(prefix="demo-") as directory:
@@ -49,6 +56,9 @@ def main() -> int:
         except (StageFailed, TimeoutError, AssertionError) as failure:
             console.print(f"[bold red]The demo could not be finished:[/] {failure}", highlight=False)
             return 1
+        except KeyboardInterrupt:
+            console.print("Interrupted: nothing was left running.")
+            return INTERRUPTED
 
 
 def _run(console: Console, options: argparse.Namespace, stage: Stage) -> int:
@@ -69,17 +79,21 @@ def _run(console: Console, options: argparse.Namespace, stage: Stage) -> int:
         code = pipeline.terminate(30)
         console.print(f"[bold]SIGTERM[/]: drained in {time.monotonic() - stopping:.1f} s, exit code {code}\n")
         evidence = collect(
-            stage.database, stage.table, stage.bootstrap, stage.topics.contacts, stage.topics.dead_letters
+            stage.database,
+            stage.table,
+            stage.bootstrap,
+            stage.topics.contacts,
+            stage.topics.dead_letters,
+            _by_label(metrics, "dataflow_warnings_total", "code"),
         )
         seconds = time.monotonic() - began
-        reconciliation = reconcile(traffic, evidence)
-        show_results(
-            console, evidence, _by_label(metrics, "dataflow_warnings_total", "code"), QUERY, _query(stage)
-        )
+        reconciliation = reconcile(traffic, evidence, KEY)
+        rows = _query(stage)
+        show_results(console, evidence, QUERY, rows)
         show_reconciliation(console, reconciliation)
         console.print(f"{options.messages:,} messages in {seconds:.1f} s, all told.")
         if options.report:
-            report = _report(options, evidence, reconciliation, seconds, code)
+            report = _report(options, evidence, rows, reconciliation, seconds, code)
             options.report.write_text(json.dumps(report, indent=2) + "\n")
         if options.keep:
             _keep(console, stage)
@@ -89,12 +103,13 @@ def _run(console: Console, options: argparse.Namespace, stage: Stage) -> int:
 def _feed(
     console: Console, stage: Stage, pipeline: Pipeline, traffic: Traffic, window: float
 ) -> Mapping[tuple[str, str], float]:
-    """Produce the traffic over some windows and wait until all of it was read; the metrics then."""
+    """Produce the traffic over some windows and wait until all of it was seen through; the metrics then."""
     total = len(traffic.messages)
     produced = 0
     failures: list[Exception] = []
     pace = Event()
     began = time.monotonic()
+    steady = _Steady()
 
     def told(handed_over: int) -> None:
         nonlocal produced
@@ -116,7 +131,7 @@ def _feed(
             read = _sum(metrics, "dataflow_messages_total")
             committed = _sum(metrics, "dataflow_rows_committed_total")
             board.show(Counts(produced, read, committed, _sum(metrics, "dataflow_events_committed_total")))
-            if read >= total:
+            if read >= total and steady.since(metrics, time.monotonic()) >= SETTLED:
                 return metrics
             if failures:
                 raise StageFailed(str(failures[0]))
@@ -125,6 +140,21 @@ def _feed(
             if time.monotonic() - began > LONGEST:
                 raise StageFailed(f"not finished after {LONGEST:g} s:\n{pipeline.tail()}")
             pace.wait(0.25)
+
+
+class _Steady:
+    """For how long the counts have not changed. What was polled last is counted before it is seen through."""
+
+    def __init__(self) -> None:
+        self._seen: Mapping[str, int] = {}
+        self._since = 0.0
+
+    def since(self, metrics: Mapping[tuple[str, str], float], now: float) -> float:
+        """Seconds; 0 while the side branch is behind."""
+        seen = {name: _sum(metrics, name) for name in COUNTED}
+        if seen != self._seen or _sum(metrics, "dataflow_events_lag_messages"):
+            self._seen, self._since = seen, now
+        return now - self._since
 
 
 def _metrics(pipeline: Pipeline) -> Mapping[tuple[str, str], float]:
@@ -161,17 +191,11 @@ def _query(stage: Stage) -> Sequence[Mapping[str, Any]]:
 def _report(
     options: argparse.Namespace,
     evidence: Evidence,
+    rows: Sequence[Mapping[str, Any]],
     reconciliation: Reconciliation,
     seconds: float,
     code: int,
 ) -> dict[str, Any]:
-    codes: Counter[str] = Counter()
-    for (_, reasons), count in evidence.dead_letters.items():
-        for reason in reasons:
-            codes[reason] += count
-    contacts: Counter[str] = Counter()
-    for (_, kind, platform), count in evidence.contacts.items():
-        contacts[f"{kind} {platform or 'none'}"] += count
     return {
         "messages": options.messages,
         "seed": options.seed,
@@ -179,35 +203,44 @@ def _report(
         "window_seconds": options.window,
         "seconds": round(seconds, 1),
         "exit_code": code,
-        "commits": len({span.process_id for span in evidence.spans}),
+        "windows": [
+            {**asdict(window), "start": f"{window.start}", "end": f"{window.end}"}
+            for window in windows(evidence)
+        ],
         "rows": sum(len(versions) for versions in evidence.rows.values()),
-        "contacts": dict(contacts),
+        "contacts": {f"{kind} {platform}": n for (platform, kind), n in sorted(contacts(evidence).items())},
         "different_event_ids": evidence.event_ids,
-        "dead_letters": dict(codes),
+        "dead_letters": dict(dead_letters(evidence).most_common()),
+        "warnings": dict(evidence.warnings.most_common()),
+        "query": QUERY,
+        "query_first_rows": without_texts(rows),
         "reconciliation": [{**asdict(line), "holds": line.holds} for line in reconciliation.lines],
         "holds": reconciliation.holds,
     }
 
 
 def _keep(console: Console, stage: Stage) -> None:
-    database = stage.database
-    console.print(
-        "\n[bold]The stand-ins stay up[/] until Ctrl-C.\n"
-        f"Redshift: host {database.host}  port {database.port}  database {database.database}  "
-        f"user {database.user}  password {database.password}  sslmode {database.sslmode}\n"
-        f"  psql 'host={database.host} port={database.port} dbname={database.database} user={database.user} "
-        f"password={database.password} sslmode=disable'\n"
-        f"Kafka: {stage.bootstrap}  topics {stage.topics.source}, {stage.topics.contacts}, "
-        f"{stage.topics.dead_letters}\n"
-        "The program's settings, to run it again or to run `check`:",
-        highlight=False,
-    )
-    for name, value in stage.environment().items():
-        console.print(f"  export {name}='{value}'", highlight=False)
+    console.print("\n[bold]The stand-ins stay up[/] until Ctrl-C.")
+    for line in _connecting(stage):
+        # As it is, however long: it is to be pasted.
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     stop.wait()
+
+
+def _connecting(stage: Stage) -> Iterator[str]:
+    """How to connect, in commands for a shell."""
+    database = stage.database
+    secret = f"PGPASSWORD={shlex.quote(database.password)} PGSSLMODE={database.sslmode}"
+    where = ("-h", database.host, "-p", str(database.port), "-U", database.user, database.database)
+    yield "Redshift:"
+    yield f"  {secret} psql {shlex.join(where)}"
+    yield f"Kafka: {stage.bootstrap}, topics {', '.join(astuple(stage.topics))}"
+    yield "The program's settings, to run it again or to run `check`:"
+    for name, value in stage.environment().items():
+        yield f"  export {name}={shlex.quote(value)}"
 
 
 def _options() -> argparse.Namespace:
@@ -226,7 +259,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--window", type=_window, default=5.0, help="seconds, such as 5 or 2s (default 5)")
     parser.add_argument("--seed", type=int, default=1, help="decides every message (default 1)")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the same figures as JSON")
+    parser.add_argument("--report", type=_writable, metavar="FILE", help="write the same figures as JSON")
     parser.add_argument("--keep", action="store_true", help="leave the stand-ins up and tell how to connect")
     return parser.parse_args()
 
@@ -242,6 +275,20 @@ def _form(text: str) -> Form:
         if form.value == text:
             return form
     raise argparse.ArgumentTypeError(f"{text!r}: must be one of {', '.join(form.value for form in Form)}")
+
+
+def _writable(text: str) -> Path:
+    path = Path(text)
+    is_new = not path.exists()
+    try:
+        # Asked now, not after a minute's work. What is there already stays until there are figures.
+        with path.open("a"):
+            pass
+        if is_new:
+            path.unlink()
+    except OSError as refused:
+        raise argparse.ArgumentTypeError(f"{text!r} can't be written: {refused.strerror}") from None
+    return path
 
 
 def _window(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from confluent_kafka import Message
 
 from connectors.items import Table
 from connectors.redshift_sql import ledger_name
+from tests.contents import Event, event_of, instant, row_digest, stored
 from tests.standins.kafka_reader import read_to_end
 from tests.standins.redshift_client import RedshiftServer, connect
 from tests.standins.traffic import Identity
@@ -29,7 +31,24 @@ class Version(NamedTuple):
     """A row's changing part."""
 
     updated_at: str
-    status: str
+    content: str
+    """Digest of every column that the message fills."""
+
+
+class Letter(NamedTuple):
+    """A dead letter: where its message is, why, and what was carried over."""
+
+    place: Place
+    codes: tuple[str, ...]
+    key: bytes | None
+    value: bytes | None
+    cut: str | None
+    """SHA-256 of the whole value, where only its beginning was carried over."""
+
+
+def sha256(value: bytes) -> str:
+    """As `dead_letter.cut` tells it."""
+    return hashlib.sha256(value).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +71,29 @@ class Evidence:
     rows: Mapping[Identity, Sequence[Version]]
     """More than one version of an identity would be a duplicate."""
     spans: Sequence[Span]
-    contacts: Counter[tuple[Place, str, str | None]]
-    """Contact events by their message's place, kind and platform."""
+    contacts: Counter[tuple[Place, Event]]
+    """Contact events by their message's place and all that they say."""
     event_ids: int
     """Different `ce_id`s."""
-    dead_letters: Counter[tuple[Place, tuple[str, ...]]]
-    """Dead letters by their message's place and codes."""
+    dead_letters: Sequence[Letter]
+    warnings: Counter[str]
+    """What the program's metrics told of warnings, by code."""
 
 
-def collect(database: RedshiftServer, table: Table, bootstrap: str, contacts: str, letters: str) -> Evidence:
-    """Read it all."""
+def collect(
+    database: RedshiftServer,
+    table: Table,
+    bootstrap: str,
+    contacts: str,
+    letters: str,
+    warnings: Counter[str],
+) -> Evidence:
+    """Read it all; `warnings` were read while the program ran."""
     rows: dict[Identity, list[Version]] = defaultdict(list)
     with connect(database) as session:
-        for user, subject, created, updated, status in session.rows(
-            f"SELECT user_id, subject_id, created_at, updated_at, status FROM {table.qualified}"
-        ):
-            rows[Identity(user, subject, _six(created))].append(Version(_six(updated), status))
+        for row in stored(session, table):
+            identity = Identity(row["user_id"], row["subject_id"], instant(row["created_at"]))
+            rows[identity].append(Version(instant(row["updated_at"]), row_digest(row)))
         spans = [
             Span(*found)
             for found in session.rows(
@@ -81,12 +107,9 @@ def collect(database: RedshiftServer, table: Table, bootstrap: str, contacts: st
         spans,
         Counter(_contact(event) for event in events),
         len({_headers(event)["ce_id"] for event in events}),
-        Counter(_dead_letter(message) for message in read_to_end(bootstrap, letters)),
+        [_dead_letter(message) for message in read_to_end(bootstrap, letters)],
+        warnings,
     )
-
-
-def _six(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _headers(message: Message) -> Mapping[str, Any]:
@@ -94,13 +117,16 @@ def _headers(message: Message) -> Mapping[str, Any]:
     return headers if isinstance(headers, dict) else dict(headers or [])
 
 
-def _contact(event: Message) -> tuple[Place, str, str | None]:
-    told = orjson.loads(event.value() or b"")
-    return Place(told["origin"]["partition"], told["origin"]["offset"]), told["kind"], told["platform"]
+def _contact(event: Message) -> tuple[Place, Event]:
+    origin = orjson.loads(event.value() or b"")["origin"]
+    return Place(origin["partition"], origin["offset"]), event_of(event.value())
 
 
-def _dead_letter(message: Message) -> tuple[Place, tuple[str, ...]]:
+def _dead_letter(message: Message) -> Letter:
     headers = _headers(message)
     place = Place(int(headers["__connect.errors.partition"]), int(headers["__connect.errors.offset"]))
     violations = orjson.loads(headers["dead_letter.violations"])
-    return place, tuple(sorted(violation["code"] for violation in violations))
+    codes = tuple(sorted(violation["code"] for violation in violations))
+    cut = orjson.loads(headers["dead_letter.cut"])["value_sha256"] if "dead_letter.cut" in headers else None
+    key = message.key()
+    return Letter(place, codes, key.encode() if isinstance(key, str) else key, message.value(), cut)

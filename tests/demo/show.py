@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tests.demo.evidence import Evidence
+from tests.demo.figures import contacts, dead_letters, windows
 from tests.demo.reconcile import Reconciliation
 
 SHOWN_COLUMNS = {"user_id": 8, "subject_id": 8, "message_text": 20, "status": 8, "created_at": 19}
@@ -83,16 +84,15 @@ class Board:
 def show_results(
     console: Console,
     evidence: Evidence,
-    warnings: Counter[str],
     query: str,
     rows: Sequence[Mapping[str, Any]],
 ) -> None:
     """Rows per window, contacts, dead letters, warnings, and the contract's query."""
     _say(console, "Rows committed per window", _windows(evidence))
     _say(console, f"Contact events ({evidence.event_ids:,} different ids)", _contacts(evidence))
-    letters = f"Dead letters ({evidence.dead_letters.total():,} messages; one may have several reasons)"
-    _say(console, letters, _dead_letters(evidence))
-    _say(console, "Warnings: rows kept, though odd", _counts("warning", warnings))
+    letters = f"Dead letters ({len(evidence.dead_letters):,} messages; one may have several reasons)"
+    _say(console, letters, _counts("reason", dead_letters(evidence)))
+    _say(console, "Warnings: rows kept, though odd", _counts("warning", evidence.warnings))
     table = Table()
     for name in SHOWN_COLUMNS:
         table.add_column(name, no_wrap=True)
@@ -131,17 +131,13 @@ def _windows(evidence: Evidence) -> Table:
     table = Table("window (UTC)")
     for name in ("partitions", "offsets", "rows", "process id"):
         table.add_column(name, justify="right")
-    windows = sorted({(span.window_start, span.window_end, span.process_id) for span in evidence.spans})
-    for start, end, process_id in windows:
-        spans = [
-            span for span in evidence.spans if (span.window_start, span.process_id) == (start, process_id)
-        ]
+    for window in windows(evidence):
         table.add_row(
-            f"{start:%H:%M:%S} to {end:%H:%M:%S}",
-            str(len({span.partition for span in spans})),
-            f"{sum(span.next - span.first for span in spans):,}",
-            f"{sum(span.rows for span in spans):,}",
-            process_id[:8],
+            f"{window.start:%H:%M:%S} to {window.end:%H:%M:%S}",
+            str(window.partitions),
+            f"{window.offsets:,}",
+            f"{window.rows:,}",
+            window.process_id[:8],
         )
     return table
 
@@ -150,20 +146,10 @@ def _contacts(evidence: Evidence) -> Table:
     table = Table("platform")
     for name in ("phone", "handle"):
         table.add_column(name, justify="right")
-    counts: Counter[tuple[str, str]] = Counter()
-    for (_, kind, platform), count in evidence.contacts.items():
-        counts[platform or "none named", kind] += count
+    counts = contacts(evidence)
     for platform in sorted({platform for platform, _ in counts}):
         table.add_row(platform, *(f"{counts[platform, kind] or '':}" for kind in ("phone", "handle")))
     return table
-
-
-def _dead_letters(evidence: Evidence) -> Table:
-    counts: Counter[str] = Counter()
-    for (_, codes), count in evidence.dead_letters.items():
-        for code in codes:
-            counts[code] += count
-    return _counts("reason", counts)
 
 
 def _counts(first: str, counts: Counter[str]) -> Table:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from dataflow.decode import CODES as DECODE_CODES
+from dataflow.validate import CODES as VALIDATE_CODES
+from tests.demo.stage import KEY
 from tests.pipeline import ROOT
 
 
@@ -31,9 +37,71 @@ def test_the_demo_accounts_for_every_message(tmp_path: Path) -> None:
     figures = json.loads(report.read_text())
     assert figures["holds"]
     assert figures["exit_code"] == 0
-    assert figures["commits"] >= 2
-    assert sum(line["found"] for line in figures["reconciliation"][1:2]) > 1900
-    assert len(figures["dead_letters"]) > 10
+    assert len({window["process_id"] for window in figures["windows"]}) >= 2
+    committed = sum(window["rows"] for window in figures["windows"])
+    assert committed == figures["reconciliation"][1]["found"] > 1900
+    assert set(figures["dead_letters"]) == DECODE_CODES | VALIDATE_CODES
+    assert sum(figures["warnings"].values()) == figures["reconciliation"][-1]["found"] > 0
+    assert len(figures["query_first_rows"]) == 5
+    assert all("message_text" not in row for row in figures["query_first_rows"])
+
+
+def test_the_report_s_place_is_looked_at_before_anything_starts(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.json"
+    kept.write_text("{}")
+    run("--report", str(kept), "--messages", "many")
+    assert kept.read_text() == "{}"
+    refused = run("--report", str(tmp_path / "nowhere" / "report.json"))
+    assert refused.returncode == 2
+    assert "can't be written: No such file or directory" in refused.stderr
+    assert not refused.stdout
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    """In a process group of its own, as a terminal gives it; stdout and stderr are one."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.demo", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def read_until(demo: subprocess.Popen[str], told: str) -> list[str]:
+    assert demo.stdout is not None
+    found: list[str] = []
+    for line in demo.stdout:
+        found.append(line.rstrip("\n"))
+        if told in line:
+            return found
+    raise AssertionError("\n".join(found))
+
+
+def test_ctrl_c_ends_it_with_one_line() -> None:
+    demo = started("--messages", "2000", "--window", "5")
+    read_until(demo, "Running")
+    os.killpg(demo.pid, signal.SIGINT)
+    rest, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 130, rest
+    assert rest.splitlines()[-1] == "Interrupted: nothing was left running."
+    assert "Traceback" not in rest
+
+
+def test_what_keep_prints_can_be_pasted() -> None:
+    demo = started("--messages", "20", "--window", "1", "--keep")
+    read_until(demo, "Redshift:")
+    commands = [line.strip() for line in read_until(demo, "export WINDOW=")]
+    (psql,) = (line for line in commands if " psql " in line)
+    assert shlex.split(psql)[2] == "psql"
+    exports = [line for line in commands if line.startswith("export ")]
+    asked = "; ".join([*exports, 'printf "%s" "$CONTACT_HMAC_KEY"'])
+    assert subprocess.run(["/bin/sh", "-c", asked], capture_output=True, text=True, check=True).stdout == KEY
+    os.killpg(demo.pid, signal.SIGINT)
+    rest, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 0, rest
+    assert "Traceback" not in rest
 
 
 def test_the_demo_accounts_for_every_message_of_a_topic_with_both_formats(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from tests.demo.evidence import Evidence, Place, Span, Version
-from tests.demo.reconcile import reconcile
+from tests.contents import keyed
+from tests.demo.evidence import Evidence, Letter, Place, Span, Version, sha256
+from tests.demo.reconcile import events_of, placed, reconcile
+from tests.demo.stage import KEY
 from tests.standins.traffic import DeadLetterOutcome, Identity, RowOutcome, Traffic, generate
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,29 +26,28 @@ def traffic() -> Traffic:
 @pytest.fixture
 def evidence(traffic: Traffic) -> Evidence:
     """What a pipeline that keeps its promises leaves behind."""
-    contacts: Counter[tuple[Place, str, str | None]] = Counter()
-    letters: Counter[tuple[Place, tuple[str, ...]]] = Counter()
-    turns: defaultdict[int, int] = defaultdict(int)
-    rows: defaultdict[int, int] = defaultdict(int)
-    for message in traffic.messages:
-        place = Place(message.partition, turns[message.partition])
-        turns[message.partition] += 1
-        if isinstance(message.outcome, RowOutcome):
-            rows[message.partition] += 1
-            contacts.update((place, each.kind, each.platform) for each in message.outcome.contacts)
-        else:
-            letters[place, tuple(sorted(message.outcome.codes))] += 1
+    messages = list(placed(traffic))
+    rows = Counter(place.partition for place, message in messages if isinstance(message.outcome, RowOutcome))
+    contacts = Counter((place, event) for place, message in messages for event in events_of(message, KEY))
     return Evidence(
-        {key: [Version(row.updated_at, row.status)] for key, row in traffic.expected().rows.items()},
-        [Span("p", partition, 0, turns[partition], rows[partition], DAY, DAY) for partition in sorted(turns)],
+        {key: [Version(row.updated_at, row.content)] for key, row in traffic.expected().rows.items()},
+        [
+            Span("p", partition, 0, end, rows[partition], DAY, DAY)
+            for partition, end in traffic.ends().items()
+        ],
         contacts,
         contacts.total(),
-        letters,
+        [
+            Letter(place, tuple(sorted(message.outcome.codes)), message.key, message.value, None)
+            for place, message in messages
+            if isinstance(message.outcome, DeadLetterOutcome)
+        ],
+        traffic.expected().warnings,
     )
 
 
 def broken(traffic: Traffic, evidence: Evidence) -> set[str]:
-    account = reconcile(traffic, evidence)
+    account = reconcile(traffic, evidence, KEY)
     assert account.holds == (not any(not line.holds for line in account.lines))
     return {line.subject.strip() for line in account.lines if not line.holds}
 
@@ -60,10 +62,17 @@ def test_a_lost_a_doubled_and_a_stale_row_show(traffic: Traffic, evidence: Evide
     assert "that are a row now" in broken(traffic, replace(evidence, rows=lost))
     doubled = {**evidence.rows, first: [*evidence.rows[first], *evidence.rows[first]]}
     assert "that are a row now" in broken(traffic, replace(evidence, rows=doubled))
-    stale = {**evidence.rows, second: [Version("1999-01-01 00:00:00.000000", "unread")]}
+    stale = {**evidence.rows, second: [Version("1999-01-01 00:00:00.000000", "other")]}
     assert broken(traffic, replace(evidence, rows=stale)) == {"that are a row now"}
     swapped = {**lost, Identity("nobody", "x", "y"): evidence.rows[first]}
     assert broken(traffic, replace(evidence, rows=swapped)) == {"that are a row now"}
+
+
+def test_a_row_with_another_s_text_shows(traffic: Traffic, evidence: Evidence) -> None:
+    first, second = list(evidence.rows)[:2]
+    (version,), (other,) = evidence.rows[first], evidence.rows[second]
+    altered = {**evidence.rows, first: [version._replace(content=other.content)]}
+    assert broken(traffic, replace(evidence, rows=altered)) == {"that are a row now"}
 
 
 def test_a_lost_a_doubled_and_a_misplaced_event_show(traffic: Traffic, evidence: Evidence) -> None:
@@ -72,18 +81,56 @@ def test_a_lost_a_doubled_and_a_misplaced_event_show(traffic: Traffic, evidence:
         contacts = evidence.contacts.copy()
         contacts[event] += changed
         assert broken(traffic, replace(evidence, contacts=contacts)) == {"contact events"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"platform": "myspace"},
+        {"value_hmac": keyed(KEY, "+12025550199")},
+        {"value_hmac": keyed("another key", "")},
+        {"end": 0},
+        {"user_id": "nobody"},
+    ],
+    ids=str,
+)
+def test_an_event_that_says_something_else_shows(
+    traffic: Traffic, evidence: Evidence, change: dict[str, Any]
+) -> None:
+    place, event = next(iter(evidence.contacts))
+    contacts = evidence.contacts.copy()
+    contacts[place, event] -= 1
+    contacts[place, event._replace(**change)] += 1
+    assert broken(traffic, replace(evidence, contacts=+contacts)) == {"contact events"}
     moved = evidence.contacts.copy()
-    moved[event] -= 1
-    moved[Place(0, 10_000), "phone", None] += 1
+    moved[place, event] -= 1
+    moved[Place(0, 10_000), event] += 1
     assert broken(traffic, replace(evidence, contacts=+moved)) == {"contact events"}
 
 
-def test_a_dead_letter_with_another_reason_shows(traffic: Traffic, evidence: Evidence) -> None:
-    letter = next(iter(evidence.dead_letters))
-    letters = evidence.dead_letters.copy()
-    letters[letter] -= 1
-    letters[letter[0], ("other",)] += 1
-    assert broken(traffic, replace(evidence, dead_letters=+letters)) == {"and dead letters"}
+@pytest.mark.parametrize("change", [{"codes": ("other",)}, {"key": b"other"}, {"value": b"other"}], ids=str)
+def test_a_dead_letter_with_another_reason_or_other_bytes_shows(
+    traffic: Traffic, evidence: Evidence, change: dict[str, Any]
+) -> None:
+    letter, *others = evidence.dead_letters
+    letters = [letter._replace(**change), *others]
+    assert broken(traffic, replace(evidence, dead_letters=letters)) == {"and dead letters"}
+    assert broken(traffic, replace(evidence, dead_letters=others)) == {"and dead letters"}
+    assert broken(traffic, replace(evidence, dead_letters=[letter, letter, *others])) == {"and dead letters"}
+
+
+def test_a_dead_letter_may_be_cut_when_it_tells_what_it_was(traffic: Traffic, evidence: Evidence) -> None:
+    at, letter = next((at, each) for at, each in enumerate(evidence.dead_letters) if each.value)
+    whole = letter.value or b""
+    for cut, kept in ((sha256(whole), True), (sha256(b"other"), False)):
+        letters = list(evidence.dead_letters)
+        letters[at] = letter._replace(value=whole[:9], cut=cut)
+        assert (not broken(traffic, replace(evidence, dead_letters=letters))) == kept
+
+
+def test_warnings_that_were_not_told_show(traffic: Traffic, evidence: Evidence) -> None:
+    assert evidence.warnings
+    assert broken(traffic, replace(evidence, warnings=Counter())) == {"warnings"}
 
 
 def test_a_gap_in_the_ledger_shows(traffic: Traffic, evidence: Evidence) -> None:

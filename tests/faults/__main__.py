@@ -22,6 +22,8 @@ def main() -> int:
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.add_argument("--logs", type=Path, metavar="DIR", help="keep servers' data and logs here")
     options = parser.parse_args()
+    if options.logs and options.logs.exists() and any(options.logs.iterdir()):
+        parser.error(f"{options.logs} is not empty: servers would find another run's data")
     with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as temporary:
         directory = options.logs or Path(temporary)
         directory.mkdir(parents=True, exist_ok=True)
@@ -41,10 +43,11 @@ def _tell(number: int, fault: Fault) -> None:
 
 
 def _show(report: Report) -> None:
-    print(f"\nseed {report.seed}: {report.messages} messages, {sum(report.faults.values())} faults")
+    print(f"\nseed {report.seed}: {report.rounds} rounds, {report.messages} messages, faults by kind:")
     for kind, count in sorted(report.faults.items()):
         print(f"  {count:4}  {kind}")
     print(f"processes ended by exit code (negative: signal): {dict(report.exit_codes)}")
+    print(f"  of them explained by no fault: {dict(report.unexplained_exits) or 'none'}")
     print(
         f"caught up {report.catch_up_seconds} s after the last fault; drained with {report.drain_exit_codes}"
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from tests.faults.exits import unexplained
 from tests.faults.steady import SteadyTraffic, Writer
 from tests.faults.troubles import Fault, inject, plan
 from tests.faults.verdict import Verdict, judge
@@ -28,10 +29,13 @@ class Report:
     """What a run did and found."""
 
     seed: int
+    rounds: int
     faults: Mapping[str, int]
     messages: int
     exit_codes: Mapping[int, int]
     """How the processes ended, by exit code; negative: by signal."""
+    unexplained_exits: Mapping[int, int]
+    """Those of them that no fault of this run explains: defects, broken promises."""
     drain_exit_codes: tuple[int, ...]
     catch_up_seconds: float
     recovery_seconds: Mapping[str, float]
@@ -40,8 +44,8 @@ class Report:
 
     @property
     def kept(self) -> bool:
-        """True when every promise held and the last processes drained in peace."""
-        return self.verdict.kept and not any(self.drain_exit_codes)
+        """True when every promise held, no process ended by itself, and the last ones drained in peace."""
+        return self.verdict.kept and not self.unexplained_exits and not any(self.drain_exit_codes)
 
     def as_json(self) -> dict[str, Any]:
         """For `--report`."""
@@ -70,11 +74,14 @@ def run(seed: int, rounds: int, directory: Path, tell: Callable[[int, Fault], No
         drained = world.drain(lambda: len(traffic.sent), CATCH_UP)
         seconds = time.monotonic() - began
         verdict = judge(traffic.sent, world.arrived())
+    kinds = Counter(fault.kind for fault in faults)
     return Report(
         seed,
-        dict(Counter(fault.kind for fault in faults)),
+        rounds,
+        dict(kinds),
         len(traffic.sent),
         dict(world.exits),
+        unexplained(world.exits, kinds),
         tuple(drained),
         round(seconds, 1),
         recovery,

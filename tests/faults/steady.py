@@ -13,9 +13,10 @@ from typing import Self
 import orjson
 from confluent_kafka import KafkaError, Message, Producer
 
+from tests.contents import Event, digest, event_digest, instant, keyed, row_digest
 from tests.faults.verdict import Identity, Place, Sent, Version
+from tests.integration.wiring import HMAC_KEY, PARTITIONS
 
-PARTITIONS = 4
 STATUSES = ("unread", "opened", "archived")
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
 INTERVAL = 0.05
@@ -32,7 +33,7 @@ class Draft:
     body: bytes
     identity: Identity | None
     version: Version
-    contacts: int
+    contacts: tuple[str, ...]
 
     def sent(self, offset: int) -> Sent:
         """With the place that the broker gave it."""
@@ -56,30 +57,28 @@ class Writer:
             identity, number = dice.choice(self._known)
         else:
             number = self._number
-            identity = Identity(f"user-{number}", f"subject-{dice.randrange(1000)}", _text(BORN))
+            identity = Identity(f"user-{number}", f"subject-{dice.randrange(1000)}", instant(BORN))
             self._known = [*self._known[-REMEMBERED:], (identity, number)]
         # Earlier, equal and later than what came before: messages overtake each other.
         updated = BORN + timedelta(seconds=dice.randrange(1, 6))
-        version = Version(_text(updated), dice.choice(STATUSES))
-        contacts = 1 if dice.random() < 0.2 else 0
+        gives_away = dice.random() < 0.2
+        # No two messages say the same: a row that holds another's text is seen.
+        text = f"hello there, {self._number} times"
+        contacts: tuple[str, ...] = ()
+        if gives_away:
+            text, contacts = _giving_away(100 + self._number % 100, identity)
+        broken = dice.random() < 0.04
         body = {
             "user_id": identity.user,
             "subject_id": identity.subject,
-            "created_at": _rfc(BORN),
-            "message_text": f"call me: +1 202 555 {100 + number % 100:04d}" if contacts else "hello there",
-            "status": version.status,
-            "updated_at": _rfc(updated),
+            "message_text": text,
+            "status": "lost" if broken else dice.choice(STATUSES),
         }
-        broken = dice.random() < 0.04
+        value = orjson.dumps({**body, "created_at": _rfc(BORN), "updated_at": _rfc(updated)})
         if broken:
-            body["status"] = "lost"
-        return Draft(
-            number % PARTITIONS,
-            orjson.dumps(body),
-            None if broken else identity,
-            version,
-            0 if broken else contacts,
-        )
+            return Draft(number % PARTITIONS, value, None, Version(instant(updated), digest(value)), ())
+        content = row_digest({**body, "created_at": BORN, "updated_at": updated})
+        return Draft(number % PARTITIONS, value, identity, Version(instant(updated), content), contacts)
 
 
 class SteadyTraffic:
@@ -143,10 +142,13 @@ class SteadyTraffic:
         return on_delivery
 
 
-def _text(instant: datetime) -> str:
-    """As the warehouse tells it."""
-    return instant.strftime("%Y-%m-%d %H:%M:%S")
+def _giving_away(line: int, identity: Identity) -> tuple[str, tuple[str, ...]]:
+    """A text with a number of a range kept for fiction, and the digest of the event that must come of it."""
+    before, number = "call me: ", f"+1 202 555 {line:04d}"
+    value = keyed(HMAC_KEY, number.replace(" ", ""))
+    span = len(before), len(before + number)
+    return before + number, (event_digest(Event("phone", None, *span, value, *identity)),)
 
 
-def _rfc(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _rfc(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

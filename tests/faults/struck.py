@@ -1,9 +1,10 @@
 """The program, struck by a signal at a chosen point of the protocol.
 
-    python -m tests.faults.struck POINT SIGNAL ORDINAL run
+    python -m tests.faults.struck POINT SIGNAL WHEN run
 
 runs `dataflow run` as it is. A profiler hears of every call and return on its threads, and raises the signal
-when the point is reached for the ORDINAL-th time. Nothing of the program is replaced.
+when the point is reached: for the first time, or for the first time after SIGUSR1. Nothing of the program is
+replaced. It says so in the log before it strikes.
 """
 
 from __future__ import annotations
@@ -43,6 +44,16 @@ class Point(Enum):
     AFTER_ROW_COMMIT = "after COMMIT"
     IN_DRAIN = "in the drain"
 
+
+class When(Enum):
+    """Which time of those that the point is reached."""
+
+    FIRST = "first"
+    AFTER_SIGUSR1 = "after SIGUSR1"
+
+
+STRUCK = "struck"
+"""The log's event that tells of the strike."""
 
 Event = str
 _CALLS: dict[tuple[Event, str], Point] = {
@@ -92,24 +103,31 @@ def _is_commit_answered(frame: FrameType) -> bool:
 Profiler = Callable[[FrameType, Event, Any], None]
 
 
-def profiler(point: Point, ordinal: int, strike: Callable[[], None]) -> Profiler:
-    """Strikes once."""
-    left = ordinal
+def profiler(point: Point, armed: threading.Event, strike: Callable[[], None]) -> Profiler:
+    """Strikes once, when the point is reached while it is `armed`."""
 
     def on_event(frame: FrameType, event: Event, subject: Any) -> None:
-        nonlocal left
-        if left and point_of(frame, event, subject) is point:
-            left -= 1
-            if not left:
-                strike()
+        if armed.is_set() and point_of(frame, event, subject) is point:
+            armed.clear()
+            strike()
 
     return on_event
 
 
-def _main(point: str, how: str, ordinal: str, *arguments: str) -> int:
-    strike = profiler(Point(point), int(ordinal), lambda: os.kill(os.getpid(), signal.Signals[how]))
-    threading.setprofile(strike)
-    sys.setprofile(strike)
+def _main(point: str, how: str, when: str, *arguments: str) -> int:
+    armed = threading.Event()
+    if When(when) is When.FIRST:
+        armed.set()
+    else:
+        signal.signal(signal.SIGUSR1, lambda *_: armed.set())
+
+    def strike() -> None:
+        os.write(sys.stderr.fileno(), f'{{"event":"{STRUCK}","point":"{point}"}}\n'.encode())
+        os.kill(os.getpid(), signal.Signals[how])
+
+    profile = profiler(Point(point), armed, strike)
+    threading.setprofile(profile)
+    sys.setprofile(profile)
     return main(arguments)
 
 

@@ -86,7 +86,7 @@ def _join(scene: Scene) -> None:
 
 def _leave(scene: Scene) -> None:
     if len(scene.world.processes) > 1:
-        scene.world.remove(scene.victim)
+        scene.world.leave(scene.victim)
 
 
 def _kill_all(scene: Scene) -> None:
@@ -138,7 +138,8 @@ _ORDERS: Mapping[str, Callable[[TroubleProxy], None]] = {
     "cut, then stalled": _stall_then_cut,
 }
 _AT_THE_WAREHOUSE = {f"warehouse {name}": order for name, order in _ORDERS.items()}
-_AT_THE_BROKER = {f"broker {name}": order for name, order in _ORDERS.items()}
+AT_THE_BROKER = {f"broker {name}": order for name, order in _ORDERS.items()}
+"""Troubles on the way to the broker, which itself goes on."""
 
 TROUBLES: Mapping[str, Trouble] = {
     "process killed": _kill,
@@ -154,5 +155,5 @@ TROUBLES: Mapping[str, Trouble] = {
     **{
         name: _passing(order, lambda world: world.redshift_proxy) for name, order in _AT_THE_WAREHOUSE.items()
     },
-    **{name: _passing(order, lambda world: world.kafka_proxy) for name, order in _AT_THE_BROKER.items()},
+    **{name: _passing(order, lambda world: world.kafka_proxy) for name, order in AT_THE_BROKER.items()},
 }

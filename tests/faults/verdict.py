@@ -1,8 +1,8 @@
-"""What was produced against what arrived: the six counts that must all be zero, and no I/O."""
+"""What was produced against what arrived: the counts that must all be zero, and no I/O."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
@@ -27,7 +27,12 @@ class Version(NamedTuple):
     """What distinguishes them."""
 
     updated_at: str
-    status: str
+    content: str
+    """Digest of all that the message says."""
+
+
+Found = tuple[Place, str]
+"""The origin of an event or of a dead letter, and the digest of its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,9 @@ class Sent:
     identity: Identity | None
     """None: it breaks the contract, and is to be one dead letter."""
     version: Version
-    contacts: int = 0
-    """Events that it is to give."""
+    """Of a dead letter the content is its value's digest."""
+    contacts: tuple[str, ...] = ()
+    """Digests of the events that it is to give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +53,23 @@ class Arrived:
     """What the warehouse and the side topics hold, as read by readers of committed messages."""
 
     rows: Sequence[tuple[Identity, Version]]
-    events: Sequence[Place]
-    """The origin of every contact event."""
-    dead_letters: Sequence[Place]
-    """The origin of every dead letter."""
+    events: Sequence[Found]
+    dead_letters: Sequence[Found]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Counts of what went wrong."""
+    """Counts of what went wrong.
+
+    An event or a dead letter with another content is one lost and one too many.
+    """
 
     rows_lost: int
     rows_duplicated: int
     rows_stale: int
+    """Another version than the latest."""
+    rows_altered: int
+    """No version that was ever sent."""
     rows_invented: int
     events_lost: int
     events_duplicated: int
@@ -75,25 +85,30 @@ class Verdict:
 def judge(sent: Iterable[Sent], arrived: Arrived) -> Verdict:
     """Compare. Of several versions the latest `updated_at` is the row's, on a tie the later offset's."""
     winners: dict[Identity, tuple[str, Place, Version]] = {}
-    events: Counter[Place] = Counter()
-    dead_letters: Counter[Place] = Counter()
+    known: defaultdict[Identity, set[Version]] = defaultdict(set)
+    events: Counter[Found] = Counter()
+    dead_letters: Counter[Found] = Counter()
     for message in sent:
         if message.identity is None:
-            dead_letters[message.place] += 1
+            dead_letters[message.place, message.version.content] += 1
             continue
-        events[message.place] += message.contacts
+        events.update((message.place, content) for content in message.contacts)
+        known[message.identity].add(message.version)
         challenger = (message.version.updated_at, message.place, message.version)
         winners[message.identity] = max(winners.get(message.identity, challenger), challenger)
     rows = Counter(identity for identity, _ in arrived.rows)
-    versions = dict(arrived.rows)
+    stale = altered = 0
+    for identity, version in dict(arrived.rows).items():
+        if identity in winners and version != winners[identity][2]:
+            stale += version in known[identity]
+            altered += version not in known[identity]
     events_lost, events_duplicated = _difference(events, Counter(arrived.events))
     letters_lost, letters_duplicated = _difference(dead_letters, Counter(arrived.dead_letters))
     return Verdict(
         rows_lost=len(winners.keys() - rows.keys()),
         rows_duplicated=rows.total() - len(rows),
-        rows_stale=sum(
-            1 for identity, (_, _, version) in winners.items() if versions.get(identity, version) != version
-        ),
+        rows_stale=stale,
+        rows_altered=altered,
         rows_invented=len(rows.keys() - winners.keys()),
         events_lost=events_lost,
         events_duplicated=events_duplicated,
@@ -102,6 +117,6 @@ def judge(sent: Iterable[Sent], arrived: Arrived) -> Verdict:
     )
 
 
-def _difference(expected: Counter[Place], found: Counter[Place]) -> tuple[int, int]:
+def _difference(expected: Counter[Found], found: Counter[Found]) -> tuple[int, int]:
     """How many are missing, and how many are there too often or should not be there."""
     return (expected - found).total(), (found - expected).total()

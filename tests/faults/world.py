@@ -16,7 +16,9 @@ from typing import Self
 
 from connectors.items import Table
 from connectors.redshift_sql import ledger_name
-from tests.faults.verdict import Arrived, Identity, Place, Version
+from dataflow.contract import load
+from tests.contents import digest, event_digest, event_of, instant, row_digest, stored
+from tests.faults.verdict import Arrived, Found, Identity, Place, Version
 from tests.fixtures_kafka import create_topics
 from tests.integration.wiring import PARTITIONS, Wiring, headers_of, read_committed
 from tests.pipeline import Pipeline, eventually
@@ -45,7 +47,7 @@ class World:
         self._directory = directory
         self._ends = ExitStack()
         self._numbers = itertools.count()
-        self._table: Table | None = None
+        self.table = load().table
         self.processes: list[Pipeline] = []
         self.exits: Counter[int] = Counter()
         """How processes have ended by themselves or by a fault; negative: by signal."""
@@ -62,7 +64,7 @@ class World:
             names = (SOURCE, CONTACTS, DEAD_LETTERS)
             create_topics(self.kafka.bootstrap, dict.fromkeys(names, PARTITIONS))
             self.direct = Wiring(self.kafka.bootstrap, *names, GROUP, server)
-            self._table = self.direct.create_tables()
+            self.direct.create_tables()
             ends.callback(self._kill_all)
             self._ends = ends.pop_all()
         return self
@@ -71,13 +73,6 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         self._ends.close()
-
-    @property
-    def table(self) -> Table:
-        """The warehouse's table. Raises RuntimeError before the world was entered."""
-        if self._table is None:
-            raise RuntimeError("the world was not entered")
-        return self._table
 
     # -- processes ---------------------------------------------------------------------------------
 
@@ -117,6 +112,10 @@ class World:
         """Stop one with SIGTERM; its exit code."""
         self.processes.remove(process)
         return process.terminate(60)
+
+    def leave(self, process: Pipeline) -> None:
+        """Stop one with SIGTERM while the run goes on; its exit code goes to `exits`."""
+        self.exits[self.remove(process)] += 1
 
     def _kill_all(self) -> None:
         for process in self.processes:
@@ -161,26 +160,26 @@ class World:
 def arrived(wiring: Wiring, table: Table) -> Arrived:
     """What the table and the side topics hold."""
     with connect(wiring.database) as session:
-        rows = session.rows(
-            f"SELECT user_id, subject_id, created_at, updated_at, status FROM {table.qualified}"
-        )
+        rows = list(stored(session, table))
     return Arrived(
         rows=[
-            (Identity(user, subject, f"{created}"), Version(f"{updated}", status))
-            for user, subject, created, updated, status in rows
+            (
+                Identity(row["user_id"], row["subject_id"], instant(row["created_at"])),
+                Version(instant(row["updated_at"]), row_digest(row)),
+            )
+            for row in rows
         ],
-        events=[
-            _origin_of_event(message.value() or b"") for message in read_committed(wiring, wiring.contacts)
-        ],
+        events=[_event(message.value() or b"") for message in read_committed(wiring, wiring.contacts)],
         dead_letters=[
-            _origin_of_letter(headers_of(message)) for message in read_committed(wiring, wiring.dead_letters)
+            (_origin_of_letter(headers_of(message)), digest(message.value()))
+            for message in read_committed(wiring, wiring.dead_letters)
         ],
     )
 
 
-def _origin_of_event(value: bytes) -> Place:
+def _event(value: bytes) -> Found:
     origin = json.loads(value)["origin"]
-    return Place(origin["partition"], origin["offset"])
+    return Place(origin["partition"], origin["offset"]), event_digest(event_of(value))
 
 
 def _origin_of_letter(headers: Mapping[str, str | bytes | None]) -> Place:

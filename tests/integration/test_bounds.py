@@ -14,7 +14,14 @@ from connectors.items import Table
 from tests.integration.conftest import Pipelines
 from tests.integration.test_exactly_once import assert_exactly_once
 from tests.integration.test_outages import assert_waiting_for
-from tests.integration.wiring import Wiring, expected_rows, group_offsets, produce_numbered, stored_rows
+from tests.integration.wiring import (
+    Wiring,
+    expected_rows,
+    group_offsets,
+    produce_numbered,
+    stored_rows,
+    wait_until_committed,
+)
 from tests.pipeline import eventually
 from tests.standins.trouble import TroubleProxy
 
@@ -46,8 +53,7 @@ def test_a_warehouse_away_for_several_windows_pauses_the_source_at_the_limit_and
     assert pipeline.metric("dataflow_partition_held") == 4
     assert_waiting_for(pipeline, "redshift")
     proxy.flow()
-    total = expected_rows(5000).total()
-    eventually(lambda: stored_rows(wiring, table).total() >= total, 90, "all rows are committed")
+    wait_until_committed(wiring, table, 5000, within=90)
     assert pipeline.terminate(within=15) == 0, pipeline.tail()
     assert not any(event["event"] == "partitions_lost" for event in pipeline.events())
     assert_exactly_once(wiring, table, 5000)
@@ -60,7 +66,7 @@ def test_windows_that_hold_more_than_the_limit_are_committed_before_they_close(
     pipeline = pipelines.start(wiring.environment(WINDOW="1h", SPOOL_LIMIT="200KiB"))
     produce_numbered(wiring, 0, 8000)
     eventually(lambda: sum(group_offsets(wiring).values()) == 8000, 90, "everything is read")
-    assert stored_rows(wiring, table).total() > 4000
+    assert stored_rows(wiring, table).total() > expected_rows(8000).total() / 2
     assert pipeline.terminate(within=15) == 0, pipeline.tail()
     assert_exactly_once(wiring, table, 8000)
 
@@ -92,15 +98,13 @@ def test_a_hung_database_call_is_given_up_at_its_deadline_and_made_again_without
     behind = through(wiring, proxy)
     pipeline = pipelines.start(behind.environment(WINDOW="1s", REDSHIFT_STATEMENT_TIMEOUT="1s"))
     produce_numbered(wiring, 0, 100)
-    total = expected_rows(100).total()
-    eventually(lambda: stored_rows(wiring, table).total() >= total, 60, "rows are committed")
+    wait_until_committed(wiring, table, 100)
     proxy.stall()
     produce_numbered(wiring, 100, 200)
     eventually(lambda: pipeline.metric("dataflow_retries_total", reason="timeout") > 0, 60, "it is noticed")
     assert pipeline.get("/livez")[0] == 200
     assert pipeline.get("/readyz")[0] == 503
     proxy.flow()
-    total = expected_rows(200).total()
-    eventually(lambda: stored_rows(wiring, table).total() >= total, 60, "rows are committed")
+    wait_until_committed(wiring, table, 200)
     assert pipeline.terminate(within=15) == 0, pipeline.tail()
     assert_exactly_once(wiring, table, 200)

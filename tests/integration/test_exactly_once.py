@@ -15,24 +15,26 @@ from tests.integration.wiring import (
     PARTITIONS,
     Wiring,
     commit_group_offsets,
+    contacts_of,
     expected_contacts,
     expected_dead_letters,
     expected_rows,
     group_offsets,
     headers_of,
     ledger_rows,
+    letters_of,
     produce_numbered,
     read_committed,
     stored_rows,
-    users_of,
+    wait_until_committed,
 )
 from tests.pipeline import eventually
 
 
 def assert_exactly_once(wiring: Wiring, table: Table, produced: int) -> None:
     assert stored_rows(wiring, table) == expected_rows(produced)
-    assert users_of(read_committed(wiring, wiring.contacts)) == expected_contacts(produced)
-    assert users_of(read_committed(wiring, wiring.dead_letters)) == expected_dead_letters(produced)
+    assert contacts_of(read_committed(wiring, wiring.contacts)) == expected_contacts(produced)
+    assert letters_of(read_committed(wiring, wiring.dead_letters)) == expected_dead_letters(produced)
     position = dict.fromkeys(range(PARTITIONS), 0)
     for partition, first, next in ledger_rows(wiring, table):
         assert first == position[partition]
@@ -47,9 +49,7 @@ def test_every_message_becomes_one_row_or_one_dead_letter_and_every_contact_one_
     produce_numbered(wiring, 0, 2000)
     pipeline = pipelines.start(wiring.environment())
     pipeline.wait_until_ready()
-    eventually(
-        lambda: stored_rows(wiring, table).total() == expected_rows(2000).total(), 30, "rows are committed"
-    )
+    wait_until_committed(wiring, table, 2000)
     assert pipeline.terminate() == 0, pipeline.tail()
     assert_exactly_once(wiring, table, 2000)
 
@@ -65,12 +65,10 @@ def test_the_groups_newer_protocol_keeps_the_same_promises(
     for joined in (first, second):
         joined.wait_until_holding(1)
     produce_numbered(wiring, 500, 1000)
-    eventually(lambda: stored_rows(wiring, table).total() >= 500, 30, "rows are committed")
+    wait_until_committed(wiring, table, 500)
     assert first.terminate(within=10) == 0, first.tail()
     produce_numbered(wiring, 1000, 1500)
-    eventually(
-        lambda: stored_rows(wiring, table).total() >= expected_rows(1500).total(), 60, "all is committed"
-    )
+    wait_until_committed(wiring, table, 1500)
     assert second.terminate(within=10) == 0, second.tail()
     assert_exactly_once(wiring, table, 1500)
 
@@ -80,7 +78,7 @@ def test_a_contact_event_is_keyed_by_the_sender_and_names_its_origin(
 ) -> None:
     produce_numbered(wiring, 0, 11)
     pipeline = pipelines.start(wiring.environment())
-    eventually(lambda: stored_rows(wiring, table).total() == 10, 30, "rows are committed")
+    wait_until_committed(wiring, table, 11)
     assert pipeline.terminate() == 0
     events = {message.key(): message for message in read_committed(wiring, wiring.contacts)}
     event = events[b"user-10"]
@@ -121,8 +119,7 @@ def test_kill_9_at_ten_random_moments_loses_and_repeats_nothing(
         killer.join()
         pipeline = pipelines.start(wiring.environment(WINDOW="1s"))
         pipeline.wait_until_read(1)
-    total = expected_rows(produced).total()
-    eventually(lambda: stored_rows(wiring, table).total() >= total, 60, "all rows are committed")
+    wait_until_committed(wiring, table, produced)
     assert pipeline.terminate() == 0, pipeline.tail()
     assert_exactly_once(wiring, table, produced)
 
@@ -141,9 +138,7 @@ def test_three_processes_share_the_partitions_and_one_may_leave_or_die(
     produce_numbered(wiring, 800, 1200)
     second.kill()
     produce_numbered(wiring, 1200, 1600)
-    eventually(
-        lambda: stored_rows(wiring, table).total() >= expected_rows(1600).total(), 60, "all is committed"
-    )
+    wait_until_committed(wiring, table, 1600)
     assert third.terminate() == 0, third.tail()
     assert_exactly_once(wiring, table, 1600)
 
@@ -158,14 +153,10 @@ def test_a_process_that_slept_past_its_session_disturbs_nothing(
     sleeper.process.send_signal(signal.SIGSTOP)
     produce_numbered(wiring, 400, 800)
     heir = pipelines.start(wiring.environment(WINDOW="3s"))
-    eventually(
-        lambda: stored_rows(wiring, table).total() >= expected_rows(800).total(), 60, "the heir commits"
-    )
+    wait_until_committed(wiring, table, 800)
     sleeper.process.send_signal(signal.SIGCONT)
     produce_numbered(wiring, 800, 1000)
-    eventually(
-        lambda: stored_rows(wiring, table).total() >= expected_rows(1000).total(), 60, "all is committed"
-    )
+    wait_until_committed(wiring, table, 1000)
     heir.terminate()
     sleeper.terminate()
     assert_exactly_once(wiring, table, 1000)

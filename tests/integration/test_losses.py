@@ -17,13 +17,14 @@ from tests.integration.test_exactly_once import assert_exactly_once
 from tests.integration.wiring import (
     PARTITIONS,
     Wiring,
+    contacts_of,
     expected_contacts,
     expected_rows,
     ledger_rows,
     produce_numbered,
     read_committed,
     stored_rows,
-    users_of,
+    wait_until_committed,
 )
 from tests.pipeline import Pipeline, eventually
 from tests.standins.redshift_client import Transactions, connect
@@ -32,8 +33,7 @@ from tests.standins.trouble import TroubleProxy
 
 def run_until_stored(wiring: Wiring, table: Table, pipelines: Pipelines, produced: int, **more: str) -> None:
     pipeline = pipelines.start(wiring.environment(WINDOW="1s", **more))
-    total = expected_rows(produced).total()
-    eventually(lambda: stored_rows(wiring, table).total() >= total, 60, "rows are committed")
+    wait_until_committed(wiring, table, produced)
     assert pipeline.terminate() == 0, pipeline.tail()
 
 
@@ -73,10 +73,7 @@ def test_offsets_that_retention_removed_are_refused_until_their_loss_is_accepted
     assert stored_rows(wiring, table) == expected_rows(400)
 
     pipeline = pipelines.start(wiring.environment(WINDOW="1s", ACCEPT_LOSS="2:100-150"))
-    lost = {f"user-{number}" for number in range(400, 600) if number % PARTITIONS == 2}
-    wanted = expected_rows(800) - expected_rows(0)
-    for user in lost:
-        wanted.pop(user, None)
+    wanted = expected_rows(800, lost={number for number in range(400, 600) if number % PARTITIONS == 2})
     eventually(lambda: stored_rows(wiring, table) == wanted, 60, "the rest is there")
     assert pipeline.terminate() == 0, pipeline.tail()
     recorded = "SELECT first_offset, next_offset, lost_offsets FROM " + ledger_name(table)
@@ -120,7 +117,7 @@ def test_a_topic_that_was_deleted_and_created_anew_is_refused_however_long_it_is
     stranger = pipelines.start(other)
     assert "ACCEPT_PIPELINE=second" in assert_refused(stranger, LedgerBroken)
     successor = pipelines.start(other | {"ACCEPT_PIPELINE": "second"})
-    wanted = expected_rows(400) + expected_rows(1000 + messages) - expected_rows(1000)
+    wanted = expected_rows(400) + expected_rows(1000 + messages, first=1000)
     eventually(lambda: stored_rows(wiring, table) == wanted, 60, "the new topic's rows are there")
     assert successor.terminate() == 0, successor.tail()
 
@@ -141,8 +138,7 @@ def test_a_topic_created_anew_under_a_running_process_ends_it_before_anything_is
         wiring.environment(WINDOW="1s", KAFKA_CONFIG_TOPIC_METADATA_REFRESH_INTERVAL_MS="2000")
     )
     produce_numbered(wiring, 0, 400)
-    total = expected_rows(400).total()
-    eventually(lambda: stored_rows(wiring, table).total() >= total, 60, "rows are committed")
+    wait_until_committed(wiring, table, 400)
     create_anew(wiring)
     produce_numbered(wiring, 1000, 1400)
     assert_refused(pipeline, DataLoss)
@@ -154,9 +150,7 @@ def test_a_ledger_emptied_under_a_running_process_ends_it(
 ) -> None:
     pipeline = pipelines.start(wiring.environment(WINDOW="1s"))
     produce_numbered(wiring, 0, 400)
-    total = expected_rows(400).total()
-    eventually(lambda: stored_rows(wiring, table).total() >= total, 60, "rows are committed")
-    eventually(lambda: sum(next for _, _, next in ledger_rows(wiring, table)) == 400, 60, "and their offsets")
+    wait_until_committed(wiring, table, 400)
     execute(wiring, f"DELETE FROM {ledger_name(table)}")
     produce_numbered(wiring, 400, 500)
     text = assert_refused(pipeline, LedgerBroken)
@@ -183,14 +177,12 @@ def test_of_two_pipelines_that_go_by_one_name_in_two_groups_one_is_refused(
 ) -> None:
     produce_numbered(wiring, 0, 400)
     first = pipelines.start(wiring.environment(WINDOW="1s"))
-    total = expected_rows(400).total()
-    eventually(lambda: stored_rows(wiring, table).total() >= total, 60, "rows are committed")
+    wait_until_committed(wiring, table, 400)
     other = {**wiring.environment(WINDOW="1s"), "KAFKA_GROUP": f"{wiring.group}-2"}
     text = assert_refused(pipelines.start(other), LedgerBroken)
     assert f"ACCEPT_GROUP={wiring.group}" in text
     produce_numbered(wiring, 400, 500)
-    total = expected_rows(500).total()
-    eventually(lambda: stored_rows(wiring, table).total() >= total, 60, "the first goes on")
+    wait_until_committed(wiring, table, 500)
     assert first.terminate() == 0, first.tail()
     assert_exactly_once(wiring, table, 500)
 
@@ -211,4 +203,4 @@ def test_a_group_that_takes_another_s_place_on_purpose_goes_on_where_the_rows_en
     )
     run_until_stored(renamed, table, pipelines, 500, ACCEPT_GROUP=wiring.group)
     assert stored_rows(wiring, table) == expected_rows(500)
-    assert users_of(read_committed(wiring, wiring.contacts)) == expected_contacts(500)
+    assert contacts_of(read_committed(wiring, wiring.contacts)) == expected_contacts(500)

@@ -4,34 +4,42 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
-from tests.fixtures_kafka import Topics, create_topics
+from connectors.event_sink import Fenced
+from dataflow.commands.run import HUNG
+from tests.fixtures_kafka import Topics, child_kafka, create_topics
 from tests.integration.conftest import Pipelines
 from tests.integration.test_exactly_once import assert_exactly_once
 from tests.integration.wiring import (
     PARTITIONS,
     Wiring,
+    committed,
+    contacts_of,
     dead_letters,
     expected_contacts,
-    expected_rows,
+    open_transactions,
     produce,
     produce_numbered,
     read_committed,
-    stored_rows,
-    users_of,
+    wait_until_committed,
 )
 from tests.pipeline import Pipeline, eventually
 from tests.standins.kafka_real import RealKafka
 from tests.standins.redshift_client import RedshiftServer
 from tests.standins.redshift_process import RedshiftProcess
+from tests.standins.trouble import TroubleProxy
 
 LARGEST_MESSAGE = 1_048_000
 """Bytes of value that still fit into a broker's default `message.max.bytes`."""
+AWAY = 12.0
+"""Seconds for which the broker stays out of reach when session and transaction, 3 s each, are over."""
 
 
 @pytest.fixture
@@ -64,7 +72,7 @@ def test_redshift_away_at_the_first_start_delays_everything_and_loses_nothing(
     eventually(lambda: pipeline.metric("dataflow_retries_total", system="redshift") >= 2, 30, "it retries")
     own_redshift.start()
     pipeline.wait_until_ready(60)
-    eventually(lambda: stored_rows(away, table).total() >= expected_rows(400).total(), 60, "rows are there")
+    wait_until_committed(away, table, 400)
     assert pipeline.terminate(within=10) == 0, pipeline.tail()
     assert_exactly_once(away, table, 400)
 
@@ -76,11 +84,13 @@ def test_while_redshift_is_away_contacts_flow_and_rows_wait(
     table = away.create_tables()
     produce_numbered(away, 0, 400)
     pipeline = pipelines.start(away.environment())
-    eventually(lambda: stored_rows(away, table).total() >= expected_rows(400).total(), 60, "rows are there")
+    wait_until_committed(away, table, 400)
     own_redshift.kill()
     produce_numbered(away, 400, 800)
     eventually(
-        lambda: users_of(read_committed(away, away.contacts)) == expected_contacts(800), 60, "contacts flow"
+        lambda: contacts_of(read_committed(away, away.contacts)) == expected_contacts(800),
+        60,
+        "contacts flow",
     )
     assert_waiting_for(pipeline, "redshift")
     # What was read and never committed must be read again after a restart, however long the outage.
@@ -89,10 +99,12 @@ def test_while_redshift_is_away_contacts_flow_and_rows_wait(
     assert_waiting_for(pipeline, "redshift")
     produce_numbered(away, 800, 1000)
     eventually(
-        lambda: users_of(read_committed(away, away.contacts)) == expected_contacts(1000), 60, "contacts flow"
+        lambda: contacts_of(read_committed(away, away.contacts)) == expected_contacts(1000),
+        60,
+        "contacts flow",
     )
     own_redshift.start()
-    eventually(lambda: stored_rows(away, table).total() >= expected_rows(1000).total(), 60, "rows follow")
+    wait_until_committed(away, table, 1000)
     assert pipeline.terminate(within=10) == 0, pipeline.tail()
     assert_exactly_once(away, table, 1000)
 
@@ -134,10 +146,10 @@ def test_kafka_away_at_start_and_later_is_waited_for(
     pipeline = pipelines.start(wiring.environment())
     assert_waiting_for(pipeline, "kafka")
     own_kafka.start()
-    eventually(lambda: stored_rows(wiring, table).total() >= expected_rows(200).total(), 60, "rows are there")
+    wait_until_committed(wiring, table, 200)
     own_kafka.restart(signal.SIGKILL)
     produce_numbered(wiring, 200, 400)
-    eventually(lambda: stored_rows(wiring, table).total() >= expected_rows(400).total(), 60, "rows are there")
+    wait_until_committed(wiring, table, 400)
     assert pipeline.terminate(within=15) == 0, pipeline.tail()
     assert_exactly_once(wiring, table, 400)
 
@@ -159,3 +171,60 @@ def test_a_broker_that_goes_away_in_a_quiet_night_leaves_every_partition_unheld(
     eventually(lambda: pipeline.metric("dataflow_partition_held") == 0, 60, "nobody holds a partition")
     assert pipeline.get("/livez")[0] == 200
     assert pipeline.terminate(within=20) == 0, pipeline.tail()
+
+
+@pytest.mark.skipif(
+    bool(os.environ.get("TEST_KAFKA_BOOTSTRAP")), reason="needs a broker with a second door, for the proxy"
+)
+@pytest.mark.parametrize("trouble", [TroubleProxy.refuse, TroubleProxy.stall], ids=["refused", "stalled"])
+def test_a_broker_out_of_reach_for_longer_than_transaction_and_session_is_waited_for_and_nothing_repeated(
+    tmp_path_factory: pytest.TempPathFactory,
+    redshift_database: RedshiftServer,
+    pipelines: Pipelines,
+    trouble: Callable[[TroubleProxy], None],
+) -> None:
+    """As minutes are to the defaults: everything that has a timeout times out, on both sides."""
+    fronted = child_kafka(tmp_path_factory)
+    with TroubleProxy(("127.0.0.1", fronted.fronted_port)) as proxy, fronted_by(proxy, fronted) as broker:
+        names = ("messages", "contacts", "dead-letters")
+        create_topics(broker.bootstrap, dict.fromkeys(names, PARTITIONS))
+        wiring = Wiring(broker.bootstrap, *names, "group", redshift_database)
+        table = wiring.create_tables()
+        environment = replace(wiring, bootstrap=proxy.address).environment(
+            WINDOW="1s",
+            TRANSACTION_TIMEOUT="3s",
+            EVENT_COMMIT_INTERVAL="300ms",
+            KAFKA_CONFIG_SOCKET_TIMEOUT_MS="3000",
+        )
+        pipeline = pipelines.start(environment)
+        produce_numbered(wiring, 0, 400)
+        wait_until_committed(wiring, table, 400)
+        produce_numbered(wiring, 400, 800)
+        trouble(proxy)
+        produce_numbered(wiring, 800, 1000)
+        assert_waiting_for(pipeline, "kafka")
+        eventually(lambda: not members_of(wiring), 30, "the session is over")
+        Event().wait(AWAY)
+        assert not open_transactions(wiring, wiring.contacts)
+        proxy.flow()
+        eventually(lambda: pipeline.process.poll() or committed(wiring, table) >= 1000, 60, "it goes on")
+        if pipeline.process.poll() is not None:
+            # The broker had ended its transaction: what an orchestrator does then.
+            assert pipeline.process.returncode in (Fenced.exit_code, HUNG), pipeline.tail()
+            pipeline = pipelines.start(environment)
+        wait_until_committed(wiring, table, 1000)
+        assert pipeline.terminate(within=15) == 0, pipeline.tail()
+        assert_exactly_once(wiring, table, 1000)
+
+
+def fronted_by(proxy: TroubleProxy, broker: RealKafka) -> RealKafka:
+    """The broker, not yet started, with a proxy before its second door."""
+    broker.front_port = proxy.port
+    return broker
+
+
+def members_of(wiring: Wiring) -> int:
+    """How many the group's coordinator counts."""
+    administration = AdminClient({"bootstrap.servers": wiring.bootstrap})
+    described = administration.describe_consumer_groups([wiring.group])[wiring.group].result(10)
+    return len(described.members)

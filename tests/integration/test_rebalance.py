@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import orjson
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
@@ -13,14 +12,18 @@ from tests.integration.conftest import Pipelines
 from tests.integration.test_exactly_once import assert_exactly_once
 from tests.integration.wiring import (
     PARTITIONS,
+    Numbered,
     Wiring,
+    contact_line,
+    contacts_of,
+    expected_contacts,
     expected_rows,
     group_offsets,
     produce,
     produce_numbered,
     read_committed,
     stored_rows,
-    users_of,
+    wait_until_committed,
 )
 from tests.pipeline import Pipeline, eventually
 
@@ -82,8 +85,7 @@ def test_of_more_processes_than_partitions_one_stands_by_ready_and_takes_over(
     busy.kill()
     idle[0].wait_until_holding(1)
     produce_numbered(wiring, 400, 600)
-    total = expected_rows(600).total()
-    eventually(lambda: stored_rows(wiring, table).total() >= total, 60, "all rows are committed")
+    wait_until_committed(wiring, table, 600)
     for process in processes:
         if process is not busy:
             assert process.terminate(within=15) == 0, process.tail()
@@ -101,30 +103,18 @@ def test_partitions_added_while_it_runs_are_read_from_their_beginning(
     )
     pipeline.wait_until_holding(PARTITIONS)
     produce_numbered(wiring, 0, 100)
-    total = expected_rows(100).total()
-    eventually(lambda: stored_rows(wiring, table).total() >= total, 60, "rows are committed")
+    wait_until_committed(wiring, table, 100)
     administration = AdminClient({"bootstrap.servers": wiring.bootstrap})
     administration.create_partitions([NewPartitions(wiring.source, PARTITIONS + 2)])[wiring.source].result(30)
-    produce(wiring, [(PARTITIONS + number % 2, _message(number)) for number in range(40)])
+    added = list(map(Numbered, range(1000, 1040)))
+    produce(wiring, [(PARTITIONS + message.number % 2, message.body) for message in added])
     pipeline.wait_until_holding(PARTITIONS + 2)
-    eventually(lambda: stored_rows(wiring, table).total() >= total + 40, 60, "new partitions' rows are there")
+    wait_until_committed(wiring, table, 140)
     assert pipeline.terminate(within=15) == 0, pipeline.tail()
-    added = Counter(f"added-{number}" for number in range(40))
-    assert stored_rows(wiring, table) == expected_rows(100) + added
-    assert users_of(read_committed(wiring, wiring.contacts)) == Counter(
-        {**{f"user-{number}": 1 for number in range(0, 100, 10) if number % 25 != 7}, **added}
-    )
-
-
-def _message(number: int) -> bytes:
-    created_at = "2026-01-01T00:00:00Z"
-    return orjson.dumps(
-        {
-            "user_id": f"added-{number}",
-            "subject_id": "subject",
-            "message_text": f"call me on +1 202 555 {100 + number:04d}",
-            "status": "unread",
-            "created_at": created_at,
-            "updated_at": created_at,
-        }
-    )
+    assert stored_rows(wiring, table) == expected_rows(100) + expected_rows(1040, first=1000)
+    contacts = [
+        contact_line(PARTITIONS + message.number % 2, (message.number - 1000) // 2, message.event)
+        for message in added
+        if message.event
+    ]
+    assert contacts_of(read_committed(wiring, wiring.contacts)) == expected_contacts(100) + Counter(contacts)

@@ -16,6 +16,7 @@ from tests.integration.test_outages import assert_waiting_for
 from tests.integration.wiring import (
     PARTITIONS,
     Wiring,
+    contacts_of,
     expected_contacts,
     expected_dead_letters,
     expected_rows,
@@ -27,7 +28,6 @@ from tests.integration.wiring import (
     produce_numbered,
     read_committed,
     stored_rows,
-    users_of,
 )
 from tests.pipeline import eventually
 from tests.protobuf.writing import by_id, sent
@@ -91,7 +91,7 @@ def test_a_registry_that_is_away_delays_what_names_a_schema_and_loses_nothing_wh
     assert "secret" not in last.tail(10_000)
     assert last.terminate() == 0, last.tail()
 
-    assert users_of(read_committed(wiring, wiring.contacts)) == expected_contacts(ALL)
+    assert contacts_of(read_committed(wiring, wiring.contacts)) == expected_contacts(ALL)
     letters = read_committed(wiring, wiring.dead_letters)
     told = Counter(headers_of(letter)["dead_letter.codes"] for letter in letters)
     assert told == {

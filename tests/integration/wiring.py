@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import orjson
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Producer, TopicPartition
@@ -14,13 +15,20 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from connectors.items import Table
 from connectors.redshift_sql import definitions, ledger_name
 from dataflow.contract import load
+from tests.contents import Event, digest, event_digest, event_of, instant, keyed, row_digest, stored
 from tests.pipeline import eventually
 from tests.standins.kafka_reader import read_to_end
 from tests.standins.kafka_real import named_broker
 from tests.standins.redshift_client import RedshiftServer, Transactions, connect
 
 PARTITIONS = 4
-CREATED_AT = "2026-01-01T00:00:00Z"
+STATUSES = ("unread", "opened", "archived")
+CREATED_AT = datetime(2026, 1, 1, tzinfo=UTC)
+RFC_3339 = "%Y-%m-%dT%H:%M:%SZ"
+BETWEEN_VERSIONS = 25
+"""Offsets from one version of a message to the next."""
+VERSIONS = ((0, 1, 2), (0, 2, 1), (1, 0, 1), (2, 1, 0))
+"""Seconds from creation to update of a message's three versions, in the order in which they are produced."""
 HMAC_KEY = "a key that only the tests know of"
 SESSION_TIMEOUT_MS = "6000" if named_broker() else "3000"
 """A broker in its default configuration allows no less than 6 s; ours does."""
@@ -69,34 +77,108 @@ class Wiring:
         return table
 
 
-def produce_numbered(wiring: Wiring, first: int, next: int, created_at: str = CREATED_AT) -> None:
-    """Messages `first` to `next - 1`, each an identity of its own; every tenth gives a phone number away."""
-    produce(wiring, numbered(first, next, created_at))
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """The message with a number: all that it says, and what must come of it.
 
+    Most are versions of an earlier one, 100 or 200 numbers before: later, earlier or as late as that one.
+    Every tenth gives a phone number away, every 25th breaks the contract; no two texts are the same.
+    """
 
-def numbered(first: int, next: int, created_at: str = CREATED_AT) -> Iterator[tuple[int, bytes]]:
-    """The messages of `produce_numbered`, as (partition, value)."""
-    for number in range(first, next):
-        gives_away = number % 10 == 0
-        body = {
-            "user_id": f"user-{number}",
+    number: int
+
+    @property
+    def partition(self) -> int:
+        """Where it is produced to."""
+        return self.number % PARTITIONS
+
+    @property
+    def offset(self) -> int:
+        """Where it is, in a topic that was empty before and got all numbers before it."""
+        return self.number // PARTITIONS
+
+    @property
+    def _turn(self) -> int:
+        turn = self.offset % len(VERSIONS[0])
+        return turn if self.offset >= turn * BETWEEN_VERSIONS else 0
+
+    @property
+    def origin(self) -> int:
+        """The number of the first version; itself, if it is the first."""
+        return self.number - PARTITIONS * self._turn * BETWEEN_VERSIONS
+
+    @property
+    def user(self) -> str:
+        """Whose message it is."""
+        return f"user-{self.origin}"
+
+    @property
+    def updated_at(self) -> datetime:
+        """When it was updated: versions come in another order than they were made."""
+        order = VERSIONS[self.origin // PARTITIONS // len(VERSIONS[0]) % len(VERSIONS)]
+        return CREATED_AT + timedelta(seconds=order[self._turn])
+
+    @property
+    def contact(self) -> str | None:
+        """The phone number in its text, as it is written; of a range kept for fiction."""
+        return f"+1 202 555 {100 + self.number % 100:04d}" if self.number % 10 == 0 else None
+
+    @property
+    def breaks_the_contract(self) -> bool:
+        """Whether it must become a dead letter."""
+        return self.number % 25 == 7
+
+    @property
+    def values(self) -> dict[str, object]:
+        """What it says, as columns of the table."""
+        said = f"call me on {self.contact}" if self.contact else "hello there"
+        return {
+            "user_id": self.user,
             "subject_id": "subject",
-            "message_text": f"call me on +1 202 555 {100 + number % 100:04d}"
-            if gives_away
-            else "hello there",
-            "status": "unread",
-            "created_at": created_at,
-            "updated_at": created_at,
+            "message_text": f"{said} for the {self.number}th time",
+            "status": "lost" if self.breaks_the_contract else STATUSES[self.number % len(STATUSES)],
+            "created_at": CREATED_AT,
+            "updated_at": self.updated_at,
         }
-        if number % 25 == 7:
-            body["status"] = "lost"
-        yield number % PARTITIONS, orjson.dumps(body)
+
+    @property
+    def body(self) -> bytes:
+        """The message's value."""
+        told = self.values.items()
+        return orjson.dumps({k: f"{v:{RFC_3339}}" if isinstance(v, datetime) else v for k, v in told})
+
+    @property
+    def event(self) -> Event | None:
+        """What the event of its contact says."""
+        if self.contact is None or self.breaks_the_contract:
+            return None
+        start = len("call me on ")
+        value = keyed(HMAC_KEY, self.contact.replace(" ", ""))
+        place = (start, start + len(self.contact))
+        return Event("phone", None, *place, value, self.user, "subject", instant(CREATED_AT))
+
+
+def produce_numbered(wiring: Wiring, first: int, next: int) -> None:
+    """Messages `first` to `next - 1`, see `Numbered`."""
+    produce(wiring, numbered(first, next))
+
+
+def numbered(first: int, next: int) -> Iterator[tuple[int, bytes]]:
+    """The messages of `produce_numbered`, as (partition, value)."""
+    for message in map(Numbered, range(first, next)):
+        yield message.partition, message.body
 
 
 def produce(wiring: Wiring, messages: Iterable[tuple[int, bytes]]) -> None:
     """Messages as (partition, value), acknowledged when this returns."""
     producer = Producer(
-        {"bootstrap.servers": wiring.bootstrap, "linger.ms": 5, "message.max.bytes": 2_000_000}
+        {
+            "bootstrap.servers": wiring.bootstrap,
+            "linger.ms": 5,
+            "message.max.bytes": 2_000_000,
+            # A broker that is killed meanwhile must not get a message twice, nor two in another order.
+            "enable.idempotence": True,
+        }
     )
     failures: list[KafkaError] = []
 
@@ -111,25 +193,68 @@ def produce(wiring: Wiring, messages: Iterable[tuple[int, bytes]]) -> None:
     assert not failures
 
 
-def expected_rows(next: int) -> Counter[str]:
-    """The user ids that `produce_numbered` makes rows of."""
-    return Counter(f"user-{number}" for number in range(next) if number % 25 != 7)
+def expected_rows(next: int, first: int = 0, lost: Container[int] = ()) -> Counter[str]:
+    """The rows that `produce_numbered` makes, as `stored_rows` tells them; without the numbers `lost`."""
+    rows: dict[str, Numbered] = {}
+    for message in map(Numbered, range(first, next)):
+        if message.breaks_the_contract or message.number in lost:
+            continue
+        stored = rows.get(message.user)
+        if stored is None or message.updated_at >= stored.updated_at:
+            rows[message.user] = message
+    return Counter(row_line(message.values) for message in rows.values())
 
 
 def expected_contacts(next: int) -> Counter[str]:
-    """The user ids whose message gives a contact away."""
-    return Counter(f"user-{number}" for number in range(0, next, 10) if number % 25 != 7)
+    """The contact events that must come of the numbers below `next`, as `contacts_of` tells them."""
+    return Counter(
+        contact_line(message.partition, message.offset, message.event)
+        for message in map(Numbered, range(next))
+        if message.event
+    )
 
 
 def expected_dead_letters(next: int) -> Counter[str]:
-    """The user ids whose message breaks the contract."""
-    return Counter(f"user-{number}" for number in range(next) if number % 25 == 7)
+    """The dead letters that must come of the numbers below `next`, as `letters_of` tells them."""
+    return Counter(
+        letter_line(message.partition, message.offset, "not_in_enumeration", message.body)
+        for message in map(Numbered, range(next))
+        if message.breaks_the_contract
+    )
+
+
+def row_line(values: Mapping[str, object]) -> str:
+    """A row in one line: whose it is, its version, the digest of all that it says."""
+    return f"{values['user_id']} {values['updated_at']:%H:%M:%S} {row_digest(values)}"
+
+
+def contact_line(partition: int, offset: int, event: Event) -> str:
+    """A contact event in one line: whose it is, where its message is, the digest of all that it says."""
+    return f"{event.user_id} {partition}:{offset} {event_digest(event)}"
+
+
+def letter_line(partition: int, offset: int, codes: str, value: bytes | None) -> str:
+    """A dead letter in one line: where its message is, why, the digest of its bytes."""
+    return f"{partition}:{offset} {codes} {digest(value)}"
 
 
 def stored_rows(wiring: Wiring, table: Table) -> Counter[str]:
-    """The user ids in the table, with how often each is there."""
+    """The rows in the table, a line each, with how often each is there."""
     with connect(wiring.database) as session:
-        return Counter(row[0] for row in session.rows(f"SELECT user_id FROM {table.qualified}"))
+        return Counter(row_line(row) for row in stored(session, table))
+
+
+def committed(wiring: Wiring, table: Table) -> int:
+    """How many offsets the ledger covers, all partitions together."""
+    ends: dict[int, int] = {}
+    for partition, _first, next in ledger_rows(wiring, table):
+        ends[partition] = max(next, ends.get(partition, 0))
+    return sum(ends.values())
+
+
+def wait_until_committed(wiring: Wiring, table: Table, messages: int, within: float = 60.0) -> None:
+    """Until the ledger covers so many offsets."""
+    eventually(lambda: committed(wiring, table) >= messages, within, f"{messages} messages are committed")
 
 
 def ledger_rows(wiring: Wiring, table: Table) -> list[tuple[int, int, int]]:
@@ -165,9 +290,27 @@ def open_transactions(wiring: Wiring, topic: str) -> bool:
     return ends[0] != ends[1]
 
 
-def users_of(messages: list[Message]) -> Counter[str]:
-    """How often each user id occurs in the values."""
-    return Counter(json.loads(message.value() or b"{}")["user_id"] for message in messages)
+def contacts_of(messages: list[Message]) -> Counter[str]:
+    """Contact events, a line each, with how often each is there."""
+    found: Counter[str] = Counter()
+    for message in messages:
+        origin = json.loads(message.value() or b"{}")["origin"]
+        found[contact_line(origin["partition"], origin["offset"], event_of(message.value()))] += 1
+    return found
+
+
+def letters_of(messages: list[Message]) -> Counter[str]:
+    """Dead letters, a line each, with how often each is there."""
+    found: Counter[str] = Counter()
+    for message in messages:
+        headers = headers_of(message)
+        partition, offset = (
+            int(headers[f"__connect.errors.{name}"] or -1) for name in ("partition", "offset")
+        )
+        codes = headers["dead_letter.codes"] or b""
+        assert isinstance(codes, bytes)
+        found[letter_line(partition, offset, codes.decode(), message.value())] += 1
+    return found
 
 
 def headers_of(message: Message) -> Mapping[str, str | bytes | None]:

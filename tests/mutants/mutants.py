@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from xml.etree import ElementTree
 
 ROOT = Path(__file__).parents[2]
 _FILE = Path(__file__).with_name("mutants.toml")
@@ -17,6 +18,11 @@ _PARTS = ("connectors", "dataflow", "tests", "pyproject.toml")
 _WITHOUT = shutil.ignore_patterns("__pycache__", ".hypothesis")
 _TIMEOUT = 300.0
 """Seconds that a test may take to notice."""
+_NO_PROGRAM = frozenset(
+    {"SyntaxError", "IndentationError", "ImportError", "ModuleNotFoundError", "NameError"}
+)
+_WAITED = frozenset({"TimeoutError", "TimeoutExpired"})
+_PYTEST_TIMEOUT = "Failed: Timeout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,8 @@ class Mutant:
     old: str
     new: str
     test: str
+    hangs: bool = False
+    """Whether the rule, broken, shows in that nothing goes on: its test then waits in vain."""
 
     def apply(self, root: Path) -> None:
         """Change the file below `root`. Raises ValueError unless `old` stands there exactly once."""
@@ -42,8 +50,17 @@ class Fate(Enum):
     """What became of a mutant."""
 
     KILLED = "killed"
+    """Its test came to what it says and found it otherwise."""
+    TIMED_OUT = "timed out"
+    """Its test waited in vain. Of a mutant that is declared to hang, that is what its test says."""
     SURVIVED = "SURVIVED"
-    UNJUDGED = "not judged: its test does not pass without it, or cannot run here"
+    UNJUDGED = "NOT JUDGED"
+    """A fixture failed, the test could not run here, or the mutant is no program."""
+
+
+def holds(mutant: Mutant, fate: Fate) -> bool:
+    """Whether the mutant met the fate that it must meet."""
+    return fate is (Fate.TIMED_OUT if mutant.hangs else Fate.KILLED)
 
 
 def mutants() -> Sequence[Mutant]:
@@ -61,24 +78,46 @@ def judge(mutant: Mutant, directory: Path) -> Fate:
         else:
             shutil.copy2(source, target)
     mutant.apply(directory)
-    return {0: Fate.SURVIVED, 1: Fate.KILLED}.get(_run(mutant.test, directory), Fate.UNJUDGED)
+    report = directory / "report.xml"
+    return fate_of(report) if _run([mutant.test], directory, report) else Fate.TIMED_OUT
 
 
-def passes_unharmed(tests: Sequence[str]) -> bool:
-    """Whether the tests pass on the project as it is: else that they fail says nothing."""
-    return _run_all(tests, ROOT) == 0
+def passes_unharmed(tests: Sequence[str], report: Path) -> bool:
+    """Whether the tests pass on the project as it is: else that they fail says nothing.
+
+    `report` is a file that is written.
+    """
+    return _run(tests, ROOT, report) and fate_of(report) is Fate.SURVIVED
 
 
-def _run(test: str, root: Path) -> int:
-    return _run_all([test], root)
+def fate_of(report: Path) -> Fate:
+    """The fate of a mutant by pytest's report on its test."""
+    if not report.exists():
+        return Fate.UNJUDGED
+    cases = list(ElementTree.parse(report).getroot().iter("testcase"))
+    failures = [failure.get("message") or "" for case in cases for failure in case.iter("failure")]
+    if failures:
+        return _fate_by(failures[0])
+    unrun = any(case.find("error") is not None or case.find("skipped") is not None for case in cases)
+    return Fate.UNJUDGED if unrun or not cases else Fate.SURVIVED
 
 
-def _run_all(tests: Sequence[str], root: Path) -> int:
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", *tests]
+def _fate_by(message: str) -> Fate:
+    """By what a test failed with, as `Exception: text`. In front of it may stand modules."""
+    kind = message.partition(":")[0].rpartition(".")[2]
+    if kind in _NO_PROGRAM:
+        return Fate.UNJUDGED
+    waited = kind in _WAITED or message.startswith(_PYTEST_TIMEOUT)
+    return Fate.TIMED_OUT if waited else Fate.KILLED
+
+
+def _run(tests: Sequence[str], root: Path, report: Path) -> bool:
+    """Whether the run came to its end in time."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", f"--junitxml={report}", *tests]
     try:
-        return subprocess.run(
+        subprocess.run(
             command, cwd=root, capture_output=True, timeout=_TIMEOUT * max(1, len(tests)), check=False
-        ).returncode
+        )
     except subprocess.TimeoutExpired:
-        # It hangs where it did not before.
-        return 1
+        return False
+    return True

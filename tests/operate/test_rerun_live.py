@@ -15,13 +15,15 @@ from tests.faults.struck import Point
 from tests.integration.conftest import Pipelines
 from tests.integration.wiring import (
     Wiring,
+    contacts_of,
     expected_contacts,
     expected_dead_letters,
     expected_rows,
+    letters_of,
     produce_numbered,
     read_committed,
     stored_rows,
-    users_of,
+    wait_until_committed,
 )
 from tests.operate.calling import answer, operate, strike
 from tests.pipeline import eventually
@@ -92,17 +94,18 @@ def test_reruns_while_the_pipeline_runs_lose_and_repeat_nothing(
         assert again["events_produced"] > 0
     finally:
         produced = trickle.stop()
-    total = expected_rows(produced).total()
-    eventually(lambda: stored_rows(wiring, table).total() >= total, 120, "all is committed")
+    wait_until_committed(wiring, table, produced, 120)
     assert pipeline.terminate() == 0, pipeline.tail()
 
     assert stored_rows(wiring, table) == expected_rows(produced)
-    assert users_of(read_committed(wiring, wiring.dead_letters)) == expected_dead_letters(produced)
+    assert letters_of(read_committed(wiring, wiring.dead_letters)) == expected_dead_letters(produced)
     # Contacts were asked for once more: under the ids that they had.
     events = read_committed(wiring, wiring.contacts)
     ids = {(dict(message.headers() or []))["ce_id"] for message in events}
-    assert len(ids) == expected_contacts(produced).total()
-    assert len(events) == len(ids) + again["events_produced"]
+    expected = expected_contacts(produced)
+    assert set(contacts_of(events)) == set(expected)
+    assert len(events) == expected.total() + again["events_produced"]
+    assert len(ids) <= expected.total()
     with connect(wiring.database) as session:
         assert session.value(f"SELECT count(*) FROM {table.qualified} WHERE message_text = 'spoilt'") == 0
     told = answer(operate(wiring, "verify", "--json"))
@@ -115,7 +118,7 @@ def test_a_rerun_of_offsets_that_are_gone_or_not_committed_says_which(
 ) -> None:
     produce_numbered(wiring, 0, 400)
     pipeline = pipelines.start(wiring.environment())
-    eventually(lambda: stored_rows(wiring, table).total() == 384, 120, "rows are committed")
+    wait_until_committed(wiring, table, 400, 120)
     assert pipeline.terminate() == 0
     ahead = operate(wiring, "rerun", "--offsets", f"{wiring.source}:1:90-120")
     assert ahead.returncode == 1
@@ -133,7 +136,7 @@ def test_a_rerun_of_offsets_that_are_gone_or_not_committed_says_which(
     gone = operate(wiring, "rerun", "--offsets", f"{wiring.source}:2:50-60")
     assert gone.returncode == 1
     assert "partition 2: 0 to 29" in gone.stderr
-    assert stored_rows(wiring, table).total() == 384
+    assert stored_rows(wiring, table) == expected_rows(400)
     # What is no longer held can't be reconciled, and is not called wrong.
     told = answer(operate(wiring, "verify", "--json"))
     assert told["ok"], told

@@ -19,8 +19,9 @@ from typing import Any
 import orjson
 from confluent_kafka import KafkaError, Message, Producer
 
+from tests.contents import instant, row_digest
 from tests.standins import traffic_faults, traffic_protobuf
-from tests.standins.traffic_faults import BrokenFields, BrokenValues
+from tests.standins.traffic_faults import BrokenFields, BrokenValues, oversized
 from tests.standins.traffic_texts import (
     PlantedContact,
     caption,
@@ -49,6 +50,10 @@ RECENT = 2000
 """New messages of which a duplicate or an update may still come."""
 
 _STATUSES = ("unread", "opened", "archived")
+_HALF_A_VOICE = "voice_pair_incomplete"
+_TOO_EARLY = "updated_before_created"
+_ODD_UPDATES = {_TOO_EARLY: timedelta(minutes=-5), "timestamp_in_future": timedelta(days=365_000)}
+"""Warnings by how far from its creation the update of such a message lies."""
 
 
 class Form(Enum):
@@ -95,6 +100,8 @@ class RowOutcome:
     status: str
     contacts: tuple[PlantedContact, ...]
     warnings: tuple[str, ...]
+    content: str = ""
+    """Digest of the row that it makes, see `tests.contents.row_digest`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +241,8 @@ class _Day:
             fields["message_text"] = looks_like_a_contact(dice)
         else:
             fields["message_text"] = small_talk(dice)
-        identity = Identity(str(fields["user_id"]), str(fields["subject_id"]), _stored(created))
-        outcome = RowOutcome(identity, _stored(created), "unread", contacts, ())
+        identity = Identity(str(fields["user_id"]), str(fields["subject_id"]), instant(created))
+        outcome = RowOutcome(identity, instant(created), "unread", contacts, ())
         draft = _Draft(fields, outcome)
         if dice.random() < ODD_SHARE:
             draft = self._odd(draft, created)
@@ -245,15 +252,15 @@ class _Day:
 
     def _odd(self, draft: _Draft, created: datetime) -> _Draft:
         """Kept, but warned of."""
-        if "cloudinary_url" not in draft.fields:
-            return _Draft(
-                {**draft.fields, "length_seconds": 12},
-                replace(draft.outcome, warnings=("voice_pair_incomplete",)),
-            )
-        earlier = created - timedelta(minutes=5)
+        warning = self._dice.choice((_HALF_A_VOICE, *_ODD_UPDATES))
+        if warning == _HALF_A_VOICE:
+            half = {} if "length_seconds" in draft.fields else {"length_seconds": 12}
+            whole = {name: value for name, value in draft.fields.items() if name != "length_seconds"}
+            return _Draft({**whole, **half}, replace(draft.outcome, warnings=(warning,)))
+        updated = created + _ODD_UPDATES[warning]
         return _Draft(
-            {**draft.fields, "updated_at": _rfc(earlier, "Z")},
-            replace(draft.outcome, updated_at=_stored(earlier), warnings=("updated_before_created",)),
+            {**draft.fields, "updated_at": _rfc(updated, "Z")},
+            replace(draft.outcome, updated_at=instant(updated), warnings=(warning,)),
         )
 
     def _update(self, draft: _Draft, at: datetime) -> _Draft:
@@ -264,21 +271,25 @@ class _Day:
             updated -= timedelta(minutes=dice.randrange(1, 30))
         status = dice.choice(_STATUSES)
         fields = {**draft.fields, "status": status, "updated_at": _rfc(updated, "Z")}
-        warnings = tuple(code for code in draft.outcome.warnings if code != "updated_before_created")
-        if _stored(updated) < draft.outcome.identity.created_at:
-            warnings = (*warnings, "updated_before_created")
+        warnings = tuple(code for code in draft.outcome.warnings if code not in _ODD_UPDATES)
+        if instant(updated) < draft.outcome.identity.created_at:
+            warnings = (*warnings, _TOO_EARLY)
         return _Draft(
             fields,
-            replace(draft.outcome, updated_at=_stored(updated), status=status, warnings=warnings),
+            replace(draft.outcome, updated_at=instant(updated), status=status, warnings=warnings),
         )
 
     def _break(self, draft: _Draft) -> Planned:
-        """Each way of breaking the contract in turn."""
+        """Each way of breaking the contract in turn; after the first round, once, by size."""
         form = self._chosen()
         writing = _WRITINGS[form]
         fields_broken = len(writing.broken_fields)
-        turn = self._broken[form] % (fields_broken + len(writing.broken_values))
+        ways = fields_broken + len(writing.broken_values)
+        turn = self._broken[form] % ways
         self._broken[form] += 1
+        if self._broken[form] == ways + 1:
+            planned = _planned(draft, DeadLetterOutcome(("too_large",)), writing)
+            return replace(planned, value=oversized(planned.value or b""))
         if turn < fields_broken:
             change, codes = writing.broken_fields[turn]
             fields = {name: value for name, value in {**draft.fields, **change}.items() if value is not ...}
@@ -298,16 +309,19 @@ class _Day:
 
 def _planned(draft: _Draft, outcome: RowOutcome | DeadLetterOutcome, writing: _Writing) -> Planned:
     key = draft.outcome.identity.user_id.encode()
+    if isinstance(outcome, RowOutcome):
+        outcome = replace(outcome, content=_content(draft.fields, outcome))
     return Planned(zlib.crc32(key) % PARTITIONS, key, writing.encode(draft.fields), outcome)
 
 
-def _rfc(instant: datetime, zone: str) -> str:
-    return instant.strftime("%Y-%m-%dT%H:%M:%S.%f") + zone
+def _content(fields: Mapping[str, Any], outcome: RowOutcome) -> str:
+    identity = outcome.identity
+    ids = {"user_id": identity.user_id, "subject_id": identity.subject_id}
+    return row_digest({**fields, **ids, "created_at": identity.created_at, "updated_at": outcome.updated_at})
 
 
-def _stored(instant: datetime) -> str:
-    """As text of six decimals, whose order is that of time."""
-    return instant.strftime("%Y-%m-%d %H:%M:%S.%f")
+def _rfc(moment: datetime, zone: str) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + zone
 
 
 def produce(traffic: Traffic, bootstrap: str, topic: str, told: Callable[[int], None]) -> None:
@@ -321,6 +335,8 @@ def produce(traffic: Traffic, bootstrap: str, topic: str, told: Callable[[int], 
             "linger.ms": 20,
             "compression.type": "zstd",
             "acks": "all",
+            # One message is larger than what producers may send by default.
+            "message.max.bytes": 4_000_000,
             # Unlimited: everything may be handed over before a slow broker takes the first.
             "queue.buffering.max.messages": 0,
             "log_level": 0,

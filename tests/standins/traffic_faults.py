@@ -8,6 +8,9 @@ from typing import Any
 BrokenFields = tuple[tuple[Mapping[str, Any], tuple[str, ...]], ...]
 BrokenValues = tuple[tuple[Callable[[bytes], bytes | None], tuple[str, ...]], ...]
 
+_HUGE_SUBJECT = b'"subject_id":36893488147419103232,"x":'
+_HALF_SUBJECT = b'"subject_id":"\\ud800","x":'
+
 BROKEN_FIELDS: BrokenFields = (
     ({"user_id": ...}, ("missing",)),
     ({"user_id": None}, ("null",)),
@@ -40,5 +43,14 @@ BROKEN_VALUES: BrokenValues = (
     (lambda value: value[:-1] + b',"x":NaN}', ("nan_or_infinity",)),
     (lambda _: b"<xml/>", ("malformed_json",)),
     (lambda value: value[:-1] + b',"x":' + b"[" * 2000 + b"]" * 2000 + b"}", ("too_deep",)),
+    (lambda value: value[:-1] + b',"x":1e999}', ("number_too_large",)),
+    # What was the subject goes on under a name that the contract does not know.
+    (lambda value: value.replace(b'"subject_id":', _HUGE_SUBJECT, 1), ("number_too_large",)),
+    (lambda value: value.replace(b'"subject_id":', _HALF_SUBJECT, 1), ("lone_surrogate",)),
 )
 """Changes of the bytes."""
+
+
+def oversized(value: bytes) -> bytes:
+    """The same with so much white space that it is `too_large`. It compresses well."""
+    return value + b" " * (1 << 20)

@@ -42,6 +42,9 @@ class PlantedContact:
     kind: str
     platform: str | None
     value: str
+    start: int
+    end: int
+    """Where it is written, in code points, half open; a handle's `@` stays outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +88,8 @@ def gives_a_phone(dice: random.Random) -> Text:
     """A text with a phone number. National forms are American, others carry their country's prefix."""
     written, value = _phone(dice)
     if dice.random() < 0.15:
-        phrase, contact = dice.choice(_WHATSAPP_PHRASES), PlantedContact("phone", "whatsapp", value)
-    else:
-        phrase, contact = dice.choice(_PHONE_PHRASES), PlantedContact("phone", None, value)
-    return _around(dice, phrase.format(contact=written), contact)
+        return _plant(dice, dice.choice(_WHATSAPP_PHRASES), written, "phone", "whatsapp", value)
+    return _plant(dice, dice.choice(_PHONE_PHRASES), written, "phone", None, value)
 
 
 def gives_a_handle(dice: random.Random) -> Text:
@@ -97,15 +98,19 @@ def gives_a_handle(dice: random.Random) -> Text:
     first, second = dice.choice(_HANDLES["first"]), dice.choice(_HANDLES["second"])
     handle = f"{first}_{second}{dice.randrange(10, 100)}"
     phrase = dice.choice(_HANDLE_PHRASES[platform])
-    return _around(dice, phrase.format(contact=handle), PlantedContact("handle", platform, handle))
+    return _plant(dice, phrase, handle, "handle", platform, handle)
 
 
-def _around(dice: random.Random, phrase: str, contact: PlantedContact) -> Text:
+def _plant(
+    dice: random.Random, phrase: str, written: str, kind: str, platform: str | None, value: str
+) -> Text:
+    before, after = phrase.split("{contact}")
     if dice.random() < 0.5:
-        phrase = f"{dice.choice(_SENTENCES)} {phrase}"
+        before = f"{dice.choice(_SENTENCES)} {before}"
     if dice.random() < 0.25:
-        phrase = f"{phrase} {dice.choice(_EMOJI)}"
-    return Text(phrase, (contact,))
+        after = f"{after} {dice.choice(_EMOJI)}"
+    contact = PlantedContact(kind, platform, value, len(before), len(before) + len(written))
+    return Text(before + written + after, (contact,))
 
 
 def _phone(dice: random.Random) -> tuple[str, str]:

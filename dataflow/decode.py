@@ -59,11 +59,7 @@ def decode(batch: Batch) -> Decoded:
 
 
 def decode_value(value: bytes | None) -> dict[str, Any] | Violation:
-    """The object that a message's value holds, or why there is none. Never raises.
-
-    A name given twice is found whenever all names of the object are written alike, with white space before
-    their colons or without; in a mixture it may pass, and then the last value wins.
-    """
+    """The object that a message's value holds, or why there is none. Never raises."""
     if value is None:
         return _wrong("tombstone", "the value is null; the contract has no deletions, send the whole message")
     if len(value) > MAX_VALUE_BYTES:
@@ -76,9 +72,16 @@ def decode_value(value: bytes | None) -> dict[str, Any] | Violation:
         return _not_json(value, fault)
     if type(fields) is not dict:
         return _not_an_object(fields)
-    # A quote and a colon end every name and, unescaped, nothing else. Only when their count differs from
-    # the number of names (nested objects, quoted text with a colon, a repeated name) is the slow look needed.
-    if value.count(b'":') != len(fields):
+    # A quote and a colon end every name and, unescaped, nothing else, but for white space between them. Only
+    # when their count differs from the number of names (nested objects, quoted text with a colon, a repeated
+    # name), or white space follows a quote, is the slow look needed.
+    if (
+        value.count(b'":') != len(fields)
+        or b'" ' in value
+        or b'"\n' in value
+        or b'"\t' in value
+        or b'"\r' in value
+    ):
         return _unless_duplicate(value, fields)
     return fields
 

@@ -61,7 +61,17 @@ def survey(access: KafkaAccess, partitions: int, side_topics: Sequence[str]) -> 
         told = f"{access.bootstrap}: {_why(access, trouble)}"
         if (complaint := complaints.last) is not None:
             told += f"; {complaint.text}" + ("" if complaint.fix is None else f". {complaint.fix}")
-        return KafkaSurvey((Finding("kafka brokers", Verdict.WRONG, told),))
+        unseen = (
+            f"topic {access.topic}",
+            *(f"topic {name}" for name in side_topics),
+            f"group {access.group}",
+        )
+        return KafkaSurvey(
+            (
+                Finding("kafka brokers", Verdict.WRONG, told),
+                *(Finding(subject, Verdict.UNKNOWN, "the brokers gave no answer") for subject in unseen),
+            )
+        )
     uses = (
         TopicUse(access.topic, AclOperation.READ, partitions),
         *(TopicUse(name, AclOperation.WRITE) for name in side_topics),

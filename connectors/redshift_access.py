@@ -204,14 +204,14 @@ def trouble_of(fault: Exception) -> WarehouseTrouble:
         return WarehouseRefused(Reason.TLS, "the server speaks no TLS", _NO_TLS)
     if type(fault).__module__.startswith(("botocore", "boto3")) or _wraps_aws(fault):
         passing = _AWS_PASSING.search(f"{type(fault).__name__} {fault}")
-        detail = f"AWS gave no credentials: {fault}"
+        detail = f"AWS gave no credentials: {' '.join(str(fault).split())}"
         if passing:
             return WarehouseUnavailable(Reason.CONNECTION, detail)
         return WarehouseRefused(Reason.LOGIN, detail)
     if isinstance(fault, TimeoutError) or "time out" in str(fault) or "timed out" in str(fault):
         return WarehouseUnavailable(Reason.TIMEOUT, "no answer in time")
     if isinstance(fault, OSError | InterfaceError | OperationalError):
-        return WarehouseUnavailable(Reason.CONNECTION, f"{type(fault).__name__}: {fault}")
+        return WarehouseUnavailable(Reason.CONNECTION, _why_not_connected(fault))
     # What the driver stumbles over when the connection ends in the middle of an answer. It may quote values.
     return WarehouseUnavailable(Reason.CONNECTION, f"broken answer ({type(fault).__name__})")
 
@@ -255,7 +255,13 @@ def _tls_trouble(fault: ssl.SSLError) -> WarehouseTrouble:
                 "unless Amazon did; REDSHIFT_HOST and REDSHIFT_PORT, the warehouse itself"
             )
         return WarehouseRefused(Reason.TLS, f"the server's certificate is not believed: {why}", fix)
-    return WarehouseUnavailable(Reason.CONNECTION, f"{type(fault).__name__}: {fault}")
+    return WarehouseUnavailable(Reason.CONNECTION, _why_not_connected(fault))
+
+
+def _why_not_connected(fault: Exception) -> str:
+    """The system's own words, where the driver wraps them: "Connection refused"."""
+    system = next((each for each in (fault, *fault.args) if isinstance(each, OSError)), None)
+    return f"{type(fault).__name__}: {fault}" if system is None else (system.strerror or str(system))
 
 
 def trust(ca_file: Path) -> None:

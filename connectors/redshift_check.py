@@ -85,6 +85,10 @@ def survey(access: RedshiftAccess, table: Table) -> tuple[Finding, ...]:
             findings.append(Finding(subject, Verdict.UNKNOWN, f"{where}: {trouble.told}"))
         else:
             findings.append(Finding("redshift login", Verdict.WRONG, f"{where}: {trouble.told}"))
+            findings += [
+                Finding(f"table {table.schema}.{name}", Verdict.UNKNOWN, "nobody could log in")
+                for name in (table.name, sql.LEDGER)
+            ]
     return tuple(findings)
 
 

@@ -24,6 +24,7 @@ kept and the validator names the field. Integers beyond 64 bits arrive as floats
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 
 import orjson
@@ -42,6 +43,7 @@ CODES = frozenset(
 )
 """Every code that this step gives."""
 
+_SPACED_COLON = re.compile(rb'"[ \t\n\r]+:')
 _KIND = {list: "an array", str: "a string", int: "a number", float: "a number", bool: "a boolean"}
 
 
@@ -59,11 +61,7 @@ def decode(batch: Batch) -> Decoded:
 
 
 def decode_value(value: bytes | None) -> dict[str, Any] | Violation:
-    """The object that a message's value holds, or why there is none. Never raises.
-
-    A name given twice is found whenever all names of the object are written alike, with white space before
-    their colons or without; in a mixture it may pass, and then the last value wins.
-    """
+    """The object that a message's value holds, or why there is none. Never raises."""
     if value is None:
         return _wrong("tombstone", "the value is null; the contract has no deletions, send the whole message")
     if len(value) > MAX_VALUE_BYTES:
@@ -76,9 +74,10 @@ def decode_value(value: bytes | None) -> dict[str, Any] | Violation:
         return _not_json(value, fault)
     if type(fields) is not dict:
         return _not_an_object(fields)
-    # A quote and a colon end every name and, unescaped, nothing else. Only when their count differs from
-    # the number of names (nested objects, quoted text with a colon, a repeated name) is the slow look needed.
-    if value.count(b'":') != len(fields):
+    # A quote and a colon end every name and, unescaped, nothing else, but for white space between them. Only
+    # when their count differs from the number of names (nested objects, quoted text with a colon, a repeated
+    # name), or there is such space, is the slow look needed.
+    if value.count(b'":') != len(fields) or _SPACED_COLON.search(value):
         return _unless_duplicate(value, fields)
     return fields
 

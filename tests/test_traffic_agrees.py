@@ -23,7 +23,7 @@ from tests.standins.traffic import PARTITIONS, DeadLetterOutcome, Form, RowOutco
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 OF_OTHER_TYPES = {"not_a_date", "not_a_number", "too_precise"}
-"""What the validator says of fields of a type that no field of this contract has."""
+"""Codes of field types that this contract does not use."""
 
 
 @pytest.fixture(scope="module")

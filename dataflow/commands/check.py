@@ -111,6 +111,8 @@ def _start(
             behind += f", rows from {decision.rows_from}"
         assumed = "" if decision.assumed is Assumed.NOTHING else f"; {decision.assumed.value}"
         return Finding(
-            subject, Verdict.RIGHT, f"would start at {decision.offset} ({behind}{lost}); {holds}{assumed}"
+            subject,
+            Verdict.RIGHT if ledger is not None else Verdict.UNKNOWN,
+            f"would start at {decision.offset} ({behind}{lost}); {holds}{assumed}",
         )
     return Finding(subject, Verdict.WRONG, decision.told_of(topic, partition))

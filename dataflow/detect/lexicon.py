@@ -19,6 +19,7 @@ from dataflow.detect.numerals import (
     LANGUAGES,
     NUMERALS,
     PHRASE_STARTS,
+    PROSE,
     SIGNS,
     SUFFIXES,
     fused,
@@ -63,8 +64,8 @@ NUMBERLIKE = DIGITS | MIXED | NUMERAL | FUSED | MANY | CHARACTER
 
 ENGLISH = words("words_en.txt")
 _CHAT: Mapping[str, frozenset[str]] = {
-    language: frozenset(f"{table('words_chat.toml').get(language, '')} {world}".split())
-    for language, world in {"en": "", "hi_latn": "", **table("words_world.toml")}.items()
+    **{language: frozenset(table("words_chat.toml")[language].split()) for language in ("en", "hi_latn")},
+    **PROSE,
 }
 """Words of prose that are in no English dictionary, by language."""
 COMMON = words("words_common.txt").union(*(text.split() for text in table("words_chat.toml").values()))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dataflow.detect.data import table, words
+from dataflow.detect.data import by_language, table, words
 from dataflow.detect.misspell import misspellings, unleet
 from dataflow.detect.normalise import fold
 
@@ -31,11 +31,12 @@ class Numeral:
 
 
 _ENGLISH = words("words_en.txt")
-_PROSE: dict[str, frozenset[str]] = {
-    language: frozenset(f"{text} {table('words_chat.toml').get(language, '')}".split())
-    for language, text in table("words_world.toml").items()
+PROSE: dict[str, frozenset[str]] = {
+    language: frozenset(listed).union(table("words_chat.toml").get(language, "").split())
+    for language, listed in by_language("words_world.txt").items()
 }
-_WORDS = _ENGLISH.union(table("words_chat.toml")["en"].split(), *_PROSE.values())
+"""Words of prose that are in no English dictionary, by language."""
+_WORDS = _ENGLISH.union(table("words_chat.toml")["en"].split(), *PROSE.values())
 _LEXICON = dict(table("numbers.toml"))
 SIGNS: dict[str, str] = {}
 """Words that are no numerals but change one: what the word means by the word."""
@@ -59,7 +60,7 @@ def _alternatives(entries: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _language(name: str, entries: Mapping[str, Any]) -> dict[str, Numeral]:
     """A language's numerals, with those that it writes as one word."""
     units = dict(_alternatives(entries["digits"]))
-    prose = [_ENGLISH, *(words for language, words in _PROSE.items() if language != name)]
+    prose = [_ENGLISH, *(words for language, words in PROSE.items() if language != name)]
     numerals = {
         word: Numeral(digit, name not in _MAIN and any(word in words for words in prose))
         for word, digit in units.items()

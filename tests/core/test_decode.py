@@ -59,8 +59,10 @@ def test_moderate_nesting_is_no_fault() -> None:
     assert _code(b'{"a":' + b"[" * 200 + b"]" * 200 + b"}") is None
 
 
-def test_a_name_twice_in_a_mixture_of_writings_may_pass_and_then_the_last_value_wins() -> None:
-    assert decode_value(b'{"a":1,"a" :2}') == {"a": 2}
+@pytest.mark.parametrize("space", [b" ", b"\t", b"\n", b"\r", b" \t\r\n"])
+def test_a_name_twice_is_found_however_its_colons_are_written(space: bytes) -> None:
+    assert _code(b'{"a":1,"a"' + space + b":2}") == "duplicate_key"
+    assert decode_value(b'{"a":1,"b"' + space + b":2}") == {"a": 1, "b": 2}
 
 
 def test_an_integer_of_many_digits_is_named() -> None:

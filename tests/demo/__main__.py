@@ -270,6 +270,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _form(text: str) -> Form:
+    for form in Form:
+        if form.value == text:
+            return form
+    raise argparse.ArgumentTypeError(f"{text!r}: must be one of {', '.join(form.value for form in Form)}")
+
+
 def _writable(text: str) -> Path:
     path = Path(text)
     is_new = not path.exists()
@@ -282,13 +289,6 @@ def _writable(text: str) -> Path:
     except OSError as refused:
         raise argparse.ArgumentTypeError(f"{text!r} can't be written: {refused.strerror}") from None
     return path
-
-
-def _form(text: str) -> Form:
-    for form in Form:
-        if form.value == text:
-            return form
-    raise argparse.ArgumentTypeError(f"{text!r}: must be one of {', '.join(form.value for form in Form)}")
 
 
 def _window(text: str) -> float:

@@ -8,7 +8,7 @@ import pytest
 
 from dataflow.detect import Detector
 from dataflow.detect.context import near
-from dataflow.detect.data import table, words
+from dataflow.detect.data import by_language, table, words
 from dataflow.detect.lexicon import COMMON, NAME, ORDINARY, PUBLIC_ACCOUNTS, ROLES, compound
 from dataflow.detect.normalise import fold
 from dataflow.detect.numerals import AMBIGUOUS
@@ -244,9 +244,11 @@ def test_an_account_that_everybody_knows_is_no_contact(account: str) -> None:
 def test_names_words_and_glue_play_their_roles() -> None:
     assert all(ROLES[name] & NAME for name in words("names.txt"))
     assert all(ROLES[word] & ORDINARY for word in words("words_en.txt"))
-    for lexicon in ("words_chat.toml", "words_world.toml"):
-        for text in table(lexicon).values():
-            assert all(ROLES[word] & ORDINARY for word in text.split())
+    for listed in (
+        *by_language("words_world.txt").values(),
+        *map(str.split, table("words_chat.toml").values()),
+    ):
+        assert all(ROLES[word] & ORDINARY for word in listed)
     assert words("words_common.txt") <= COMMON
     assert all(compound(f"{glue}otter") for glue in words("glue.txt"))
 

@@ -155,6 +155,25 @@ def test_kafka_away_at_start_and_later_is_waited_for(
 
 
 @pytest.mark.skipif(
+    bool(os.environ.get("TEST_KAFKA_BOOTSTRAP")), reason="needs a broker that it may stop and start"
+)
+def test_a_broker_that_goes_away_in_a_quiet_night_leaves_every_partition_unheld(
+    own_kafka: RealKafka, redshift_database: RedshiftServer, pipelines: Pipelines
+) -> None:
+    names = ("messages", "contacts", "dead-letters")
+    own_kafka.start()
+    create_topics(own_kafka.bootstrap, dict.fromkeys(names, PARTITIONS))
+    wiring = Wiring(own_kafka.bootstrap, *names, "group", redshift_database)
+    wiring.create_tables()
+    pipeline = pipelines.start(wiring.environment())
+    pipeline.wait_until_holding(PARTITIONS)
+    own_kafka.stop()
+    eventually(lambda: pipeline.metric("dataflow_partition_held") == 0, 60, "nobody holds a partition")
+    assert pipeline.get("/livez")[0] == 200
+    assert pipeline.terminate(within=20) == 0, pipeline.tail()
+
+
+@pytest.mark.skipif(
     bool(os.environ.get("TEST_KAFKA_BOOTSTRAP")), reason="needs a broker with a second door, for the proxy"
 )
 @pytest.mark.parametrize("trouble", [TroubleProxy.refuse, TroubleProxy.stall], ids=["refused", "stalled"])
@@ -209,22 +228,3 @@ def members_of(wiring: Wiring) -> int:
     administration = AdminClient({"bootstrap.servers": wiring.bootstrap})
     described = administration.describe_consumer_groups([wiring.group])[wiring.group].result(10)
     return len(described.members)
-
-
-@pytest.mark.skipif(
-    bool(os.environ.get("TEST_KAFKA_BOOTSTRAP")), reason="needs a broker that it may stop and start"
-)
-def test_a_broker_that_goes_away_in_a_quiet_night_leaves_every_partition_unheld(
-    own_kafka: RealKafka, redshift_database: RedshiftServer, pipelines: Pipelines
-) -> None:
-    names = ("messages", "contacts", "dead-letters")
-    own_kafka.start()
-    create_topics(own_kafka.bootstrap, dict.fromkeys(names, PARTITIONS))
-    wiring = Wiring(own_kafka.bootstrap, *names, "group", redshift_database)
-    wiring.create_tables()
-    pipeline = pipelines.start(wiring.environment())
-    pipeline.wait_until_holding(PARTITIONS)
-    own_kafka.stop()
-    eventually(lambda: pipeline.metric("dataflow_partition_held") == 0, 60, "nobody holds a partition")
-    assert pipeline.get("/livez")[0] == 200
-    assert pipeline.terminate(within=20) == 0, pipeline.tail()

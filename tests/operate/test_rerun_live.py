@@ -15,6 +15,7 @@ from tests.faults.struck import Point
 from tests.integration.conftest import Pipelines
 from tests.integration.wiring import (
     Wiring,
+    contacts_of,
     expected_contacts,
     expected_dead_letters,
     expected_rows,
@@ -93,7 +94,7 @@ def test_reruns_while_the_pipeline_runs_lose_and_repeat_nothing(
         assert again["events_produced"] > 0
     finally:
         produced = trickle.stop()
-    wait_until_committed(wiring, table, produced, within=120)
+    wait_until_committed(wiring, table, produced, 120)
     assert pipeline.terminate() == 0, pipeline.tail()
 
     assert stored_rows(wiring, table) == expected_rows(produced)
@@ -101,10 +102,10 @@ def test_reruns_while_the_pipeline_runs_lose_and_repeat_nothing(
     # Contacts were asked for once more: under the ids that they had.
     events = read_committed(wiring, wiring.contacts)
     ids = {(dict(message.headers() or []))["ce_id"] for message in events}
-    # Versions of a message give the same contact away at the same place: under one id.
     expected = expected_contacts(produced)
-    assert len(ids) == len({line.partition(" ")[0] for line in expected})
+    assert set(contacts_of(events)) == set(expected)
     assert len(events) == expected.total() + again["events_produced"]
+    assert len(ids) <= expected.total()
     with connect(wiring.database) as session:
         assert session.value(f"SELECT count(*) FROM {table.qualified} WHERE message_text = 'spoilt'") == 0
     told = answer(operate(wiring, "verify", "--json"))
@@ -117,7 +118,7 @@ def test_a_rerun_of_offsets_that_are_gone_or_not_committed_says_which(
 ) -> None:
     produce_numbered(wiring, 0, 400)
     pipeline = pipelines.start(wiring.environment())
-    wait_until_committed(wiring, table, 400, within=120)
+    wait_until_committed(wiring, table, 400, 120)
     assert pipeline.terminate() == 0
     ahead = operate(wiring, "rerun", "--offsets", f"{wiring.source}:1:90-120")
     assert ahead.returncode == 1

@@ -16,6 +16,8 @@ ALLOWED = frozenset(
 )
 NOT_TOLD = {
     "ahocorasick-rs": ("Apache 2.0", "Apache-2.0", "the same, spelt otherwise"),
+    "kubernetes-validate": ("Apache", "Apache-2.0", "its classifier says Apache Software License"),
+    "protobuf": ("3-Clause BSD License", "BSD-3-Clause", "the same, spelt otherwise"),
     "bytewax": ("", "Apache-2.0", "its metadata says nothing; the file LICENSE of its source does"),
 }
 """Package: what its metadata says, what that means, and why. Read again when the metadata changes."""

@@ -17,6 +17,19 @@ def table(name: str) -> dict[str, Any]:
 
 
 @cache
+def by_language(name: str) -> dict[str, tuple[str, ...]]:
+    """Word lists of several languages, each below a line `[code]`; TOML would be slow to read for as much."""
+    lists: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in (_HERE / name).read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            lists[line.strip("[]")] = current = []
+        elif not line.startswith("#"):
+            current += line.split()
+    return {language: tuple(found) for language, found in lists.items()}
+
+
+@cache
 def words(name: str) -> frozenset[str]:
     """A word list: words apart by spaces or lines, `#` begins a comment line."""
     lines = (_HERE / name).read_text(encoding="utf-8").splitlines()

@@ -3,8 +3,8 @@
     python -m tests.faults.struck POINT SIGNAL WHEN run
 
 runs `dataflow run` as it is. A profiler hears of every call and return on its threads, and raises the signal
-when the point is reached: for the first time, or for the first time after SIGUSR1. Nothing of the program is
-replaced. It says so in the log before it strikes.
+when the point is reached: WHEN is a number, for that time, or SIGUSR1, for the first time after that signal.
+Nothing of the program is replaced. It says so in the log before it strikes.
 """
 
 from __future__ import annotations
@@ -45,13 +45,7 @@ class Point(Enum):
     IN_DRAIN = "in the drain"
 
 
-class When(Enum):
-    """Which time of those that the point is reached."""
-
-    FIRST = "first"
-    AFTER_SIGUSR1 = "after SIGUSR1"
-
-
+AFTER_SIGUSR1 = signal.SIGUSR1.name
 STRUCK = "struck"
 """The log's event that tells of the strike."""
 
@@ -103,29 +97,32 @@ def _is_commit_answered(frame: FrameType) -> bool:
 Profiler = Callable[[FrameType, Event, Any], None]
 
 
-def profiler(point: Point, armed: threading.Event, strike: Callable[[], None]) -> Profiler:
-    """Strikes once, when the point is reached while it is `armed`."""
+def profiler(point: Point, ordinal: int, armed: threading.Event, strike: Callable[[], None]) -> Profiler:
+    """Strikes once, when the point is reached for the `ordinal`-th time while it is `armed`."""
+    left = ordinal
 
     def on_event(frame: FrameType, event: Event, subject: Any) -> None:
-        if armed.is_set() and point_of(frame, event, subject) is point:
-            armed.clear()
-            strike()
+        nonlocal left
+        if left and armed.is_set() and point_of(frame, event, subject) is point:
+            left -= 1
+            if not left:
+                strike()
 
     return on_event
 
 
 def _main(point: str, how: str, when: str, *arguments: str) -> int:
     armed = threading.Event()
-    if When(when) is When.FIRST:
-        armed.set()
-    else:
+    if when == AFTER_SIGUSR1:
         signal.signal(signal.SIGUSR1, lambda *_: armed.set())
+    else:
+        armed.set()
 
     def strike() -> None:
         os.write(sys.stderr.fileno(), f'{{"event":"{STRUCK}","point":"{point}"}}\n'.encode())
         os.kill(os.getpid(), signal.Signals[how])
 
-    profile = profiler(Point(point), armed, strike)
+    profile = profiler(Point(point), 1 if when == AFTER_SIGUSR1 else int(when), armed, strike)
     threading.setprofile(profile)
     sys.setprofile(profile)
     return main(arguments)

@@ -8,7 +8,7 @@ import pytest
 
 from connectors.event_sink import Fenced
 from connectors.items import Table
-from tests.faults.struck import STRUCK, Point, When
+from tests.faults.struck import AFTER_SIGUSR1, STRUCK, Point
 from tests.integration.conftest import Pipelines
 from tests.integration.test_exactly_once import assert_exactly_once
 from tests.integration.wiring import (
@@ -21,6 +21,7 @@ from tests.integration.wiring import (
 from tests.pipeline import Pipeline, eventually
 
 BEFORE, MIDDLE, AFTER = 400, 600, 700
+FIRST = "1"
 ANYWHERE = [point for point in Point if point is not Point.IN_DRAIN]
 IN_STEADY_STATE = [
     *(Point.AFTER_PRODUCE, Point.BEFORE_OFFSETS, Point.BEFORE_EVENT_COMMIT, Point.AFTER_EVENT_COMMIT),
@@ -38,12 +39,12 @@ def environment(wiring: Wiring) -> dict[str, str]:
     return wiring.environment(WINDOW="1s", TRANSACTION_TIMEOUT="3s", EVENT_COMMIT_INTERVAL="300ms")
 
 
-def program_struck(point: Point, how: signal.Signals, when: When = When.FIRST) -> tuple[str, ...]:
-    return "-m", "tests.faults.struck", point.value, how.name, when.value
+def program_struck(point: Point, how: signal.Signals, when: str = FIRST) -> tuple[str, ...]:
+    return "-m", "tests.faults.struck", point.value, how.name, when
 
 
 def start_struck(
-    pipelines: Pipelines, wiring: Wiring, point: Point, how: signal.Signals, when: When = When.FIRST
+    pipelines: Pipelines, wiring: Wiring, point: Point, how: signal.Signals, when: str = FIRST
 ) -> Pipeline:
     return pipelines.start(environment(wiring), program_struck(point, how, when))
 
@@ -102,7 +103,7 @@ def test_sigterm_at_every_point_drains_with_exit_code_0_and_repeats_nothing(
 def test_kill_9_in_steady_state_loses_and_repeats_nothing(
     wiring: Wiring, table: Table, pipelines: Pipelines, point: Point
 ) -> None:
-    struck = start_struck(pipelines, wiring, point, signal.SIGKILL, When.AFTER_SIGUSR1)
+    struck = start_struck(pipelines, wiring, point, signal.SIGKILL, AFTER_SIGUSR1)
     bring_to_steady_state(struck, wiring, table)
     assert struck.process.wait(START) == -signal.SIGKILL, struck.tail()
     finish(wiring, table, pipelines, MIDDLE)
@@ -112,7 +113,7 @@ def test_kill_9_in_steady_state_loses_and_repeats_nothing(
 def test_sigterm_in_steady_state_drains_with_exit_code_0_and_repeats_nothing(
     wiring: Wiring, table: Table, pipelines: Pipelines, point: Point
 ) -> None:
-    struck = start_struck(pipelines, wiring, point, signal.SIGTERM, When.AFTER_SIGUSR1)
+    struck = start_struck(pipelines, wiring, point, signal.SIGTERM, AFTER_SIGUSR1)
     bring_to_steady_state(struck, wiring, table)
     wait_until_struck(struck)
     assert struck.process.wait(DRAIN) == 0, struck.tail()

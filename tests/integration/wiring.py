@@ -29,7 +29,8 @@ BETWEEN_VERSIONS = 25
 """Offsets from one version of a message to the next."""
 VERSIONS = ((0, 1, 2), (0, 2, 1), (1, 0, 1), (2, 1, 0))
 """Seconds from creation to update of a message's three versions, in the order in which they are produced."""
-HMAC_KEY = "a key that only the tests know of"
+HMAC_KEY = "for-development-only"
+"""The one of `k8s/overlays/dev`: what pods send is compared with what is expected by the same key."""
 SESSION_TIMEOUT_MS = "6000" if named_broker() else "3000"
 """A broker in its default configuration allows no less than 6 s; ours does."""
 _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # has no annotations

@@ -286,10 +286,16 @@ def _run(options: argparse.Namespace, settings: Settings, contract: Contract, st
                 raise WrongTogether("verify: give --offsets, or --from and --to, not both")
             if options.since and options.since >= (options.until or now):
                 raise WrongTogether("verify: --from lies after --to: the window is empty; swap them")
+            topics = topics_of(settings, contract)
+            if options.offsets and options.offsets.topic != topics.source:
+                raise WrongTogether(
+                    f"verify: --offsets {options.offsets.topic}: is not the topic of this pipeline, "
+                    f"which reads {topics.source}"
+                )
             window = VerifyOrder(
                 options.since, options.until, options.offsets, options.push_gateway, options.textfile
             )
-            steps = steps_of(settings, contract, topics_of(settings, contract))
+            steps = steps_of(settings, contract, topics)
             return verify(settings, contract, steps, window, now, form, sys.stdout)
         case "ledger":
             from dataflow.commands.ledger import ledger

@@ -109,3 +109,9 @@ def test_a_text_that_looks_like_the_name_of_a_missing_file_is_said_to_be_read_as
 
 def test_a_region_may_be_written_in_small_letters() -> None:
     assert call("detect", "--region", "gb", text='{"id": 1, "text": "hi"}\n').returncode == 0
+
+
+def test_verify_refuses_offsets_of_another_topic(tmp_path: Path) -> None:
+    refused = call("verify", "--offsets", "elsewhere:0:0-10", cwd=tmp_path, environment=LEAST)
+    assert refused.returncode == 2
+    assert "is not the topic of this pipeline, which reads interactions.messages" in refused.stderr

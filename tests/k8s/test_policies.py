@@ -183,6 +183,13 @@ def test_the_spool_has_room_for_its_limit_and_is_counted(everything: list[Manife
         assert quantity(storage) > size
 
 
+def test_every_pod_whose_command_spools_has_the_spools_directory(everything: list[Manifests]) -> None:
+    for build, pod in pods(everything):
+        if pod.container["args"][0] in ("run", "verify"):
+            mounts = {mount["mountPath"] for mount in pod.container["volumeMounts"]}
+            assert str(settings(build, pod).spool_dir) in mounts, pod.container["args"]
+
+
 def test_jobs_run_commands_of_the_program(everything: list[Manifests]) -> None:
     commands = {tuple(pod.container["args"]) for _build, pod in pods(everything)}
     assert commands == {("run",), ("ddl", "--apply"), ("check",), ("verify",)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import TextIO
 
@@ -33,21 +34,64 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     diff = actions.add_parser(
         "diff",
         help="what changed between two versions, and for whom that breaks something",
-        description="Every change from OLD to NEW: whether it breaks something for those who produce messages\n"
-        "or for those who read the table and the contact events, and why. Words for people change nothing for\n"
-        "either. A breaking change raises the first number of the contract's version.",
+        description="Every change from OLD to NEW: whether it breaks something for those who produce\n"
+        "messages or for those who read the table and the contact events, and why. Words for people\n"
+        "change nothing for either. A breaking change raises the first number of the contract's version.",
         epilog=DIFF_EPILOG,
         formatter_class=form,
     )
     diff.add_argument("old", type=Path, metavar="OLD", help="the contract file in force")
     diff.add_argument("new", type=Path, metavar="NEW", help="the one that shall be")
     diff.add_argument("--json", action="store_true", help="JSON instead of text for people")
+    for name, summary, text in (
+        ("json-schema", "the message as JSON Schema", "Prints the JSON Schema of a message, draft 7."),
+        ("asyncapi", "the topics as an AsyncAPI document", "Prints the AsyncAPI 3 document of all topics."),
+        (
+            "docs",
+            "a page for people",
+            "Prints an HTML page about the contract for those who read the data: one file, nothing loaded\n"
+            "from elsewhere. With --directory, writes all that is generated: page, JSON Schema, AsyncAPI,\n"
+            "DDL and the table of fields.",
+        ),
+    ):
+        action = actions.add_parser(name, help=summary, description=text, formatter_class=form)
+        action.add_argument(
+            "--contract", type=Path, help="contract file (default: CONTRACT, else the packaged one)"
+        )
+        if name == "docs":
+            action.add_argument("--directory", type=Path, metavar="DIR", help="write every document there")
 
 
 def dispatch(options: argparse.Namespace, load: Load, out: TextIO) -> int:
     """Run one of the actions; its exit code. Raises ContractError, and what `load` raises."""
-    form = Form.JSON if options.json else Form.TABLE
-    return diff(compare(load(options.old), load(options.new)), form, out)
+    if options.action == "diff":
+        form = Form.JSON if options.json else Form.TABLE
+        return diff(compare(load(options.old), load(options.new)), form, out)
+    from dataflow.published import documents
+
+    contract = load(options.contract)
+    match options.action:
+        case "json-schema":
+            out.write(documents.json_schema(contract))
+        case "asyncapi":
+            out.write(documents.asyncapi_document(contract))
+        case _ if options.directory is None:
+            out.write(documents.page(contract))
+        case _:
+            _write(contract, options.directory, out)
+    return 0
+
+
+def _write(contract: Contract, directory: Path, out: TextIO) -> None:
+    from dataflow.commands.ddl import print_ddl
+    from dataflow.published import documents
+
+    ddl = StringIO()
+    print_ddl(contract, ddl)
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in {**documents.documents(contract), f"{contract.name}.sql": ddl.getvalue()}.items():
+        (directory / name).write_text(text, encoding="utf-8")
+        print(directory / name, file=out)
 
 
 def diff(compared: Comparison, form: Form, out: TextIO) -> int:

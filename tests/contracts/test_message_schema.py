@@ -32,7 +32,8 @@ UNSAID_CODES = {
 """What the rules that a schema can't say are called; for `wrong_type`, only of whole floats."""
 
 _digits = st.integers(-(2**65), 2**65)
-_odd: st.SearchStrategy[Any] = st.none() | st.booleans() | _digits | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+_finite = st.floats(allow_nan=False, allow_infinity=False)
+_odd: st.SearchStrategy[Any] = st.none() | st.booleans() | _digits | _finite | st.text()
 _odd = _odd | st.lists(st.integers(), max_size=1) | st.dictionaries(st.text(), st.integers(), max_size=1)
 _days = st.from_regex(r"[0-9]{4}-[01][0-9]-[0-3][0-9]", fullmatch=True) | st.dates().map(str)
 _zones = st.sampled_from(["", "Z", "z", "+00:00", "-23:59", "+14:00", "+24:00"])

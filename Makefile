@@ -8,7 +8,7 @@ ARGS ?=
 # Most tests wait for processes to start and sessions to end: more workers than cores.
 WORKERS ?= 3
 
-.PHONY: help setup demo test check supply fmt bench soak soak-outage mutants monitoring proto constraints clean
+.PHONY: help setup demo test check supply fmt bench soak soak-outage mutants monitoring proto docs constraints clean
 
 help:
 	@echo 'make demo    run the whole pipeline against embedded stand-ins   (ARGS="--help" for options)'
@@ -21,6 +21,7 @@ help:
 	@echo 'make mutants break each rule of the protocol, and see that a test notices'
 	@echo 'make bench   benchmarks                                         (ARGS="--list" for their names)'
 	@echo 'make monitoring  write k8s/METRICS.md and the dashboard anew    (ARGS="--preview": its picture too)'
+	@echo 'make docs    write docs/contract/ anew from the contract'
 	@echo 'make proto   compile messages.proto anew, and record its new tags'
 	@echo 'make fmt     format the code;  make constraints  pin anew'
 
@@ -72,6 +73,9 @@ monitoring: setup
 
 proto: setup
 	$(BIN)/python -m tests.protobuf.generate
+
+docs: setup
+	@$(BIN)/python -m dataflow contract docs --directory docs/contract
 
 # What an image installs is part of what the tests run with: the same versions, the same hashes.
 PIN := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \

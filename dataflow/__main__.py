@@ -18,6 +18,7 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from connectors.stopping import Stop
+from dataflow.commands import contract as contract_command
 from dataflow.commands import operators
 from dataflow.contract import Contract, ContractError, load
 from dataflow.settings import ClientJudge, Settings, SettingsError, Sources, read
@@ -44,6 +45,7 @@ examples:
   contract-dataflow validate messages.jsonl    would these messages become rows? needs no settings
   contract-dataflow detect < texts.jsonl       contacts in {"id", "text", "region"?} lines; needs no settings
   contract-dataflow detect --explain "snap: x" which rule found a contact in a text, or which veto spoke
+  contract-dataflow contract diff OLD NEW      what changed in the contract, and for whom it breaks something
   contract-dataflow verify                     is the contract kept? freshness, table, source against table
   contract-dataflow dead-letters stats         what breaks the contract; `replay` produces it again
 
@@ -180,6 +182,14 @@ def _parser() -> argparse.ArgumentParser:
         "Shows every setting, its value and where it came from. Secrets are hidden.",
         _settings_help(),
     )
+    contract_command.add_arguments(
+        add(
+            "contract",
+            "compare two contracts, or print what is generated from one",
+            "What changed between two versions of a contract, and what is generated from one. Needs no\n"
+            "settings and no servers. `contract diff --help` and so on tell more.",
+        )
+    )
     operators.add_commands(add)
     return parser
 
@@ -235,6 +245,8 @@ def _dispatch(options: argparse.Namespace) -> int:
             settings = _settings(WAREHOUSE_ONLY)
             deed = preview if options.dry_run else apply
             return deed(settings, _contract(options.contract or settings.contract), sys.stdout, sys.stderr)
+        case "contract":
+            return contract_command.dispatch(options, _contract, sys.stdout)
         case "grants":
             from connectors.redshift_grants import Grantee, GranteeKind
             from dataflow.commands import grants

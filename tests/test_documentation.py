@@ -23,6 +23,8 @@ DOCUMENTS = (
     "CHANGELOG.md",
     "RUNBOOK.md",
     "tests/README.md",
+    "dataflow/contracts/README.md",
+    "docs/contract-change.md",
     "docs/kubernetes.md",
     "docs/operating.md",
     "docs/protobuf.md",

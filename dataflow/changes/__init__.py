@@ -1,0 +1,1 @@
+"""What differs between two contracts, and for whom that breaks something."""

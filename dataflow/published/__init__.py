@@ -1,0 +1,1 @@
+"""What is made from a contract for people and tools outside of the pipeline."""

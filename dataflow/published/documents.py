@@ -1,0 +1,39 @@
+"""Every document that is made from a contract, as text; who asks writes it somewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from dataflow.contract import Contract
+from dataflow.published.asyncapi import asyncapi
+from dataflow.published.message_schema import message_schema
+from dataflow.published.page import page
+from dataflow.published.tables import field_table
+
+__all__ = ["asyncapi_document", "documents", "json_schema", "page"]
+
+
+def documents(contract: Contract) -> dict[str, str]:
+    """File names and texts."""
+    return {
+        f"{contract.name}.schema.json": json_schema(contract),
+        f"{contract.name}.asyncapi.json": asyncapi_document(contract),
+        f"{contract.name}.html": page(contract),
+        f"{contract.name}.fields.md": field_table(contract),
+    }
+
+
+def json_schema(contract: Contract) -> str:
+    """The message as JSON Schema."""
+    return _json(message_schema(contract))
+
+
+def asyncapi_document(contract: Contract) -> str:
+    """The topics as an AsyncAPI document."""
+    return _json(asyncapi(contract))
+
+
+def _json(value: dict[str, Any]) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()

@@ -83,7 +83,7 @@ def span(text: str) -> TopicSpan:
 def commit_id(text: str) -> str:
     """A process id: 32 hexadecimal digits."""
     if not re.fullmatch(r"[0-9a-f]{32}", text):
-        raise WrongArgument("must be 32 hexadecimal digits, as metafield_process_id and `ledger` show them")
+        raise WrongArgument("must be 32 hexadecimal digits, as the rows' process id and `ledger` show them")
     return text
 
 

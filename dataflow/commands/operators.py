@@ -59,7 +59,7 @@ def add_commands(add: Adds) -> None:
     rerun = add(
         "rerun",
         "read committed offsets again and put their rows in the place of the old ones",
-        "After a bug: reads a commit's offsets again (a row's metafield_process_id names its commit), takes\n"
+        "After a bug: reads a commit's offsets again (a row's process id names its commit), takes\n"
         "its rows back and merges what the messages say now, in one transaction under a new process id,\n"
         "which the ledger records. Whole commits only: --offsets takes every commit that covers any of\n"
         "them. Rows whose latest version came from another commit stay. Safe while the pipeline runs.\n\n"

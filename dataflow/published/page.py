@@ -53,8 +53,9 @@ def _head(contract: Contract) -> str:
     terms = contract.terms
     standing = f" · {escape(terms.status)}" if terms.status else ""
     told = [terms.description.purpose, terms.table_description]
-    return f"<h1>{escape(contract.table.qualified)}</h1><p>Contract {contract.version}{standing}</p>" + "".join(
-        f"<p>{escape(text.strip())}</p>" for text in told if text
+    return (
+        f"<h1>{escape(contract.table.qualified)}</h1><p>Contract {contract.version}{standing}</p>"
+        + "".join(f"<p>{escape(text.strip())}</p>" for text in told if text)
     )
 
 

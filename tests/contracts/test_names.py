@@ -18,6 +18,8 @@ COMMON = frozenset({"status"})
 """Also a word of HTTP and of the contract standard: only what names nothing else is looked for."""
 NOT_THE_FIELD = {
     "connectors/health.py": "HTTP's",
+    "connectors/http_door.py": "HTTP's",
+    "connectors/schema_registry.py": "HTTP's",
     "dataflow/changes/compare.py": "a key of the standard",
     "dataflow/changes/values.py": "a key of the standard",
     "dataflow/contract.py": "a key of the standard",

@@ -12,18 +12,9 @@ from connectors.ledger import Entry
 from connectors.redshift_access import Session
 
 
-def read_entries_sql(table: Table) -> str:
-    """Every entry of one pipeline and topic. Parameters: pipeline, topic."""
-    return (
-        "SELECT process_id, kafka_partition, topic_id, first_offset, next_offset, row_count, lost_offsets, "
-        f"window_start, window_end, committed_at FROM {sql.ledger_name(table)} "
-        "WHERE pipeline = %s AND topic = %s ORDER BY kafka_partition, first_offset, committed_at"
-    )
-
-
 def read_entries(session: Session, table: Table, pipeline: str, topic: str) -> tuple[Entry, ...]:
     """Every entry of one pipeline and topic, by partition and offset. Raises WarehouseTrouble."""
-    rows = session.rows(read_entries_sql(table), (pipeline, topic))
+    rows = session.rows(sql.read_entries(table), (pipeline, topic))
     return tuple(_entry(row) for row in rows)
 
 

@@ -117,6 +117,15 @@ def read_tails(table: Table) -> str:
     )
 
 
+def read_entries(table: Table) -> str:
+    """Every entry of one pipeline and topic. Parameters: pipeline, topic."""
+    return (
+        "SELECT process_id, kafka_partition, topic_id, first_offset, next_offset, row_count, lost_offsets, "
+        f"window_start, window_end, committed_at FROM {ledger_name(table)} "
+        "WHERE pipeline = %s AND topic = %s ORDER BY kafka_partition, first_offset, committed_at"
+    )
+
+
 def read_other_pipelines(table: Table) -> str:
     """Names of other pipelines that have entries for the topic. Parameters: topic, pipeline."""
     return (

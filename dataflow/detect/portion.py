@@ -47,7 +47,7 @@ _NO_PROSE = NAME | DIGITS | MIXED | FUSED | CHARACTER | SPELT | ANYWHERE
 _WORDS = ORDINARY | SURE | MAYBE
 _COUNTS = NUMERAL | MANY | SIGN | SINGLE
 _FEW_COUNTS = 2
-_SIGN = re.compile(r"[@_/#$|(\[{<]|[a-z][.-][a-z]")
+_SIGN = re.compile(r"[@_/#$|(\[{<]|[a-z][.:-][a-z]")
 _MAIL = frozenset(word for phrase in table("phrases.toml")["mail"] for word in phrase.split())
 
 

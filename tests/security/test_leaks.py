@@ -160,7 +160,7 @@ def test_nothing_written_holds_a_secret_a_text_or_a_contact(
     # What is spooled has no name: nobody else can open it, and it is gone with the process.
     assert not list(spool.rglob("*"))
     secured.as_owner(f"ALTER TABLE {table} DROP CONSTRAINT no_status")
-    eventually(lambda: stored_rows(secured.wiring, secured.table)["r"] == 1, 60, "it is taken after all")
+    eventually(lambda: stored_rows(secured.wiring, secured.table).total() >= 6, 60, "it is taken after all")
     assert pipeline.terminate() == 0, pipeline.tail()
     outputs["log"] = pipeline.log.read_bytes()
 

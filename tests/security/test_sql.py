@@ -32,9 +32,13 @@ from tests.redshift.warehouse import (
 from tests.standins.redshift_client import RedshiftServer, connect
 
 MODULES = sorted([*(ROOT / "connectors").glob("*.py"), *(ROOT / "dataflow").rglob("*.py")])
-RUNNERS = {"execute", "rows"}
+RUNNERS = {"execute", "rows", "alone"}
 """Methods of a session and a cursor that run a statement, which is their first argument."""
-BUILDERS = [path for path in MODULES if path.stem.endswith("_sql") or path.stem == "redshift_grants"]
+BUILDERS = [
+    path
+    for path in MODULES
+    if path.stem.endswith("_sql") or path.stem in ("redshift_grants", "redshift_evolution")
+]
 """Modules that make statements out of names."""
 MAKERS = {
     node.name
@@ -44,6 +48,7 @@ MAKERS = {
 }
 OWN_PASSERS = {
     ("redshift_access", "statement"): "a Session passes on what it is given",
+    ("redshift_ddl", "alteration.sql"): "made by redshift_evolution.differences",
     ("redshift_check", "definition.sql"): "made by redshift_sql.definitions",
     ("redshift_check", "statement"): "made by redshift_grants.grants",
 }
@@ -51,9 +56,25 @@ FIXED = {("redshift_access", "access.statement_timeout * 1000"): "a whole number
 TEXT_PARAMETERS = {
     ("redshift_sql", "catalogue_type", "sql_type"): "only compared",
     ("redshift_sql", "byte_length", "sql_type"): "only measured",
-    ("redshift_sql", "_wide", "sql_type"): "a column's, checked by the contract",
+    ("redshift_sql", "wide", "sql_type"): "a column's, checked by the contract",
     ("redshift_sql", "_columns", "separator"): "fixed where it is called",
     ("redshift_sql", "may", "privileges"): "fixed in redshift_sql",
+    ("redshift_verify_sql", "_sum", "text"): "a condition made there",
+    ("redshift_verify_sql", "_differs", "one"): "a column's, checked by the contract",
+    ("redshift_verify_sql", "_differs", "other"): "a column's, checked by the contract",
+    ("redshift_evolution", "lacking", "stored"): "only compared",
+    ("redshift_evolution", "_differences", "stored"): "only compared",
+    **{
+        ("redshift_evolution", each, "table"): "a qualified name, checked by the contract"
+        for each in ("differences", "_differences", "_missing", "_other_type", "_other_nullability")
+    },
+    **{
+        ("redshift_evolution", each, "table"): "as given to differences" for each in ("_replace", "_rebuild")
+    },
+    **{
+        ("redshift_evolution", each, "subject"): "only told"
+        for each in ("_missing", "_other_type", "_other_nullability")
+    },
     ("redshift_grants", "quoted", "name"): "quoted here",
     ("redshift_grants", "grants", "database"): "quoted there",
     ("redshift_grants", "_listed", "privileges"): "fixed in redshift_sql",
@@ -86,6 +107,8 @@ def runs(tree: ast.AST) -> Iterator[ast.Call]:
 def test_a_statement_that_is_run_is_a_fixed_text_or_made_by_the_modules_for_it(path: Path) -> None:
     for call in runs(ast.parse(path.read_text(encoding="utf-8"))):
         statement = call.args[0]
+        if isinstance(statement, ast.Starred):
+            statement = statement.value
         where = f"{path.name}:{call.lineno}: {ast.unparse(statement)}"
         if isinstance(statement, ast.Constant) or is_statement_maker(statement):
             continue

@@ -68,9 +68,7 @@ TEXT_PARAMETERS = {
         ("redshift_evolution", each, "table"): "a qualified name, checked by the contract"
         for each in ("differences", "_differences", "_missing", "_other_type", "_other_nullability")
     },
-    **{
-        ("redshift_evolution", each, "table"): "as given to differences" for each in ("_replace", "_rebuild")
-    },
+    **{("redshift_evolution", each, "table"): "as given to differences" for each in ("_replace", "_rebuild")},
     **{
         ("redshift_evolution", each, "subject"): "only told"
         for each in ("_missing", "_other_type", "_other_nullability")

@@ -14,7 +14,14 @@ from connectors.progress import Assumed, LedgerTail, Start, Wait, decide_start
 from connectors.redshift_access import WarehouseTrouble, connect
 from connectors.redshift_commit import read_other_pipelines, read_tails
 from connectors.spans import Accepted, decide_owner
-from dataflow.commands.access import Topics, destination, kafka_access, redshift_access, topics_of
+from dataflow.commands.access import (
+    Topics,
+    destination,
+    kafka_access,
+    redshift_access,
+    registry_access,
+    topics_of,
+)
 from dataflow.contract import Contract
 from dataflow.settings import Settings
 
@@ -42,6 +49,12 @@ def _findings(settings: Settings, contract: Contract) -> Iterator[Finding]:
     )
     yield from kafka.findings
     yield from redshift_check.survey(redshift_access(settings), contract.table)
+    registry = registry_access(settings)
+    if registry is not None:
+        # Its client takes half a second to import, which only those pay who have a registry.
+        from connectors import registry_check
+
+        yield registry_check.survey(registry)
     if kafka.facts is None:
         return
     view = _ledger(settings, contract, topics)

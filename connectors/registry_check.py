@@ -10,8 +10,8 @@ _SUBJECT = "schema registry"
 _ANY = 1
 """An id to ask for: whether there is such a schema or not, a registry answers."""
 _FIXES = {
-    "unreachable": "nobody answers there, or the certificate is not believed: look at SCHEMA_REGISTRY_URL and "
-    "SCHEMA_REGISTRY_CA",
+    "unreachable": "nobody answers there, or its certificate is not believed: look at SCHEMA_REGISTRY_URL "
+    "and SCHEMA_REGISTRY_CA",
     "timeout": "no answer within SCHEMA_REGISTRY_TIMEOUT",
     "no_registry": "what answers is no schema registry: look at SCHEMA_REGISTRY_URL",
     "http_401": "the login is refused: look at SCHEMA_REGISTRY_USER_INFO",

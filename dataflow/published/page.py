@@ -92,7 +92,9 @@ def _levels(contract: Contract) -> str:
 
 
 def _amount(level: ServiceLevel) -> str:
-    value = ("yes" if level.value else "no") if isinstance(level.value, bool) else f"{level.value}"
+    value = f"{level.value:,}" if type(level.value) is int else f"{level.value}"
+    if isinstance(level.value, bool):
+        value = "yes" if level.value else "no"
     return f"{value} {level.unit}".strip()
 
 

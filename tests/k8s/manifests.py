@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ COMPONENTS = tuple(
     )
 )
 Resource = Mapping[str, Any]
+_REFERENCE = re.compile(r"\$\((\w+)\)")
 
 
 class BuildFailed(Exception):
@@ -118,8 +120,20 @@ class Manifests:
         for source in pod.container.get("envFrom", ()):
             found |= self.one("ConfigMap", source["configMapRef"]["name"])["data"]
         for each in pod.container.get("env", ()):
-            found[each["name"]] = each["value"]
+            field = each.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath")
+            found[each["name"]] = self.namespace if field == "metadata.namespace" else each["value"]
         return found
+
+    @property
+    def namespace(self) -> str:
+        """The one namespace of the build. Raises ValueError."""
+        (found,) = self.of_kind("Namespace")
+        return str(found["metadata"]["name"])
+
+    def arguments(self, pod: PodTemplate) -> list[str]:
+        """The container's `args`, with each `$(NAME)` as the kubelet fills it in. Raises KeyError."""
+        environment = self.environment(pod)
+        return [_REFERENCE.sub(lambda name: environment[name[1]], each) for each in pod.container["args"]]
 
     def secret_keys(self, name: str) -> set[str]:
         """The keys that a Secret has, or will have once its ExternalSecret was fetched. Raises ValueError."""

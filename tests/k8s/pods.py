@@ -133,7 +133,7 @@ class Pod:
             # A pod listens at all of its addresses, and these are all its own. On this machine only one is.
             "METRICS_HOST": self._address,
         }
-        arguments = [*image.entrypoint, *self._template.container["args"]]
+        arguments = [*image.entrypoint, *self._manifests.arguments(self._template)]
         mounts = [Mount(self._node.hosts_file(), "/etc/hosts", writable=False)]
         for mount in self._template.container.get("volumeMounts", ()):
             source = self._volume(mount["name"], security["fsGroup"])

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from connectors.health import STALL
 from connectors.kafka_access import ClientJudge
+from connectors.verify_metrics import JOB
 from dataflow.__main__ import main
 from dataflow.contract import load
 from dataflow.settings import SECRET_FILE, Settings, Sources, read
@@ -191,8 +193,13 @@ def test_every_pod_whose_command_spools_has_the_spools_directory(everything: lis
 
 
 def test_jobs_run_commands_of_the_program(everything: list[Manifests]) -> None:
-    commands = {tuple(pod.container["args"]) for _build, pod in pods(everything)}
-    assert commands == {("run",), ("ddl", "--apply"), ("check",), ("verify",)}
+    commands = {tuple(build.arguments(pod)) for build, pod in pods(everything)}
+    assert {command[:2] for command in commands} == {
+        ("run",),
+        ("ddl", "--apply"),
+        ("check",),
+        ("verify", "--push-gateway"),
+    }
     for arguments in commands:
         with pytest.raises(SystemExit) as ended:
             main([*arguments, "--help"])
@@ -268,7 +275,7 @@ def test_everything_is_denied_but_what_a_policy_allows(everything: list[Manifest
         denied = policies(build)["default-deny"]
         assert denied == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
         named = set(policies(build)) - {"default-deny"}
-        assert named - {"aws"} == {"dns", "kafka", "redshift", "metrics"}
+        assert named - {"aws", "pushgateway"} == {"dns", "kafka", "redshift", "metrics"}
         for name in named:
             for rule in policies(build)[name].get("egress", []) + policies(build)[name].get("ingress", []):
                 assert rule.get("to") or rule.get("from"), f"{name} leads anywhere"
@@ -284,6 +291,27 @@ def test_the_policies_open_the_ports_that_the_settings_name(everything: list[Man
         assert allows(redshift, told.redshift_port)
         (metrics,) = policies(build)["metrics"]["ingress"]
         assert build.pod(PIPELINE).port(metrics["ports"][0]["port"]) == told.metrics_port
+
+
+def test_verify_and_no_other_pod_may_reach_the_pushgateway_that_it_is_given(
+    everything: list[Manifests],
+) -> None:
+    """Under a key that names namespace and pipeline, as the rules and the dashboard do."""
+    given = []
+    for build, pod in pods(everything):
+        policy = policies(build).get("pushgateway")
+        chosen = policy is not None and policy["podSelector"]["matchLabels"].items() <= pod.labels.items()
+        assert chosen == (pod.container["args"][0] == "verify"), pod.owner
+        if policy is not None and chosen:
+            address = urlsplit(build.arguments(pod)[-1])
+            namespace = str(address.hostname).split(".")[1]
+            (rule,) = policy["egress"]
+            (peer,) = rule["to"]
+            assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": namespace}
+            assert allows(rule, address.port or 0)
+            assert address.path == f"/metrics/job/{JOB}/namespace/{build.namespace}"
+            given.append(address)
+    assert given
 
 
 def test_pods_with_a_role_may_reach_aws_but_not_the_node_s_own_credentials(

@@ -57,7 +57,7 @@ def rule_expressions() -> Iterator[Asked]:
 def filled_in(expression: str, seconds: float) -> str:
     """An expression of the dashboard as Grafana sends it, for a view of so many seconds."""
     values = {
-        "$namespace": "prod",
+        "$namespace": "contract-dataflow",
         "$pipeline": ".*",
         "$__rate_interval": "5s",
         "$__range": f"{round(seconds)}s",

@@ -1,4 +1,4 @@
-"""A real Prometheus that watches a real run: two processes, bad messages, an outage, a crash."""
+"""A real Prometheus that watches a real run: two processes, bad messages, an outage, a crash, `verify`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from confluent_kafka.admin import AdminClient
 
 from tests.integration.wiring import PARTITIONS, Wiring
 from tests.monitoring.rules import write_plain
+from tests.operate.calling import operate
 from tests.pipeline import Pipeline, eventually
-from tests.standins.prometheus import Prometheus, PrometheusPrograms
+from tests.standins.prometheus import Prometheus, PrometheusPrograms, Pushgateway
 from tests.standins.redshift_process import RedshiftProcess
 from tests.standins.traffic import generate, produce
 
@@ -25,6 +26,8 @@ SCRAPE = 1
 """Seconds between two scrapes, and between two evaluations of the rules."""
 MESSAGES = 9_000
 SEED = 20240101
+NAMESPACE = "contract-dataflow"
+"""As the manifests have it."""
 TOLD_EVERY = 250
 """Messages after which the producer says how far it is."""
 
@@ -50,6 +53,7 @@ class Observed:
 
     prometheus: Prometheus
     pipelines: tuple[Pipeline, ...]
+    wiring: Wiring
     began: float
     ended: float
     """Unix times between which the run was watched."""
@@ -81,9 +85,10 @@ def observed(
             pipeline.wait_until_ready(60)
         eventually(lambda: _held(started) == PARTITIONS, 60, "every partition is held")
         write_plain(_made(directory / "prometheus") / "rules.yaml", interval=f"{SCRAPE}s")
-        configuration = _configuration([pipeline.address for pipeline in started])
+        gateway = ends.enter_context(Pushgateway(programs, directory))
+        configuration = _configuration([pipeline.address for pipeline in started], gateway.address)
         prometheus = ends.enter_context(Prometheus(programs, directory / "prometheus", configuration))
-        eventually(lambda: len(prometheus.query("up == 1")) == len(started), 30, "both are scraped")
+        eventually(lambda: len(prometheus.query("up == 1")) == len(started) + 1, 30, "all are scraped")
         began = time.time()
         with _traffic(wiring, acts.seconds):
             _pass(prometheus, acts.calm)
@@ -95,8 +100,16 @@ def observed(
             _pass(prometheus, acts.after)
         eventually(lambda: _held(started[:1]) == PARTITIONS, 60, "the other has taken over")
         eventually(lambda: started[0].metric("dataflow_rows_lag_messages") == 0, 60, "all rows are there")
+        called = operate(wiring, "verify", "--push-gateway", f"{gateway.address}/{KEY}")
+        assert any("dataflow_verify_ok" in series for series in gateway.samples()), (
+            called.stdout + called.stderr
+        )
         _pass(prometheus, 3)
-        yield Observed(prometheus, (started[0],), began, time.time())
+        yield Observed(prometheus, (started[0],), wiring, began, time.time())
+
+
+KEY = f"metrics/job/dataflow-verify/namespace/{NAMESPACE}"
+"""The end of the Pushgateway's address, as the CronJob gives it."""
 
 
 def _held(pipelines: list[Pipeline]) -> float:
@@ -108,8 +121,8 @@ def _made(directory: Path) -> Path:
     return directory
 
 
-def _configuration(addresses: list[str]) -> str:
-    labels = {"namespace": "prod", "pipeline": "messages"}
+def _configuration(addresses: list[str], gateway: str) -> str:
+    labels = {"namespace": NAMESPACE, "pipeline": "messages"}
     targets = [
         {"targets": [address], "labels": {**labels, "pod": f"messages-{number}"}}
         for number, address in enumerate(addresses)
@@ -118,7 +131,15 @@ def _configuration(addresses: list[str]) -> str:
         {
             "global": {"scrape_interval": f"{SCRAPE}s", "scrape_timeout": f"{SCRAPE}s"},
             "rule_files": ["rules.yaml"],
-            "scrape_configs": [{"job_name": "contract-dataflow", "static_configs": targets}],
+            "scrape_configs": [
+                {"job_name": "contract-dataflow", "static_configs": targets},
+                {
+                    "job_name": "pushgateway",
+                    # What was pushed says itself whose it is.
+                    "honor_labels": True,
+                    "static_configs": [{"targets": [gateway.removeprefix("http://")]}],
+                },
+            ],
         }
     )
 

@@ -7,12 +7,17 @@ from typing import Any
 
 import pytest
 
-from connectors.metrics import LABELS, PREFIX, Described
+from connectors.metrics import PREFIX, Described
 from tests.monitoring import dashboard, metrics_page
-from tests.monitoring.metrics_page import described
-from tests.monitoring.panels import DAILY, FRESHNESS, ROWS
+from tests.monitoring.metrics_page import BOUNDS, described
+from tests.monitoring.panels import DAILY, FRESHNESS
+from tests.monitoring.rows import ROWS
 
-UNITS = ("seconds", "bytes", "messages", "offset", "info", "held", "partitions", "fds", "total")
+UNITS = (
+    *("seconds", "bytes", "messages", "offset", "info", "held", "partitions", "fds", "total"),
+    # Of `verify`: 1 or 0, and what a check measured, in the check's own unit.
+    *("ok", "value"),
+)
 """What a gauge's or a histogram's name ends in: its base unit, or what it counts."""
 PANELS = [panel for panel in dashboard.dashboard()["panels"] if panel["type"] != "row"]
 
@@ -31,11 +36,11 @@ def test_a_metric_is_named_by_convention(metric: Described) -> None:
     assert metric.name.endswith(UNITS)
     assert metric.name.endswith("_total") == (metric.kind == "counter")
     assert metric.text.endswith(".")
-    assert set(metric.labels) <= set(LABELS)
+    assert set(metric.labels) <= set(BOUNDS)
 
 
 def test_each_label_that_is_explained_is_used() -> None:
-    assert {label for metric in described() for label in metric.labels} == set(LABELS)
+    assert {label for metric in described() for label in metric.labels} == set(BOUNDS)
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])

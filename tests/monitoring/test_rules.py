@@ -30,7 +30,7 @@ AGREED = {
     "dataflow_contract_partitions": f"{CONTRACT.partitions}+0x2000",
 }
 """What every process tells of the contract, as promtool writes it."""
-EVERYWHERE = {"namespace": "prod", "pipeline": "messages"}
+EVERYWHERE = {"namespace": "contract-dataflow", "pipeline": "messages"}
 
 
 def series(name: str) -> str:

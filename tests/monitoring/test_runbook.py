@@ -13,7 +13,7 @@ import yaml
 
 from connectors.redshift_access import Reason
 from tests.monitoring.expressions import exported, names
-from tests.monitoring.panels import ROWS
+from tests.monitoring.rows import ROWS
 from tests.monitoring.rules import alerts
 from tests.pipeline import ROOT
 from tests.standins.prometheus import PrometheusPrograms

@@ -156,6 +156,11 @@ def _template(resource: Resource) -> Resource | None:
     return found
 
 
+def relative(target: Path, directory: Path) -> str:
+    """A path as a kustomization in `directory` may have it: kustomize takes no absolute ones."""
+    return os.path.relpath(target, directory)
+
+
 def with_components(directory: Path, overlay: str, components: Sequence[str]) -> Path:
     """A kustomization in `directory`, new: an overlay and more components, as an operator might write one."""
     directory.mkdir()
@@ -164,9 +169,8 @@ def with_components(directory: Path, overlay: str, components: Sequence[str]) ->
         "apiVersion": of["apiVersion"],
         "kind": of["kind"],
         "namespace": of["namespace"],
-        # kustomize takes no absolute paths.
-        "resources": [os.path.relpath(K8S / "overlays" / overlay, directory)],
-        "components": [os.path.relpath(K8S / each, directory) for each in components],
+        "resources": [relative(K8S / "overlays" / overlay, directory)],
+        "components": [relative(K8S / each, directory) for each in components],
     }
     (directory / "kustomization.yaml").write_text(yaml.safe_dump(written))
     return directory

@@ -65,6 +65,29 @@ class PodTemplate:
 
 
 @dataclass(frozen=True, slots=True)
+class Selector:
+    """Which pods a policy is for: those with these labels, and none of those values."""
+
+    labels: Mapping[str, str]
+    refused: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, selector: Resource) -> Selector:
+        """As a manifest has it. Raises ValueError on an operator other than NotIn."""
+        expressions = selector.get("matchExpressions", ())
+        if any(each["operator"] != "NotIn" for each in expressions):
+            raise ValueError(f"only NotIn is known here: {expressions}")
+        refused = {each["key"]: each["values"] for each in expressions}
+        return cls(selector.get("matchLabels", {}), refused)
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Whether a pod with these labels is meant."""
+        return self.labels.items() <= labels.items() and not any(
+            labels.get(key) in values for key, values in self.refused.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Manifests:
     """Everything that one build prints."""
 

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from connectors.kafka_access import ClientJudge
 from dataflow.settings import Settings, Sources, read
+from dataflow.settings_table import ALL_GROUPS, WAREHOUSE_ONLY
 from tests.k8s.manifests import Manifests, PodTemplate
 
 PIPELINE = "contract-dataflow"
@@ -20,6 +21,10 @@ def pods(builds: list[Manifests]) -> Iterator[tuple[Manifests, PodTemplate]]:
             yield build, pod
 
 
+OWNERS = ("ddl", "grants")
+"""Commands that only work on the warehouse, as the owner of its tables."""
+
+
 def settings(build: Manifests, pod: PodTemplate) -> Settings:
     """As the program reads them in this pod. Raises SettingsError on a wrong, unknown or missing one."""
     mounted = secret_files(build, pod)
@@ -29,7 +34,8 @@ def settings(build: Manifests, pod: PodTemplate) -> Settings:
             raise FileNotFoundError(path)
         return LONG_ENOUGH
 
-    return read(Sources(build.environment(pod), {}, read_file), ClientJudge())
+    groups = WAREHOUSE_ONLY if pod.container["args"][0] in OWNERS else ALL_GROUPS
+    return read(Sources(build.environment(pod), {}, read_file), ClientJudge(), groups)
 
 
 def secret_files(build: Manifests, pod: PodTemplate) -> set[str]:

@@ -6,8 +6,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connectors.verify_metrics import JOB
-from tests.k8s.manifests import Manifests, Resource
-from tests.k8s.settings import PIPELINE, pods, settings
+from tests.k8s.manifests import Manifests, PodTemplate, Resource, Selector
+from tests.k8s.settings import OWNERS, PIPELINE, pods, settings
+
+OPTIONAL = {"aws", "pushgateway", "schema-registry", "oauth"}
 
 
 def policies(build: Manifests) -> dict[str, Resource]:
@@ -23,7 +25,7 @@ def test_everything_is_denied_but_what_a_policy_allows(everything: list[Manifest
         denied = policies(build)["default-deny"]
         assert denied == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
         named = set(policies(build)) - {"default-deny"}
-        assert named - {"aws", "pushgateway"} == {"dns", "kafka", "redshift", "metrics"}
+        assert named - OPTIONAL == {"dns", "kafka", "redshift", "metrics"}
         for name in named:
             for rule in policies(build)[name].get("egress", []) + policies(build)[name].get("ingress", []):
                 assert rule.get("to") or rule.get("from"), f"{name} leads anywhere"
@@ -33,12 +35,47 @@ def test_everything_is_denied_but_what_a_policy_allows(everything: list[Manifest
 def test_the_policies_open_the_ports_that_the_settings_name(everything: list[Manifests]) -> None:
     for build, pod in pods(everything):
         told = settings(build, pod)
-        (kafka,), (redshift,) = policies(build)["kafka"]["egress"], policies(build)["redshift"]["egress"]
-        for broker in told.bootstrap.split(","):
-            assert allows(kafka, int(broker.rpartition(":")[2])), broker
-        assert allows(redshift, told.redshift_port)
+        assert opens(build, "redshift", pod, told.redshift_port)
+        brokers = [] if pod.container["args"][0] in OWNERS else told.bootstrap.split(",")
+        for broker in brokers:
+            assert opens(build, "kafka", pod, int(broker.rpartition(":")[2])), broker
         (metrics,) = policies(build)["metrics"]["ingress"]
         assert build.pod(PIPELINE).port(metrics["ports"][0]["port"]) == told.metrics_port
+
+
+def opens(build: Manifests, name: str, pod: PodTemplate, port: int) -> bool:
+    """Whether the policy of this name is there and lets the pod out to the port."""
+    policy = policies(build).get(name)
+    if policy is None or not Selector.of(policy["podSelector"]).selects(pod.labels):
+        return False
+    return any(allows(rule, port) for rule in policy["egress"])
+
+
+def test_the_registry_and_the_token_endpoint_are_open_exactly_where_a_setting_names_them(
+    everything: list[Manifests],
+) -> None:
+    seen = set()
+    for build, pod in pods(everything):
+        told = settings(build, pod)
+        addresses = {
+            "schema-registry": told.registry_url,
+            "oauth": told.client_properties.get("sasl.oauthbearer.token.endpoint.url"),
+        }
+        for name, address in addresses.items():
+            if address is None:
+                policy = policies(build).get(name)
+                assert policy is None or not Selector.of(policy["podSelector"]).selects(pod.labels), pod.owner
+                continue
+            url = urlsplit(address)
+            assert opens(build, name, pod, url.port or {"http": 80, "https": 443}[url.scheme]), address
+            seen.add(name)
+    assert seen == {"schema-registry", "oauth"}
+
+
+def test_what_works_on_the_warehouse_alone_has_no_way_to_the_brokers(everything: list[Manifests]) -> None:
+    for build, pod in pods(everything):
+        reaches = Selector.of(policies(build)["kafka"]["podSelector"]).selects(pod.labels)
+        assert reaches == (pod.container["args"][0] not in OWNERS), pod.owner
 
 
 def test_verify_and_no_other_pod_may_reach_the_pushgateway_that_it_is_given(

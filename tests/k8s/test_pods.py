@@ -32,6 +32,7 @@ from tests.standins.redshift_process import RedshiftProcess
 from tests.standins.trouble import TroubleProxy
 
 PIPELINE, VERIFY = "contract-dataflow", "contract-dataflow-verify"
+TOOLBOX = "contract-dataflow-toolbox"
 MORE = ("components/verify",)
 OUTAGE_ATTEMPTS = 60
 """Readiness is asked for longer than usual after an outage: the waits between tries have grown by then."""
@@ -151,6 +152,7 @@ def test_a_pod_outlives_an_outage_of_the_warehouse_and_drains_within_its_grace(
     assert_exactly_once(cluster.wiring, table, 1250)
     assert pod.peak_memory < quantity(cluster.pipeline.container["resources"]["limits"]["memory"])
     assert_verified(cluster, 1250)
+    assert_toolbox_looks(cluster)
 
 
 def assert_verified(cluster: Cluster, messages: int) -> None:
@@ -167,6 +169,17 @@ def assert_verified(cluster: Cluster, messages: int) -> None:
     assert sum(counted.values()) == messages
     assert counted["unaccounted"] == 0
     assert told[f"dataflow_verify_ok{{{whose}}}"] == 1
+
+
+def assert_toolbox_looks(cluster: Cluster) -> None:
+    """While no pod of the pipeline is up, people find out in the toolbox what is there."""
+    toolbox = cluster.started(TOOLBOX)
+    told = toolbox.execute("contract-dataflow", "ledger")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "no gaps" in told.stdout
+    checked = toolbox.execute("contract-dataflow", "check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    toolbox.watch()
 
 
 def test_a_pod_ends_within_its_grace_when_neither_kafka_nor_the_warehouse_answers(

@@ -13,7 +13,7 @@ from dataflow.__main__ import main
 from dataflow.contract import load
 from dataflow.settings import SECRET_FILE
 from tests.k8s.dockerfile import stages
-from tests.k8s.manifests import Manifests
+from tests.k8s.manifests import Manifests, PodTemplate, Selector
 from tests.k8s.pods import quantity
 from tests.k8s.settings import PIPELINE, pods, secret_files, settings
 from tests.pipeline import ROOT
@@ -62,7 +62,9 @@ def test_a_changed_setting_is_a_new_name(everything: list[Manifests]) -> None:
     """So that it restarts the pods."""
     for _build, pod in pods(everything):
         for source in pod.container["envFrom"]:
-            assert re.fullmatch(r"contract-dataflow-settings-[a-z0-9]{10}", source["configMapRef"]["name"])
+            assert re.fullmatch(
+                r"contract-dataflow(-owner)?-settings-[a-z0-9]{10}", source["configMapRef"]["name"]
+            )
 
 
 # -- the pods ------------------------------------------------------------------------------------------
@@ -153,17 +155,43 @@ def test_the_spool_has_room_for_its_limit_and_is_counted(everything: list[Manife
 
 def test_every_pod_whose_command_spools_has_the_spools_directory(everything: list[Manifests]) -> None:
     for build, pod in pods(everything):
-        if pod.container["args"][0] in ("run", "verify"):
+        if pod.container["args"][0] in ("run", "verify") or is_toolbox(pod):
             mounts = {mount["mountPath"] for mount in pod.container["volumeMounts"]}
             assert str(settings(build, pod).spool_dir) in mounts, pod.container["args"]
 
 
+def is_toolbox(pod: PodTemplate) -> bool:
+    return pod.owner == f"{PIPELINE}-toolbox"
+
+
+def test_the_toolbox_is_as_the_pipeline_and_does_nothing_until_it_is_asked(
+    everything: list[Manifests],
+) -> None:
+    """The same image, settings, secrets, account and network; it ends by itself, and never starts so."""
+    for build in everything:
+        toolbox, pipeline = build.pod(f"{PIPELINE}-toolbox"), build.pod(PIPELINE)
+        for same in ("image", "envFrom", "volumeMounts", "securityContext"):
+            assert toolbox.container[same] == pipeline.container[same], same
+        assert toolbox.spec["serviceAccountName"] == pipeline.spec["serviceAccountName"]
+        assert toolbox.volume("secrets") == pipeline.volume("secrets")
+        for policy in build.of_kind("NetworkPolicy"):
+            chosen = Selector.of(policy["spec"]["podSelector"])
+            if "Egress" in policy["spec"]["policyTypes"] and chosen.selects(pipeline.labels):
+                assert chosen.selects(toolbox.labels), policy["metadata"]["name"]
+        job = build.one("CronJob", toolbox.owner)["spec"]
+        assert job["suspend"] is True
+        limit = job["jobTemplate"]["spec"]["activeDeadlineSeconds"]
+        assert [*toolbox.container["command"], *build.arguments(toolbox)] == ["sleep", str(limit)]
+        assert job["jobTemplate"]["spec"]["ttlSecondsAfterFinished"] <= 600
+
+
 def test_jobs_run_commands_of_the_program(everything: list[Manifests]) -> None:
-    commands = {tuple(build.arguments(pod)) for build, pod in pods(everything)}
+    commands = {tuple(build.arguments(pod)) for build, pod in pods(everything) if not is_toolbox(pod)}
     assert {command[:2] for command in commands} == {
         ("run",),
         ("ddl", "--apply"),
         ("check",),
+        ("grants", "--user"),
         ("verify", "--push-gateway"),
     }
     for arguments in commands:
@@ -264,7 +292,7 @@ def test_windows_and_the_hourly_check_are_as_the_contract_s_latency(everything: 
     promised = load().freshness
     for build in everything:
         assert settings(build, build.pod(PIPELINE)).window == promised
-        for job in build.of_kind("CronJob"):
+        for job in (each for each in build.of_kind("CronJob") if not each["spec"].get("suspend")):
             minute, *rest = job["spec"]["schedule"].split()
             assert minute.isdigit()
             assert rest == ["*"] * 4

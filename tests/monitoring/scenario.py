@@ -18,12 +18,13 @@ from tests.integration.wiring import PARTITIONS, Wiring
 from tests.monitoring.rules import write_plain
 from tests.operate.calling import operate
 from tests.pipeline import Pipeline, eventually
-from tests.standins.prometheus import Prometheus, PrometheusPrograms, Pushgateway
+from tests.standins.prometheus import DATA, Prometheus, PrometheusPrograms, Pushgateway
 from tests.standins.redshift_process import RedshiftProcess
 from tests.standins.traffic import generate, produce
 
 SCRAPE = 1
 """Seconds between two scrapes, and between two evaluations of the rules."""
+MINUTE, HOUR, DAY = 60, 3600, 86_400
 MESSAGES = 9_000
 SEED = 20240101
 NAMESPACE = "contract-dataflow"
@@ -85,6 +86,7 @@ def observed(
             pipeline.wait_until_ready(60)
         eventually(lambda: _held(started) == PARTITIONS, 60, "every partition is held")
         write_plain(_made(directory / "prometheus") / "rules.yaml", interval=f"{SCRAPE}s")
+        _remember_yesterday(programs, directory / "prometheus")
         gateway = ends.enter_context(Pushgateway(programs, directory))
         configuration = _configuration([pipeline.address for pipeline in started], gateway.address)
         prometheus = ends.enter_context(Prometheus(programs, directory / "prometheus", configuration))
@@ -119,6 +121,20 @@ def _held(pipelines: list[Pipeline]) -> float:
 def _made(directory: Path) -> Path:
     directory.mkdir(parents=True)
     return directory
+
+
+def _remember_yesterday(programs: PrometheusPrograms, directory: Path) -> None:
+    """What Prometheus would know of the hour before this moment of yesterday: where each partition ended."""
+    yesterday = int(time.time()) - DAY
+    name = "partition:dataflow_end_offset:max"
+    samples = [
+        f'{name}{{namespace="{NAMESPACE}",pipeline="messages",partition="{partition}"}} 0 {at}'
+        for partition in range(PARTITIONS)
+        for at in range(yesterday - HOUR, yesterday + HOUR, MINUTE)
+    ]
+    file = directory / "yesterday.txt"
+    file.write_text("\n".join([f"# TYPE {name} gauge", *samples, "# EOF", ""]), encoding="utf-8")
+    programs.check("tsdb", "create-blocks-from", "openmetrics", str(file), str(directory / DATA))
 
 
 def _configuration(addresses: list[str], gateway: str) -> str:

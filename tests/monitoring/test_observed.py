@@ -16,6 +16,7 @@ from tests.monitoring.expressions import (
     Asked,
     exported,
     filled_in,
+    is_never_seen,
     names,
     panel_queries,
     rule_expressions,
@@ -62,9 +63,7 @@ def test_every_panel_and_rule_asks_for_what_a_run_tells(run: Observed, subtests:
     for selector in sorted({one for asked in everything for one in selectors(asked.expression)}):
         with subtests.test(selector):
             seen = f"last_over_time({filled_in(selector, run.seconds)}[{round(run.seconds)}s])"
-            plain = selector.replace('namespace=~"$namespace",pipeline=~"$pipeline"', "")
-            known = {plain, plain.replace(", }", "}").replace("{}", "")}
-            assert bool(run.prometheus.query(seen, run.ended)) != bool(known & set(NEVER_SEEN))
+            assert bool(run.prometheus.query(seen, run.ended)) != is_never_seen(selector)
     with subtests.test("metrics that were exported"):
         told = {sample for sample in run.prometheus.api("label/__name__/values") if "dataflow_" in sample}
         assert told <= exported()

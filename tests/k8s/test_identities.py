@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 from tests.k8s.manifests import Manifests, PodTemplate
 from tests.k8s.settings import OWNERS, PIPELINE, settings
+from tests.pipeline import INHERITED, ROOT
 
 OWNER = f"{PIPELINE}-owner"
 ROLE = "eks.amazonaws.com/role-arn"
@@ -37,6 +43,26 @@ def test_the_owner_has_none_of_the_pipeline_s_secrets_and_none_of_its_settings_o
         told = {name: value for name, value in prod.environment(pod).items() if name != "PIPELINE_USER"}
         assert told == {name: value for name, value in pipeline.items() if name.startswith("REDSHIFT_")}
         assert not settings(prod, pod).bootstrap
+
+
+def test_with_nothing_but_its_settings_the_owner_knows_what_to_grant(
+    overlays: dict[str, Manifests], tmp_path: Path
+) -> None:
+    prod = overlays["prod"]
+    pod = prod.pod(f"{PIPELINE}-grants")
+    arguments = [each for each in prod.arguments(pod) if each != "--apply"]
+    base = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    printed = subprocess.run(
+        [sys.executable, "-m", "dataflow", *arguments],
+        env={**base, "PYTHONPATH": str(ROOT), **prod.environment(pod)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = printed.stdout.splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith("GRANT ") and line.endswith(f'TO "{arguments[-1]}";') for line in lines)
 
 
 def test_the_pipeline_s_own_user_is_the_one_that_is_permitted(overlays: dict[str, Manifests]) -> None:

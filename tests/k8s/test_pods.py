@@ -128,7 +128,10 @@ def table(cluster: Cluster) -> Table:
 def test_a_pod_outlives_an_outage_of_the_warehouse_and_drains_within_its_grace(
     cluster: Cluster, table: Table, record_property: Callable[[str, object], None]
 ) -> None:
-    """From its start on the warehouse is away, for longer than liveness would forgive; then it comes back."""
+    """From its start on the warehouse is away, for longer than liveness would forgive; then it comes back.
+
+    At the end the hourly `verify` and a person in the toolbox look at what it left.
+    """
     cluster.redshift.refuse()
     pod = cluster.started("contract-dataflow")
     record_property("seconds to start", pod.await_probe("startupProbe"))

@@ -83,6 +83,14 @@ def test_the_panels_that_the_runbook_names_are_on_the_dashboard() -> None:
     assert {name.partition(" (")[0] for name in named} <= known
 
 
+def test_a_check_that_the_runbook_says_what_to_do_about_is_one_of_verify_s() -> None:
+    told = re.findall(r"^\| (`.+?`) \|", SECTIONS["DataflowVerifyFailed"], re.MULTILINE)
+    checks = {check for cell in told for check in re.findall(r"`(\w+)`", cell)}
+    assert len(checks) > 10
+    operating = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    assert checks <= set(re.findall(r"`(\w+)`", operating.partition("## verify")[2].partition("\n## ")[0]))
+
+
 def test_every_reason_that_the_warehouse_may_refuse_for_is_told() -> None:
     told = SECTIONS["DataflowCommitsFailing"]
     assert {reason.value for reason in Reason} <= set(re.findall(r"`([a-z]+)`", told))

@@ -82,7 +82,8 @@ def _settings_help() -> str:
     return "\n".join(lines)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Every command with its arguments."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         prog=PROGRAM, description=DESCRIPTION, epilog=EXAMPLES, formatter_class=form
@@ -200,7 +201,7 @@ class _Refused(Exception):
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
-    options = _parser().parse_args(arguments)
+    options = command_line().parse_args(arguments)
     try:
         return _dispatch(options)
     except SettingsError as wrong:
@@ -251,7 +252,7 @@ def _dispatch(options: argparse.Namespace) -> int:
             from connectors.redshift_grants import Grantee, GranteeKind
             from dataflow.commands import grants
 
-            settings = _settings()
+            settings = _settings(WAREHOUSE_ONLY)
             kind = next(kind for kind in GranteeKind if getattr(options, kind.value) is not None)
             grantee = Grantee(kind, getattr(options, kind.value))
             contract = _contract(settings.contract)

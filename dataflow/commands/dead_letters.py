@@ -245,7 +245,7 @@ def replay(
         )
     else:
         ensure_marker_topic(access, run.marker_topic)
-        run.producer = ReplayProducer(access, f"{access.group}-replay", run.marker_topic)
+        run.producer = ReplayProducer(access, access.replay_id, run.marker_topic)
         run.markers = read_markers(access, run.marker_topic)
     run.go(stop)
     run.tell(form, out)
@@ -260,7 +260,7 @@ class _Run:
         self._topics = topics
         self._order = order
         self._destination = destination
-        self.marker_topic = f"{topics.dead_letters}.replayed"
+        self.marker_topic = topics.replayed
         self.producer: ReplayProducer | None = None
         self.markers: set[bytes] = set()
         self.replayed = 0

@@ -14,6 +14,7 @@ from dataflow import arguments
 from dataflow.commands.show import Form
 from dataflow.contract import Contract
 from dataflow.settings import Settings
+from dataflow.settings_table import ALL_GROUPS, KAFKA_ONLY, WAREHOUSE_ONLY
 
 NAMES = frozenset({"dead-letters", "rerun", "verify", "ledger", "tail"})
 UNSURE = 1
@@ -22,6 +23,14 @@ UNSURE = 1
 def stops_by_itself(options: argparse.Namespace) -> bool:
     """Whether a command looks at `stop`, and so ends in order when a signal comes."""
     return options.command == "tail" or getattr(options, "action", None) == "replay"
+
+
+def groups_of(options: argparse.Namespace) -> frozenset[str]:
+    """The groups of settings that a command uses."""
+    if options.command in ("dead-letters", "tail"):
+        return KAFKA_ONLY
+    # What is read again for `verify` and `rerun` goes through every step, which contacts belong to.
+    return KAFKA_ONLY | WAREHOUSE_ONLY if options.command == "ledger" else ALL_GROUPS
 
 
 class Adds(Protocol):
@@ -235,11 +244,13 @@ def dispatch(options: argparse.Namespace, settings: Settings, contract: Contract
 
     Raises WrongTogether.
     """
-    from connectors.kafka_read import KafkaTrouble
+    from connectors.kafka_trouble import KafkaTrouble
     from connectors.progress import BrokenPromise
     from connectors.redshift_access import WarehouseTrouble
     from connectors.verify_metrics import PushFailed
+    from dataflow.commands.access import redshift_access
     from dataflow.commands.rerun import Refused
+    from dataflow.commands.told import told_of
 
     try:
         return _run(options, settings, contract, stop)
@@ -248,7 +259,7 @@ def dispatch(options: argparse.Namespace, settings: Settings, contract: Contract
     except KeyboardInterrupt:
         told = "interrupted; `ledger` tells what was committed"
     except WarehouseTrouble as trouble:
-        told = f"Redshift, {settings.redshift_host}: {trouble}"
+        told = told_of(trouble, redshift_access(settings), contract.table, options.command)
     except OSError as trouble:
         told = f"{trouble.filename}: {trouble.strerror}"
     except (KafkaTrouble, BrokenPromise, PushFailed, Refused) as trouble:
@@ -330,7 +341,7 @@ def _dead_letters(
             return dead_letters.stats(settings, contract, selection, form, sys.stdout)
         case _:
             topics = topics_of(settings, contract)
-            if options.to in (topics.dead_letters, topics.contacts, f"{topics.dead_letters}.replayed"):
+            if options.to in (topics.dead_letters, topics.contacts, topics.replayed):
                 raise WrongTogether(
                     f"dead-letters: --to {options.to}: is a topic that the pipeline writes; leave --to out "
                     f"for {topics.source}, or name another"

@@ -233,7 +233,7 @@ class _Reading:
         outgoing = [
             Outgoing(message, None, b"", b"") for batch in self.produced for message in batch.messages
         ]
-        producer = ReplayProducer(access, f"{access.group}-rerun", None)
+        producer = ReplayProducer(access, access.rerun_id, None)
         for at in range(0, len(outgoing), EVENT_CHUNK):
             producer.produce(outgoing[at : at + EVENT_CHUNK])
 

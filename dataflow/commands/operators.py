@@ -251,11 +251,14 @@ def dispatch(options: argparse.Namespace, settings: Settings, contract: Contract
     from dataflow.commands.access import redshift_access
     from dataflow.commands.rerun import Refused
     from dataflow.commands.told import told_of
+    from dataflow.selection import NotKnown
 
     try:
         return _run(options, settings, contract, stop)
     except BrokenPipeError:
         raise
+    except NotKnown as wrong:
+        raise WrongTogether(f"{options.command}: {wrong}") from None
     except KeyboardInterrupt:
         told = "interrupted; `ledger` tells what was committed"
     except WarehouseTrouble as trouble:
@@ -326,11 +329,13 @@ def _dead_letters(
     from dataflow.commands import dead_letters
     from dataflow.commands.access import topics_of
     from dataflow.dead_letters import Selection
+    from dataflow.selection import check_codes
 
     if options.action == "show":
         return dead_letters.show(settings, contract, options.place, options.value_to, sys.stdout, sys.stderr)
     if options.since and options.until and options.since >= options.until:
         raise WrongTogether("dead-letters: --since lies after --until: nothing is selected; swap them")
+    check_codes(options.code or ())
     selection = Selection(
         options.code or frozenset(), options.since, options.until, options.partition or frozenset()
     )

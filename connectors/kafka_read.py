@@ -57,10 +57,11 @@ class TopicReader:
 
     def facts(self) -> BrokerFacts:
         """Incarnation, progress E and bounds of every partition. Raises KafkaTrouble."""
+        partitions = self.partitions()
         try:
-            return BrokerQuestions(self._access, self._consumer, ANSWER_TIMEOUT).ask(self.partitions())
+            return BrokerQuestions(self._access, self._consumer, ANSWER_TIMEOUT).ask(partitions)
         except KafkaException as trouble:
-            raise self._trouble(trouble) from None
+            raise self._troubles.of_group(trouble.args[0]) from None
 
     def topic_id(self) -> str | None:
         """The topic's incarnation; None where nobody can be asked. Raises KafkaTrouble."""

@@ -46,10 +46,29 @@ class Troubles:
 
     def of(self, topic: str, error: KafkaError) -> KafkaTrouble:
         """The typed error for what a client raised about a topic."""
+        return self._of(f"topic {topic}", error)
+
+    def of_group(self, error: KafkaError) -> KafkaTrouble:
+        """The typed error for what a client raised about the group's offsets, while brokers do answer.
+
+        librdkafka looks for a coordinator that it may not see until time is over, and tells that only.
+        """
+        if error.code() == KafkaError._TIMED_OUT:
+            administration = AdminClient({**self._access.client_config()}, logger=self.logger)
+            (answer,) = administration.describe_consumer_groups(
+                [self._access.group], request_timeout=ANSWER_TIMEOUT
+            ).values()
+            try:
+                answer.result(2 * ANSWER_TIMEOUT)
+            except KafkaException as trouble:
+                error = trouble.args[0]
+        return self._of(f"group {self._access.group}", error)
+
+    def _of(self, subject: str, error: KafkaError) -> KafkaTrouble:
         if error.code() in _AWAY:
             return self.away(f"{error.name()}, {error.str()}")
         fix = _FIXES.get(error.code())
-        told = f"Kafka, topic {topic}: {error.name()}: {error.str()}"
+        told = f"Kafka, {subject}: {error.name()}: {error.str()}"
         return KafkaTrouble(told if fix is None else f"{told}. {fix}")
 
     def away(self, why: str) -> KafkaTrouble:

@@ -50,12 +50,12 @@ class Operator:
             file.write_text(environment.pop(name), encoding="utf-8")
             environment[f"{name}_FILE"] = str(file)
         self._environment = environment
-        self.outputs: dict[str, bytes] = {}
+        self.outputs: list[tuple[str, bytes]] = []
 
     def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         told = call(*arguments, environment=self._environment | more)
         assert "Traceback" not in told.stderr, told.stderr
-        self.outputs[" ".join(arguments)] = (told.stdout + told.stderr).encode()
+        self.outputs.append((" ".join(arguments), (told.stdout + told.stderr).encode()))
         return told
 
     def does(self, *arguments: str) -> str:
@@ -122,6 +122,8 @@ def test_operators_do_all_with_exactly_what_is_listed_and_nothing_they_see_leaks
         assert "`acls --for operators`" in operator.refused("dead-letters", "ls", "--limit", "1")
     with without(secured, AclOperation.DESCRIBE, ResourceType.GROUP, wiring.group):
         assert "GROUP_AUTHORIZATION_FAILED" in operator.refused("ledger")
+    with without(secured, AclOperation.CREATE, topic, f"{wiring.dead_letters}.replayed"):
+        assert "Create it with one partition" in operator.refused("dead-letters", "replay")
     with without(secured, AclOperation.WRITE, topic, wiring.source):
         assert wiring.source in operator.refused("dead-letters", "replay", "--rate", "50")
     secured.as_owner(f'REVOKE DELETE ON {table} FROM "{secured.operator.user}"')
@@ -134,7 +136,7 @@ def test_operators_do_all_with_exactly_what_is_listed_and_nothing_they_see_leaks
     told = json.loads(operator.run("dead-letters", "replay", "--json").stdout)
     assert told["replayed"] == len(read_committed(wiring, wiring.source)) - before > 0
 
-    for name, content in operator.outputs.items():
+    for name, content in operator.outputs:
         assert content, name
         assert found_in(content, PLANTED) == [], name
 

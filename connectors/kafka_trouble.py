@@ -54,11 +54,11 @@ class Troubles:
         librdkafka looks for a coordinator that it may not see until time is over, and tells that only.
         """
         if error.code() == KafkaError._TIMED_OUT:
-            administration = AdminClient({**self._access.client_config()}, logger=self.logger)
-            (answer,) = administration.describe_consumer_groups(
-                [self._access.group], request_timeout=ANSWER_TIMEOUT
-            ).values()
             try:
+                administration = AdminClient({**self._access.client_config()}, logger=self.logger)
+                (answer,) = administration.describe_consumer_groups(
+                    [self._access.group], request_timeout=ANSWER_TIMEOUT
+                ).values()
                 answer.result(2 * ANSWER_TIMEOUT)
             except KafkaException as trouble:
                 error = trouble.args[0]

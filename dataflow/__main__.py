@@ -18,6 +18,7 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from connectors.stopping import Stop
+from dataflow.arguments import topic
 from dataflow.commands import contract as contract_command
 from dataflow.commands import operators
 from dataflow.contract import Contract, ContractError, load
@@ -122,7 +123,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     acls.add_argument("--apply", action="store_true", help="connect, and create them")
     acls.add_argument(
-        "--to", metavar="TOPIC", help="where operators replay dead letters to (default: the source)"
+        "--to",
+        type=operators.read_by(topic),
+        metavar="TOPIC",
+        help="where operators replay dead letters to (default: the source)",
     )
     for command in (grants, acls):
         command.add_argument(

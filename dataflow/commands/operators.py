@@ -43,7 +43,7 @@ class Adds(Protocol):
         ...
 
 
-def _read(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+def read_by(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     """A parser of `dataflow.arguments` as argparse wants one: the error names argument, problem and fix."""
 
     def read(text: str) -> Any:
@@ -80,10 +80,10 @@ def add_commands(add: Adds) -> None:
         "  rerun --offsets interactions.messages:2:120000-121000",
     )
     wanted = rerun.add_mutually_exclusive_group(required=True)
-    wanted.add_argument("--process-id", type=_read(arguments.commit_id), metavar="ID", help="a commit's id")
+    wanted.add_argument("--process-id", type=read_by(arguments.commit_id), metavar="ID", help="a commit's id")
     wanted.add_argument(
         "--offsets",
-        type=_read(arguments.span),
+        type=read_by(arguments.span),
         metavar="TOPIC:PARTITION:FIRST-NEXT",
         help="offsets, NEXT not included",
     )
@@ -110,22 +110,22 @@ def add_commands(add: Adds) -> None:
     window.add_argument(
         "--from",
         dest="since",
-        type=_read(_instant),
+        type=read_by(_instant),
         metavar="TIME",
         help="commits from then on (default: 1d)",
     )
     window.add_argument(
-        "--to", dest="until", type=_read(_instant), metavar="TIME", help="commits before (default: now)"
+        "--to", dest="until", type=read_by(_instant), metavar="TIME", help="commits before (default: now)"
     )
     window.add_argument(
         "--offsets",
-        type=_read(arguments.span),
+        type=read_by(arguments.span),
         metavar="TOPIC:PARTITION:FIRST-NEXT",
         help="instead: the commits that cover these, NEXT not included",
     )
     verify.add_argument(
         "--push-gateway",
-        type=_read(arguments.address),
+        type=read_by(arguments.address),
         metavar="URL",
         help="hand the figures to this Pushgateway",
     )
@@ -139,7 +139,11 @@ def add_commands(add: Adds) -> None:
         "whether the commits follow one another without a gap. Exit code 1 when they don't.",
     )
     ledger.add_argument(
-        "--commits", type=_read(arguments.count), default=20, metavar="N", help="newest commits (default 20)"
+        "--commits",
+        type=read_by(arguments.count),
+        default=20,
+        metavar="N",
+        help="newest commits (default 20)",
     )
     tail = add(
         "tail",
@@ -155,9 +159,9 @@ def add_commands(add: Adds) -> None:
         help="one of the three; may repeat",
     )
     tail.add_argument(
-        "--last", type=_read(arguments.count), default=0, metavar="N", help="begin N back in each partition"
+        "--last", type=read_by(arguments.count), default=0, metavar="N", help="begin N back in each partition"
     )
-    tail.add_argument("--count", type=_read(arguments.count), metavar="N", help="end after N")
+    tail.add_argument("--count", type=read_by(arguments.count), metavar="N", help="end after N")
     for command in (rerun, verify, ledger, tail):
         _add_form(command)
 
@@ -177,11 +181,11 @@ def _add_dead_letters(add: Adds) -> None:
     form = argparse.RawDescriptionHelpFormatter
     ls = actions.add_parser("ls", help="list them", formatter_class=form, epilog=WINDOWS)
     ls.add_argument(
-        "--limit", type=_read(arguments.count), default=50, metavar="N", help="the newest N (default 50)"
+        "--limit", type=read_by(arguments.count), default=50, metavar="N", help="the newest N (default 50)"
     )
     show = actions.add_parser("show", help="all about one, but its bytes", formatter_class=form)
     show.add_argument(
-        "place", type=_read(arguments.place), metavar="PARTITION:OFFSET", help="as `ls` shows it"
+        "place", type=read_by(arguments.place), metavar="PARTITION:OFFSET", help="as `ls` shows it"
     )
     show.add_argument(
         "--value-to", type=Path, metavar="FILE", help="write its value, byte for byte, to a new file (0600)"
@@ -203,31 +207,31 @@ def _add_dead_letters(add: Adds) -> None:
     replay.add_argument("--dry-run", action="store_true", help="say what would be done")
     replay.add_argument(
         "--rate",
-        type=_read(arguments.count),
+        type=read_by(arguments.count),
         default=1000,
         metavar="N",
         help="messages a second (default 1000)",
     )
     replay.add_argument(
         "--max-attempts",
-        type=_read(arguments.count),
+        type=read_by(arguments.count),
         default=3,
         metavar="N",
         help="hold back what became a dead letter N times (default 3)",
     )
     replay.add_argument(
-        "--to", type=_read(arguments.topic), metavar="TOPIC", help="another topic than the source"
+        "--to", type=read_by(arguments.topic), metavar="TOPIC", help="another topic than the source"
     )
     for action in (ls, stats, replay):
         chosen = action.add_argument_group("which (all that are given must hold)")
         chosen.add_argument(
-            "--code", type=_read(arguments.codes), metavar="CODE[,CODE]", help="having any of these reasons"
+            "--code", type=read_by(arguments.codes), metavar="CODE[,CODE]", help="having any of these reasons"
         )
-        chosen.add_argument("--since", type=_read(_instant), metavar="TIME", help="dead letters since then")
-        chosen.add_argument("--until", type=_read(_instant), metavar="TIME", help="and before")
+        chosen.add_argument("--since", type=read_by(_instant), metavar="TIME", help="dead letters since then")
+        chosen.add_argument("--until", type=read_by(_instant), metavar="TIME", help="and before")
         chosen.add_argument(
             "--partition",
-            type=_read(arguments.partitions),
+            type=read_by(arguments.partitions),
             metavar="N[,N]",
             help="partitions of the source topic",
         )

@@ -240,7 +240,7 @@ def _add_dead_letters(add: Adds) -> None:
 
 
 class WrongTogether(Exception):
-    """Arguments that are each right and do not go together; the text says how they would."""
+    """Arguments that do not go together, or name what is not there; the text says what would do."""
 
 
 def dispatch(options: argparse.Namespace, settings: Settings, contract: Contract, stop: Stop) -> int:

@@ -1,7 +1,11 @@
-"""What the pipeline must be permitted in Redshift, and nothing more. Pure: nothing is run here."""
+"""What the pipeline, and whoever operates it, must be permitted in Redshift, and nothing more.
+
+Pure: nothing is run here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -38,16 +42,21 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def grants(table: Table, database: str, grantee: Grantee) -> tuple[str, ...]:
-    """All that `run` and `check` need, one statement each. Creating the tables is not among it."""
+def grants(
+    table: Table, database: str, grantee: Grantee, privileges: Sequence[str] = TABLE_PRIVILEGES
+) -> tuple[str, ...]:
+    """One statement each, with these `privileges` on the table: by default all that `run` and `check` need.
+
+    Creating the tables is not among it.
+    """
     to = grantee.sql
     return (
         f"GRANT TEMP ON DATABASE {quoted(database)} TO {to}",
         f"GRANT USAGE ON SCHEMA {table.schema} TO {to}",
-        f"GRANT {_listed(TABLE_PRIVILEGES)} ON {table.qualified} TO {to}",
+        f"GRANT {_listed(privileges)} ON {table.qualified} TO {to}",
         f"GRANT {_listed(LEDGER_PRIVILEGES)} ON {ledger_name(table)} TO {to}",
     )
 
 
-def _listed(privileges: tuple[str, ...]) -> str:
+def _listed(privileges: Sequence[str]) -> str:
     return ", ".join(privilege.upper() for privilege in privileges)

@@ -48,6 +48,8 @@ LEDGER_COLUMNS = (
 
 TABLE_PRIVILEGES = ("select", "insert", "update")
 """What MERGE asks for when it updates and inserts; deleted is only from temporary tables of our own."""
+OPERATORS_TABLE_PRIVILEGES = (*TABLE_PRIVILEGES, "delete")
+"""A rerun takes rows back besides."""
 LEDGER_PRIVILEGES = ("select", "insert", "update")
 """UPDATE is what LOCK asks for; entries are never updated."""
 

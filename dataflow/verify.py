@@ -47,6 +47,11 @@ def none_of(name: str, count: int, what: str, remedy: str) -> Check:
     )
 
 
+def something(name: str, count: int, limit: str, remedy: str) -> Check:
+    """There must be at least one."""
+    return Check(name, Verdict.RIGHT if count else Verdict.WRONG, count, limit, "" if count else remedy)
+
+
 def unknown(name: str, limit: str, why: str) -> Check:
     """It could not be looked at."""
     return Check(name, Verdict.UNKNOWN, None, limit, why)

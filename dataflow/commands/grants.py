@@ -1,4 +1,4 @@
-"""`grants`: what Redshift must permit the pipeline, printed or granted."""
+"""`grants`: what Redshift must permit the pipeline or its operators, printed or granted."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ from typing import TextIO
 from connectors.redshift_access import WarehouseTrouble
 from connectors.redshift_check import run_statements
 from connectors.redshift_grants import Grantee, grants
-from dataflow.commands.access import redshift_access
+from connectors.redshift_sql import OPERATORS_TABLE_PRIVILEGES, TABLE_PRIVILEGES
+from dataflow.commands.access import Party, redshift_access
 from dataflow.contract import Contract
 from dataflow.settings import Settings
 
+_PRIVILEGES = {Party.PIPELINE: TABLE_PRIVILEGES, Party.OPERATORS: OPERATORS_TABLE_PRIVILEGES}
 
-def print_grants(settings: Settings, contract: Contract, grantee: Grantee, out: TextIO) -> int:
+
+def print_grants(settings: Settings, contract: Contract, party: Party, grantee: Grantee, out: TextIO) -> int:
     """The statements, each ended by a semicolon."""
-    for statement in grants(contract.table, settings.redshift_database, grantee):
+    for statement in _wanted(settings, contract, party, grantee):
         print(f"{statement};", file=out)
     return 0
 
 
-def apply(settings: Settings, contract: Contract, grantee: Grantee, out: TextIO, err: TextIO) -> int:
+def apply(
+    settings: Settings, contract: Contract, party: Party, grantee: Grantee, out: TextIO, err: TextIO
+) -> int:
     """Grant all of it or nothing, as the tables' owner; 1 when the warehouse refuses."""
     access = redshift_access(settings)
-    statements = grants(contract.table, settings.redshift_database, grantee)
+    statements = _wanted(settings, contract, party, grantee)
     try:
         run_statements(access, statements)
     except WarehouseTrouble as trouble:
@@ -31,3 +36,7 @@ def apply(settings: Settings, contract: Contract, grantee: Grantee, out: TextIO,
     for statement in statements:
         print(f"granted       {statement}", file=out)
     return 0
+
+
+def _wanted(settings: Settings, contract: Contract, party: Party, grantee: Grantee) -> tuple[str, ...]:
+    return grants(contract.table, settings.redshift_database, grantee, _PRIVILEGES[party])

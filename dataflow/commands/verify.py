@@ -29,6 +29,7 @@ from dataflow.commands.show import Form, json_line, moment, table
 from dataflow.contract import Contract
 from dataflow.fields import IntegerField, PresentUnless, TextField
 from dataflow.flow import Steps
+from dataflow.selection import check_partitions
 from dataflow.settings import Settings
 from dataflow.verify import (
     DAY,
@@ -43,6 +44,7 @@ from dataflow.verify import (
     judge_volume,
     none_of,
     sla,
+    something,
     unknown,
 )
 
@@ -59,6 +61,11 @@ class VerifyOrder:
     gateway: str | None
     textfile: Path | None
 
+    @property
+    def explicit(self) -> bool:
+        """Whether somebody named the window, and so expects that it holds something."""
+        return bool(self.since or self.until or self.offsets)
+
 
 def verify(
     settings: Settings,
@@ -71,7 +78,7 @@ def verify(
 ) -> int:
     """Look, tell, and hand over the figures. 0 when nothing is wrong, else 1.
 
-    Raises KafkaTrouble, WarehouseTrouble, BrokenPromise, PushFailed.
+    Raises KafkaTrouble, WarehouseTrouble, BrokenPromise, PushFailed, NotKnown.
     """
     began = time.monotonic()
     run = _Run(settings, contract, steps, order, now)
@@ -197,6 +204,10 @@ class _Run:
             entries = read_entries(session, where.table, where.pipeline, where.topic)
             # Asked after the warehouse's snapshot was taken: what that covers lies below the topic's end.
             facts = reader.facts()
+            asked = self._order.offsets
+            if asked is not None:
+                option = f"--offsets {asked.topic}:{asked.partition}:{asked.first}-{asked.next}"
+                check_partitions(option, asked.topic, (asked.partition,), facts.bounds)
             now = standing(entries)
             yield from self._in_time(reader, facts, entries)
             yield from self._table(session, now)
@@ -272,6 +283,9 @@ class _Run:
             if not facts.bounds.get(entry.partition, (0, 0))[0] <= entry.first
             or entry.next > facts.bounds.get(entry.partition, (0, 0))[1]
         }
+        if self._order.explicit:
+            none = f"no commits {self.window}: nothing was compared; `ledger` lists them"
+            yield something("window", len(commits), "at least 1 commit", none)
         limit = "every message accounted for"
         if gone:
             yield unknown(

@@ -76,6 +76,7 @@ TEXT_PARAMETERS = {
     ("redshift_grants", "quoted", "name"): "quoted here",
     ("redshift_grants", "grants", "database"): "quoted there",
     ("redshift_grants", "_listed", "privileges"): "fixed in redshift_sql",
+    ("redshift_grants", "grants", "privileges"): "fixed in redshift_sql",
 }
 """Where a text comes in to a module that makes statements, and why that is harmless."""
 

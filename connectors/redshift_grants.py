@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from connectors.items import Table
-from connectors.redshift_sql import LEDGER_PRIVILEGES, TABLE_PRIVILEGES, ledger_name
+from connectors.redshift_sql import (
+    LEDGER_PRIVILEGES,
+    OPERATORS_TABLE_PRIVILEGES,
+    TABLE_PRIVILEGES,
+    ledger_name,
+)
 
 
 class GranteeKind(Enum):
@@ -19,6 +24,13 @@ class GranteeKind(Enum):
     USER = "user"
     ROLE = "role"
     GROUP = "group"
+
+
+class Privileges(Enum):
+    """What may be done with the table, by whom."""
+
+    PIPELINE = TABLE_PRIVILEGES
+    OPERATORS = OPERATORS_TABLE_PRIVILEGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,7 @@ def quoted(name: str) -> str:
 
 
 def grants(
-    table: Table, database: str, grantee: Grantee, privileges: Sequence[str] = TABLE_PRIVILEGES
+    table: Table, database: str, grantee: Grantee, privileges: Privileges = Privileges.PIPELINE
 ) -> tuple[str, ...]:
     """One statement each, with these `privileges` on the table: by default all that `run` and `check` need.
 
@@ -53,7 +65,7 @@ def grants(
     return (
         f"GRANT TEMP ON DATABASE {quoted(database)} TO {to}",
         f"GRANT USAGE ON SCHEMA {table.schema} TO {to}",
-        f"GRANT {_listed(privileges)} ON {table.qualified} TO {to}",
+        f"GRANT {_listed(privileges.value)} ON {table.qualified} TO {to}",
         f"GRANT {_listed(LEDGER_PRIVILEGES)} ON {ledger_name(table)} TO {to}",
     )
 

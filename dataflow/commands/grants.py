@@ -6,13 +6,12 @@ from typing import TextIO
 
 from connectors.redshift_access import WarehouseTrouble
 from connectors.redshift_check import run_statements
-from connectors.redshift_grants import Grantee, grants
-from connectors.redshift_sql import OPERATORS_TABLE_PRIVILEGES, TABLE_PRIVILEGES
+from connectors.redshift_grants import Grantee, Privileges, grants
 from dataflow.commands.access import Party, redshift_access
 from dataflow.contract import Contract
 from dataflow.settings import Settings
 
-_PRIVILEGES = {Party.PIPELINE: TABLE_PRIVILEGES, Party.OPERATORS: OPERATORS_TABLE_PRIVILEGES}
+_PRIVILEGES = {Party.PIPELINE: Privileges.PIPELINE, Party.OPERATORS: Privileges.OPERATORS}
 
 
 def print_grants(settings: Settings, contract: Contract, party: Party, grantee: Grantee, out: TextIO) -> int:

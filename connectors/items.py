@@ -218,6 +218,16 @@ class Fill(Enum):
     COMMIT_TIME = "commit time"
     COMMIT_ID = "commit id"
     SOURCE_NAME = "source name"
+    VALID_FROM = "valid from"
+    """The row's version: since when it says what the message was."""
+    VALID_TO = "valid to"
+    """The next version of the same message; null while there is none."""
+    IS_CURRENT = "is current"
+    """Whether there is no next version."""
+
+
+HISTORY_FILLS = (Fill.VALID_FROM, Fill.VALID_TO, Fill.IS_CURRENT)
+"""What a table of type 2 has besides: filled by the merge, and filled anew when a version comes between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,11 +248,21 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
-    """Columns that identify a row (not enforced by Redshift)."""
+    """Columns that identify a message (not enforced by Redshift)."""
     version: str
-    """Column whose highest value wins among rows of one key."""
+    """Column whose highest value wins among versions of one message."""
     distribution_key: str
     sort_key: str
+
+    @property
+    def keeps_history(self) -> bool:
+        """Whether it has a row for each version of a message (type 2), or for the latest only (type 1)."""
+        return any(column.fill in HISTORY_FILLS for column in self.columns)
+
+    @property
+    def row_key(self) -> tuple[str, ...]:
+        """Columns whose values no two rows share: the key, and with a history the version too."""
+        return (*self.key, self.version) if self.keeps_history else self.key
 
     @property
     def message_columns(self) -> tuple[Column, ...]:

@@ -228,6 +228,8 @@ class Fill(Enum):
 
 HISTORY_FILLS = (Fill.VALID_FROM, Fill.VALID_TO, Fill.IS_CURRENT)
 """What a table of type 2 has besides: filled by the merge, and filled anew when a version comes between."""
+HISTORY_NAMES = ("valid_from", "valid_to", "is_current")
+"""How a contract's columns with these are named, in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +265,13 @@ class Table:
     def row_key(self) -> tuple[str, ...]:
         """Columns whose values no two rows share: the key, and with a history the version too."""
         return (*self.key, self.version) if self.keeps_history else self.key
+
+    def filled_with(self, fill: Fill) -> str:
+        """The name of the column with a fill. Raises ValueError when there is none."""
+        for column in self.columns:
+            if column.fill is fill:
+                return column.name
+        raise ValueError(f"{self.qualified} has no column that is filled with {fill.value}")
 
     @property
     def message_columns(self) -> tuple[Column, ...]:

@@ -16,6 +16,7 @@ from connectors import redshift_sql as sql
 from connectors.items import ClosedWindow, Fill, Segment, Table
 from connectors.progress import BrokenPromise, DataLoss, LedgerBroken, LedgerTail, Progress
 from connectors.redshift_access import Session
+from connectors.redshift_ddl import refuse_other_history
 from connectors.spans import (
     NOTHING_ACCEPTED,
     Accepted,
@@ -156,6 +157,7 @@ def commit_once(
     table = destination.table
     laps = Laps()
     session.execute(sql.lock_ledger(table))
+    refuse_other_history(session, table)
     ledger = read_own_ledger(session, destination)
     decision = decide_commit(ledger, seen, [segment for window in windows for segment in window.segments])
     match decision:

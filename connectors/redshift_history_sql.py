@@ -13,19 +13,11 @@ from collections.abc import Sequence
 
 from connectors.items import Column, Fill, Table
 from connectors.redshift_rerun_sql import commit_column
-from connectors.redshift_sql import INCOMING, columns_sql, distribution, names
+from connectors.redshift_sql import INCOMING, columns_sql, distribution
 
 LINKS = "version_links"
 TAKEN = "taken_keys"
 _NEXT = "next_version"
-
-
-def history_column(table: Table, fill: Fill) -> str:
-    """The name of the column with a fill. Raises ValueError when there is none."""
-    for column in table.columns:
-        if column.fill is fill:
-            return column.name
-    raise ValueError(f"{table.qualified} has no column that is filled with {fill.value}")
 
 
 def _columns(table: Table, chosen: Sequence[str]) -> tuple[Column, ...]:
@@ -69,7 +61,7 @@ def link_incoming(table: Table) -> str:
 
 def link_stored(table: Table) -> str:
     """Stored rows whose next version is another than they say. No other row is written."""
-    valid_to = f"{table.name}.{history_column(table, Fill.VALID_TO)}"
+    valid_to = f"{table.name}.{table.filled_with(Fill.VALID_TO)}"
     return (
         f"{_link(table, table.qualified, table.name)} AND ({valid_to} <> {LINKS}.{_NEXT} "
         f"OR ({valid_to} IS NULL AND {LINKS}.{_NEXT} IS NOT NULL) "
@@ -78,7 +70,7 @@ def link_stored(table: Table) -> str:
 
 
 def _link(table: Table, target: str, name: str) -> str:
-    valid_to, is_current = (history_column(table, each) for each in (Fill.VALID_TO, Fill.IS_CURRENT))
+    valid_to, is_current = (table.filled_with(each) for each in (Fill.VALID_TO, Fill.IS_CURRENT))
     same = " AND ".join(f"{name}.{each} = {LINKS}.{each}" for each in table.row_key)
     return (
         f"UPDATE {target} SET {valid_to} = {LINKS}.{_NEXT}, "
@@ -103,7 +95,7 @@ def insert_taken(table: Table, commits: int) -> str:
 
 def count_not_one_current(table: Table) -> str:
     """Messages that have no current row, or more than one."""
-    current = history_column(table, Fill.IS_CURRENT)
+    current = table.filled_with(Fill.IS_CURRENT)
     return (
         f"SELECT count(*) FROM (SELECT sum(CASE WHEN {current} THEN 1 ELSE 0 END) AS current_rows "
         f"FROM {table.qualified} GROUP BY {_listed(table.key)}) messages WHERE current_rows <> 1"
@@ -114,7 +106,7 @@ def count_wrong_intervals(table: Table) -> str:
     """Rows that are not valid from their version to the next one: intervals that overlap, gaps, and current
     rows with an end."""
     valid_from, valid_to, current = (
-        history_column(table, each) for each in (Fill.VALID_FROM, Fill.VALID_TO, Fill.IS_CURRENT)
+        table.filled_with(each) for each in (Fill.VALID_FROM, Fill.VALID_TO, Fill.IS_CURRENT)
     )
     return (
         f"SELECT count(*) FROM (SELECT {table.version}, {valid_from}, {valid_to}, {current}, "
@@ -123,24 +115,4 @@ def count_wrong_intervals(table: Table) -> str:
         f"OR {valid_to} <> {_NEXT} OR ({valid_to} IS NULL AND {_NEXT} IS NOT NULL) "
         f"OR ({valid_to} IS NOT NULL AND {_NEXT} IS NULL) "
         f"OR ({current} AND {valid_to} IS NOT NULL) OR (NOT {current} AND {valid_to} IS NULL)"
-    )
-
-
-def current_name(table: Table) -> str:
-    """The view of current rows lies beside the table."""
-    return f"{table.name}_current"
-
-
-def current_columns(table: Table) -> tuple[Column, ...]:
-    """The view's columns: those that a table of type 1 has."""
-    history = {history_column(table, each) for each in (Fill.VALID_FROM, Fill.VALID_TO, Fill.IS_CURRENT)}
-    return tuple(column for column in table.columns if column.name not in history)
-
-
-def create_current(table: Table) -> str:
-    """One row for each message, its latest version, as a table of type 1 has it."""
-    return (
-        f"CREATE OR REPLACE VIEW {table.schema}.{current_name(table)} AS "
-        f"SELECT {names(current_columns(table))} FROM {table.qualified} "
-        f"WHERE {history_column(table, Fill.IS_CURRENT)}"
     )

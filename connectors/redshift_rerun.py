@@ -26,6 +26,7 @@ from connectors.redshift_commit import (
     read_own_ledger,
     stage,
 )
+from connectors.redshift_ddl import refuse_other_history
 from connectors.redshift_ledger import read_entries
 from connectors.spans import LedgerEntry, Take
 from connectors.staging import Staging
@@ -100,6 +101,7 @@ def rerun_once(
     """
     table = destination.table
     session.execute(sql.lock_ledger(table))
+    refuse_other_history(session, table)
     positions = positions_of(read_own_ledger(session, destination))
     entries = read_entries(session, table, destination.pipeline, destination.topic)
     in_force = {entry.process_id for entry in standing(entries).in_force}

@@ -20,10 +20,7 @@ OUTDONE = "outdone_rows"
 
 def commit_column(table: Table) -> str:
     """The column that holds the id of the commit that wrote a row. Raises ValueError when there is none."""
-    for column in table.columns:
-        if column.fill is Fill.COMMIT_ID:
-            return column.name
-    raise ValueError(f"{table.qualified} has no column for the commit's id")
+    return table.filled_with(Fill.COMMIT_ID)
 
 
 def create_incoming(table: Table) -> str:

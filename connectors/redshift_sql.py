@@ -20,6 +20,8 @@ from enum import Enum
 from connectors.items import HISTORY_FILLS, Column, Fill, Table
 
 LEDGER = "commit_ledger"
+CURRENT = "_current"
+"""What the name of the view of current rows has behind the table's."""
 STAGED = "staged_rows"
 INCOMING = "incoming_rows"
 MAX_STATEMENT_ROWS = 1000
@@ -47,7 +49,9 @@ LEDGER_COLUMNS = (
 """One entry per commit and partition. `process_id` is the commit's id, as in the rows it wrote."""
 
 TABLE_PRIVILEGES = ("select", "insert", "update")
-"""What MERGE asks for when it updates and inserts; deleted is only from temporary tables of our own."""
+"""What MERGE asks for when it updates and inserts; deleted is only from temporary tables of our own.
+A history needs no more: versions are inserted, and their intervals updated."""
+VIEW_PRIVILEGES = ("select",)
 LEDGER_PRIVILEGES = ("select", "insert", "update")
 """UPDATE is what LOCK asks for; entries are never updated."""
 
@@ -57,6 +61,7 @@ class ObjectKind(Enum):
 
     SCHEMA = "schema"
     TABLE = "table"
+    VIEW = "view"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,11 @@ def ledger_name(table: Table) -> str:
 
 
 def definitions(table: Table) -> tuple[Definition, ...]:
-    """Schema, table and ledger, in the order of their creation. Nothing that exists is altered."""
+    """Schema, table and ledger, and with a history the view of its current rows, in the order of their
+    creation. Nothing that exists is altered."""
+    views: tuple[Definition, ...] = ()
+    if table.keeps_history:
+        views = (Definition(ObjectKind.VIEW, table.schema, current_name(table), create_current(table)),)
     return (
         Definition(ObjectKind.SCHEMA, table.schema, "", f"CREATE SCHEMA IF NOT EXISTS {table.schema}"),
         Definition(
@@ -97,6 +106,21 @@ def definitions(table: Table) -> tuple[Definition, ...]:
             f"CREATE TABLE IF NOT EXISTS {ledger_name(table)} (\n  {_columns(LEDGER_COLUMNS, _LINES)}\n)\n"
             "DISTSTYLE ALL",
         ),
+        *views,
+    )
+
+
+def current_name(table: Table) -> str:
+    """The view of current rows lies beside the table."""
+    return f"{table.name}{CURRENT}"
+
+
+def create_current(table: Table) -> str:
+    """One row for each message, its latest version, with the columns that a table of type 1 has."""
+    columns = [column for column in table.columns if column.fill not in HISTORY_FILLS]
+    return (
+        f"CREATE OR REPLACE VIEW {table.schema}.{current_name(table)} AS "
+        f"SELECT {names(columns)} FROM {table.qualified} WHERE {table.filled_with(Fill.IS_CURRENT)}"
     )
 
 

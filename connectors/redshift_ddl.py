@@ -50,7 +50,7 @@ def plan(access: RedshiftAccess, table: Table) -> Plan:
         there = [each for each in sql.definitions(table) if _exists(session, each)]
         found: list[Difference] = []
         for definition, wanted in _tables(table, there):
-            stored = _stored(session, access.database, definition)
+            stored = _stored(session, access.database, definition.schema, definition.name)
             if not stored:
                 continue
             name = f"{definition.schema}.{definition.name}"
@@ -91,8 +91,7 @@ def refuse_lacking(session: Session, database: str, table: Table) -> None:
 
     A table that is not there, or of which no column may be seen, is not judged. Raises WarehouseTrouble.
     """
-    (definition,) = (each for each in sql.definitions(table) if each.name == table.name)
-    stored = [column.name for column in _stored(session, database, definition)]
+    stored = [column.name for column in read_table(session, database, table)]
     if stored:
         _refuse_other(table, stored)
     missing = lacking(table.columns, stored) if stored else ()
@@ -101,6 +100,11 @@ def refuse_lacking(session: Session, database: str, table: Table) -> None:
             f"{table.qualified} lacks {', '.join(missing)}, which the contract has; "
             "`ddl --dry-run` shows what to do, `ddl --apply` adds what may be null"
         )
+
+
+def read_table(session: Session, database: str, table: Table) -> list[Stored]:
+    """The table's columns; none when it is not there or may not be seen. Raises WarehouseTrouble."""
+    return _stored(session, database, table.schema, table.name)
 
 
 def refuse_other_history(session: Session, table: Table) -> None:
@@ -133,8 +137,8 @@ def _exists(session: Session, definition: sql.Definition) -> bool:
     return bool(session.rows(sql.count_tables(), (definition.schema, definition.name))[0][0])
 
 
-def _stored(session: Session, database: str, definition: sql.Definition) -> list[Stored]:
-    rows = session.rows(read_stored(), (database, definition.schema, definition.name))
+def _stored(session: Session, database: str, schema: str, name: str) -> list[Stored]:
+    rows = session.rows(read_stored(), (database, schema, name))
     return [
         Stored(
             name, str(kind).lower(), str(nullable).upper() != "NO", str(encoding or "none"), default or None

@@ -94,10 +94,10 @@ def count_faults(table: Table, faults: Sequence[Fault]) -> tuple[str, tuple[str,
 
 
 def count_repeated(table: Table) -> str:
-    """(messages that are there more than once, rows too many)."""
+    """(messages, or versions of one in a history, that are there more than once; rows too many)."""
     return (
         "SELECT count(*), coalesce(sum(copies - 1), 0) FROM (SELECT count(*) AS copies "
-        f"FROM {table.qualified} GROUP BY {', '.join(table.key)} HAVING count(*) > 1) repeated"
+        f"FROM {table.qualified} GROUP BY {', '.join(table.row_key)} HAVING count(*) > 1) repeated"
     )
 
 

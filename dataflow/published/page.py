@@ -85,8 +85,8 @@ def _rows(contract: Contract) -> str:
     view = f"{table.schema}.{current_name(table)}"
     return (
         f"There is one row per {identity} and {version}: every version of a message. The view "
-        f"<code>{view}</code> shows the latest of each, the rows <code>WHERE {current}</code>. What "
-        f"a message was at a time is the row <code>WHERE {since} &lt;= time AND ({until} IS NULL OR {until} &gt; time)"
+        f"<code>{view}</code> shows the latest of each, the rows <code>WHERE {current}</code>. For what a "
+        f"message was at a time: <code>WHERE {since} &lt;= time AND ({until} IS NULL OR {until} &gt; time)"
         "</code>."
     )
 

@@ -6,13 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from connectors.items import Table
-from connectors.redshift_sql import (
-    LEDGER_PRIVILEGES,
-    TABLE_PRIVILEGES,
-    VIEW_PRIVILEGES,
-    current_name,
-    ledger_name,
-)
+from connectors.redshift_sql import LEDGER_PRIVILEGES, TABLE_PRIVILEGES, ledger_name
 
 
 class GranteeKind(Enum):
@@ -47,14 +41,11 @@ def quoted(name: str) -> str:
 def grants(table: Table, database: str, grantee: Grantee) -> tuple[str, ...]:
     """All that `run` and `check` need, one statement each. Creating the tables is not among it."""
     to = grantee.sql
-    current = f"{table.schema}.{current_name(table)}"
-    views = (f"GRANT {_listed(VIEW_PRIVILEGES)} ON {current} TO {to}",) if table.keeps_history else ()
     return (
         f"GRANT TEMP ON DATABASE {quoted(database)} TO {to}",
         f"GRANT USAGE ON SCHEMA {table.schema} TO {to}",
         f"GRANT {_listed(TABLE_PRIVILEGES)} ON {table.qualified} TO {to}",
         f"GRANT {_listed(LEDGER_PRIVILEGES)} ON {ledger_name(table)} TO {to}",
-        *views,
     )
 
 

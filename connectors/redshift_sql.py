@@ -51,7 +51,6 @@ LEDGER_COLUMNS = (
 TABLE_PRIVILEGES = ("select", "insert", "update")
 """What MERGE asks for when it updates and inserts; deleted is only from temporary tables of our own.
 A history needs no more: versions are inserted, and their intervals updated."""
-VIEW_PRIVILEGES = ("select",)
 LEDGER_PRIVILEGES = ("select", "insert", "update")
 """UPDATE is what LOCK asks for; entries are never updated."""
 

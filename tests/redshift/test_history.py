@@ -305,7 +305,7 @@ def test_a_message_that_a_rerun_takes_back_altogether_leaves_no_row(
 
 READ = st.one_of(st.none(), st.integers(0, 3))
 TOLD = st.tuples(st.sampled_from("ab"), READ, READ)
-"""A message: its sender, its version, and the version that a bug reads in it. None: a breach of the contract."""
+"""A message: its sender, its version, and the version that a bug reads in it. None: a breach."""
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -185,7 +185,8 @@ class Meanwhile(InsertStaging):
 
     def stage(self, cursor: Cursor, takes: object, table: object) -> int:
         self._begun.start()
-        eventually(self._waits, 20, "somebody waits for a lock")
+        eventually(lambda: self._waits() or not self._begun.is_alive(), 20, "it waits, or does not")
+        assert self._begun.is_alive()
         return super().stage(cursor, takes, table)  # type: ignore[arg-type]  # passed through as they came
 
     def _waits(self) -> bool:

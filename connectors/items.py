@@ -230,6 +230,8 @@ HISTORY_FILLS = (Fill.VALID_FROM, Fill.VALID_TO, Fill.IS_CURRENT)
 """What a table of type 2 has besides: filled by the merge, and filled anew when a version comes between."""
 HISTORY_NAMES = ("valid_from", "valid_to", "is_current")
 """How a contract's columns with these are named, in the same order."""
+CURRENT = "_current"
+"""What the name of the view of current rows has behind the table's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +267,11 @@ class Table:
     def row_key(self) -> tuple[str, ...]:
         """Columns whose values no two rows share: the key, and with a history the version too."""
         return (*self.key, self.version) if self.keeps_history else self.key
+
+    @property
+    def current_view(self) -> str:
+        """The name of the view of current rows, which lies beside a table that keeps a history."""
+        return f"{self.name}{CURRENT}"
 
     def filled_with(self, fill: Fill) -> str:
         """The name of the column with a fill. Raises ValueError when there is none."""

@@ -125,7 +125,7 @@ def _survey(session: Session, database: str, table: Table) -> Iterator[Finding]:
 
 def _view(session: Session, table: Table) -> Finding:
     """Readers ask the view of current rows; the pipeline doesn't."""
-    name = sql.current_name(table)
+    name = table.current_view
     subject = f"view {table.schema}.{name}"
     if not session.rows(sql.count_tables(), (table.schema, name))[0][0]:
         return Finding(subject, Verdict.WRONG, "missing; `ddl --apply` creates it")

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from connectors.items import HISTORY_FILLS, HISTORY_NAMES, Column, Table
-from connectors.redshift_sql import byte_length, catalogue_type, create_current, current_name
+from connectors.redshift_sql import byte_length, catalogue_type, create_current
 
 FIXED_ENCODINGS = frozenset({"bytedict", "runlength", "text255", "text32k"})
 """Encodings under which Redshift alters no length."""
@@ -88,7 +88,7 @@ def around_view(table: Table, found: Sequence[Difference]) -> tuple[Difference, 
     """What is found in a table whose current rows a view shows: the view binds columns, and names them."""
     if not any(isinstance(each, Alteration) for each in found):
         return tuple(found)
-    view = f"{table.schema}.{current_name(table)}"
+    view = f"{table.schema}.{table.current_view}"
     subject = f"view {view}"
     dropped = Alteration(subject, "dropped meanwhile: it binds the table's columns", f"DROP VIEW {view}")
     again = "created again; grant its readers again what they were granted"
@@ -112,7 +112,7 @@ def other_history(table: Table, stored: Sequence[str]) -> Refusal | None:
     told = "is of type 2, with a row for each version; the contract says scd: 1"
     old = f"{table.schema}.{table.name}{TYPE_2}"
     steps = (
-        f"-- with the pipelines stopped: DROP VIEW {table.schema}.{current_name(table)}",
+        f"-- with the pipelines stopped: DROP VIEW {table.schema}.{table.current_view}",
         f"ALTER TABLE {table.qualified} RENAME TO {table.name}{TYPE_2}",
         f"-- `ddl --apply` creates {table.qualified} anew",
         f"INSERT INTO {table.qualified} (…columns…) SELECT …columns… FROM {old} WHERE {HISTORY_NAMES[-1]}",

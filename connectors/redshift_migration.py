@@ -8,17 +8,15 @@ either a commit is in the table that is copied, or it comes after.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from connectors import redshift_migration_sql as migration_sql
 from connectors import redshift_sql as sql
 from connectors import redshift_verify_sql as verify_sql
-from connectors.items import HISTORY_FILLS, Table
+from connectors.items import Table
 from connectors.redshift_access import RedshiftAccess, Session, connect
 from connectors.redshift_ddl import read_table
 from connectors.redshift_evolution import differences, other_history
-
-TYPE_1 = "_type_1"
-"""What the name of the old table gets behind it."""
 
 
 class MigrationRefused(Exception):
@@ -32,30 +30,6 @@ class Migration:
     rows: int
     """Rows to copy."""
     statements: tuple[str, ...]
-
-
-def type_1(table: Table) -> Table:
-    """The same without a history."""
-    return replace(table, columns=tuple(each for each in table.columns if each.fill not in HISTORY_FILLS))
-
-
-def statements(table: Table) -> tuple[str, ...]:
-    """From the old table to the new one and its view; the third of them copies the rows."""
-    (create,) = (each.sql for each in sql.definitions(table) if each.name == table.name)
-    old = type_1(table)
-    copied = f"{sql.names(old.columns)}, {', '.join(_first_version(table))}"
-    added = [column for column in table.columns if column.fill in HISTORY_FILLS]
-    return (
-        f"ALTER TABLE {table.qualified} RENAME TO {table.name}{TYPE_1}",
-        create,
-        f"INSERT INTO {table.qualified} ({sql.names(old.columns)}, {sql.names(added)}) "
-        f"SELECT {copied} FROM {table.qualified}{TYPE_1}",
-        sql.create_current(table),
-    )
-
-
-def _first_version(table: Table) -> list[str]:
-    return [sql.incoming_value(table, column) for column in table.columns if column.fill in HISTORY_FILLS]
 
 
 def plan(access: RedshiftAccess, table: Table) -> Migration:
@@ -75,19 +49,18 @@ def migrate(access: RedshiftAccess, table: Table) -> Migration:
     with connect(access) as session:
         session.execute(sql.lock_ledger(table))
         planned = _survey(session, access.database, table)
-        rename, create, copy, view = planned.statements
-        for statement in (rename, create):
-            session.execute(statement)
-        copied = session.execute(copy)
+        session.execute(migration_sql.rename_old(table))
+        session.execute(migration_sql.create_new(table))
+        copied = session.execute(migration_sql.copy_rows(table))
         if copied != planned.rows:
             raise MigrationRefused(f"{planned.rows} rows were to be copied and {copied} were")
-        session.execute(view)
+        session.execute(sql.create_current(table))
         session.commit()
     return planned
 
 
 def _survey(session: Session, database: str, table: Table) -> Migration:
-    name, old = table.qualified, type_1(table)
+    name, old = table.qualified, migration_sql.type_1(table)
     stored = read_table(session, database, table)
     if not stored:
         raise MigrationRefused(f"{name} is not there, or its columns may not be seen; `ddl --apply` makes it")
@@ -99,7 +72,7 @@ def _survey(session: Session, database: str, table: Table) -> Migration:
         raise MigrationRefused(
             f"{told}. First bring the table to the contract as it was, with scd: 1; see `ddl --dry-run`"
         )
-    for taken in (f"{table.name}{TYPE_1}", sql.current_name(table)):
+    for taken in (f"{table.name}{migration_sql.TYPE_1}", table.current_view):
         if session.rows(sql.count_tables(), (table.schema, taken))[0][0]:
             raise MigrationRefused(f"{table.schema}.{taken} is there already; rename it or drop it")
     ((repeated, _),) = session.rows(verify_sql.count_repeated(old))
@@ -108,5 +81,5 @@ def _survey(session: Session, database: str, table: Table) -> Migration:
             f"{repeated} messages are in {name} more than once: there would be several current rows of each; "
             "see `verify`"
         )
-    ((rows,),) = session.rows(f"SELECT count(*) FROM {name}")
-    return Migration(int(rows), statements(table))
+    ((rows,),) = session.rows(migration_sql.count_rows(table))
+    return Migration(int(rows), migration_sql.statements(table))

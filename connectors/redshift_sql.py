@@ -20,8 +20,6 @@ from enum import Enum
 from connectors.items import HISTORY_FILLS, Column, Fill, Table
 
 LEDGER = "commit_ledger"
-CURRENT = "_current"
-"""What the name of the view of current rows has behind the table's."""
 STAGED = "staged_rows"
 INCOMING = "incoming_rows"
 MAX_STATEMENT_ROWS = 1000
@@ -88,7 +86,7 @@ def definitions(table: Table) -> tuple[Definition, ...]:
     creation. Nothing that exists is altered."""
     views: tuple[Definition, ...] = ()
     if table.keeps_history:
-        views = (Definition(ObjectKind.VIEW, table.schema, current_name(table), create_current(table)),)
+        views = (Definition(ObjectKind.VIEW, table.schema, table.current_view, create_current(table)),)
     return (
         Definition(ObjectKind.SCHEMA, table.schema, "", f"CREATE SCHEMA IF NOT EXISTS {table.schema}"),
         Definition(
@@ -109,16 +107,11 @@ def definitions(table: Table) -> tuple[Definition, ...]:
     )
 
 
-def current_name(table: Table) -> str:
-    """The view of current rows lies beside the table."""
-    return f"{table.name}{CURRENT}"
-
-
 def create_current(table: Table) -> str:
     """One row for each message, its latest version, with the columns that a table of type 1 has."""
     columns = [column for column in table.columns if column.fill not in HISTORY_FILLS]
     return (
-        f"CREATE OR REPLACE VIEW {table.schema}.{current_name(table)} AS "
+        f"CREATE OR REPLACE VIEW {table.schema}.{table.current_view} AS "
         f"SELECT {names(columns)} FROM {table.qualified} WHERE {table.filled_with(Fill.IS_CURRENT)}"
     )
 

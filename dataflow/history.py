@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.items import HISTORY_FILLS, HISTORY_NAMES, Fill
-from connectors.redshift_sql import CURRENT
+from connectors.items import CURRENT, HISTORY_FILLS, HISTORY_NAMES, Fill
 from dataflow.odcs import Node
 from dataflow.properties import Properties
 from dataflow.terms import Property, Quality

@@ -7,8 +7,8 @@ from typing import TextIO
 
 from connectors.items import Table
 from connectors.redshift_access import RedshiftAccess, WarehouseTrouble
-from connectors.redshift_migration import TYPE_1, Migration, MigrationRefused, migrate, plan
-from connectors.redshift_sql import current_name
+from connectors.redshift_migration import Migration, MigrationRefused, migrate, plan
+from connectors.redshift_migration_sql import TYPE_1
 from dataflow.commands.access import redshift_access
 from dataflow.contract import Contract
 from dataflow.settings import Settings
@@ -66,7 +66,7 @@ def _asked(
 def _tell(contract: Contract, planned: Migration, words: tuple[str, str, str], out: TextIO) -> None:
     renamed, created, copied = words
     table = contract.table
-    view = f"{table.schema}.{current_name(table)}"
+    view = f"{table.schema}.{table.current_view}"
     for word, what in (
         (renamed, f"table {table.qualified} to {table.qualified}{TYPE_1}"),
         (created, f"table {table.qualified}"),

@@ -7,7 +7,6 @@ from html import escape
 import orjson
 
 from connectors.items import HISTORY_FILLS, Fill
-from connectors.redshift_sql import current_name
 from dataflow.contract import Contract
 from dataflow.published.lineage import lineage
 from dataflow.published.message_schema import example_message
@@ -82,7 +81,7 @@ def _rows(contract: Contract) -> str:
         return f"There is one row per {identity}, the one with the latest {version}."
     table = contract.table
     since, until, current = (table.filled_with(each) for each in HISTORY_FILLS)
-    view = f"{table.schema}.{current_name(table)}"
+    view = f"{table.schema}.{table.current_view}"
     return (
         f"There is one row per {identity} and {version}: every version of a message. The view "
         f"<code>{view}</code> shows the latest of each, the rows <code>WHERE {current}</code>. For what a "

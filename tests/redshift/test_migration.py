@@ -15,7 +15,8 @@ from connectors.redshift_access import RedshiftAccess, WarehouseUnavailable, con
 from connectors.redshift_commit import Destination, commit_once
 from connectors.redshift_ddl import TableDiffers
 from connectors.redshift_ledger import read_entries
-from connectors.redshift_migration import MigrationRefused, migrate, plan, type_1
+from connectors.redshift_migration import MigrationRefused, migrate, plan
+from connectors.redshift_migration_sql import type_1
 from connectors.redshift_rerun import Consent, Purpose, Rewritten, rerun_once
 from connectors.staging import Cursor, InsertStaging
 from tests.pipeline import eventually

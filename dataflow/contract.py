@@ -17,7 +17,7 @@ from pathlib import Path
 
 from connectors.items import HISTORY_NAMES, Column, Table
 from dataflow.fields import Field, Rule, TextField, TimestampField
-from dataflow.history import check_rules, history_properties, read_history
+from dataflow.history import check_rules, check_version, history_properties, read_history
 from dataflow.odcs import ELEMENT, ContractError, Node
 from dataflow.properties import IDENTIFIER, Properties, read_properties
 from dataflow.read_terms import (
@@ -160,6 +160,7 @@ def _read_contract(root: Node) -> Contract | None:
     version_field = fields.required(custom, "versionField", TimestampField)
     added = history_properties(properties.properties, version_field) if history else ()
     if history:
+        check_version(custom, properties, version_field)
         check_rules(schema, quality, version_field)
     distribution, sort = fields.column(custom, "distributionKey"), fields.column(custom, "sortKey")
     scanned, event_key, event_time = _read_scan(custom, fields)

@@ -37,6 +37,14 @@ def read_history(schema: Node, custom: Node, properties: Properties) -> bool:
     return True
 
 
+def check_version(custom: Node, properties: Properties, version_field: str) -> None:
+    """A message whose identity holds its version has no other version: a problem."""
+    if version_field in properties.identity:
+        custom.problem(
+            f"versionField: {version_field!r} is part of the identity: there is no history to keep"
+        )
+
+
 def history_properties(properties: Sequence[Property], version_field: str) -> tuple[Property, ...]:
     """The columns that are added behind the others; none while the version field is not known."""
     for version in properties:

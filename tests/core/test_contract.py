@@ -64,6 +64,12 @@ def test_with_a_history_no_field_is_named_as_one_of_its_columns(name: str) -> No
         parse(history_text().replace("length_seconds", name), "history.yaml")
 
 
+def test_a_version_that_is_part_of_the_identity_has_no_history() -> None:
+    text = history_text().replace("value: updated_at", "value: created_at")
+    with pytest.raises(ContractError, match="'created_at' is part of the identity: there is no history"):
+        parse(text, "history.yaml")
+
+
 def test_a_history_s_table_leaves_room_for_the_name_of_its_view() -> None:
     long = "m" * 120
     text = history_text().replace("- name: messages\n", f"- name: {long}\n")

@@ -15,8 +15,13 @@ from tests.integration.wiring import (
     PARTITIONS,
     Numbered,
     Wiring,
+    contacts_of,
+    expected_contacts,
+    expected_dead_letters,
     expected_rows,
+    letters_of,
     produce_numbered,
+    read_committed,
     row_line,
     stored_rows,
     wait_until_committed,
@@ -112,6 +117,9 @@ def test_a_table_becomes_one_of_type_2_and_keeps_every_later_version_once_throug
         found = [dict(zip(COLUMNS, row, strict=False)) for row in session.rows(f"SELECT * FROM {current}")]
     assert sorted(map(row_line, found)) == sorted(expected_rows(ALL).elements())
 
+    # Also waits until the broker has ended the transaction of the process that was killed.
+    assert letters_of(read_committed(wiring, wiring.dead_letters)) == expected_dead_letters(ALL)
+    assert contacts_of(read_committed(wiring, wiring.contacts)) == expected_contacts(ALL)
     verified = operate(wiring, "verify", "--from", migrated_at.isoformat(), CONTRACT=str(contract))
     assert verified.returncode == 0, verified.stdout
     assert "ok       intervals " in verified.stdout

@@ -119,6 +119,17 @@ def _survey(session: Session, database: str, table: Table) -> Iterator[Finding]:
         if keys is not None:
             yield from _compare_keys(subject, found, *keys)
         yield _permissions(session, f"{table.schema}.{name}", privileges)
+    if table.keeps_history:
+        yield _view(session, table)
+
+
+def _view(session: Session, table: Table) -> Finding:
+    """Readers ask the view of current rows; the pipeline doesn't."""
+    name = table.current_view
+    subject = f"view {table.schema}.{name}"
+    if not session.rows(sql.count_tables(), (table.schema, name))[0][0]:
+        return Finding(subject, Verdict.WRONG, "missing; `ddl --apply` creates it")
+    return Finding(subject, Verdict.RIGHT, "there")
 
 
 def _columns(session: Session, database: str, schema: str) -> Mapping[str, tuple[_Found, ...]]:

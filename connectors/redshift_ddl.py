@@ -15,14 +15,18 @@ from connectors.redshift_evolution import (
     Difference,
     Refusal,
     Stored,
+    around_view,
     differences,
     lacking,
+    other_history,
+    read_names,
     read_stored,
 )
 
 
 class TableDiffers(BrokenPromise):
-    """The table lacks columns of the contract: rows could not be written, and waiting would not mend it."""
+    """The table lacks columns of the contract, or is of the other type (history or none): rows could not be
+    written, or not as they are meant, and waiting would not mend it."""
 
     exit_code = 19
 
@@ -46,9 +50,18 @@ def plan(access: RedshiftAccess, table: Table) -> Plan:
         there = [each for each in sql.definitions(table) if _exists(session, each)]
         found: list[Difference] = []
         for definition, wanted in _tables(table, there):
-            stored = _stored(session, access.database, definition)
-            if stored:
-                found += differences(f"{definition.schema}.{definition.name}", wanted, stored)
+            stored = _stored(session, access.database, definition.schema, definition.name)
+            if not stored:
+                continue
+            name = f"{definition.schema}.{definition.name}"
+            if name != table.qualified:
+                found += differences(name, wanted, stored)
+            elif (other := other_history(table, [each.name for each in stored])) is not None:
+                found.append(other)
+            else:
+                viewed = any(each.kind is sql.ObjectKind.VIEW for each in there)
+                changes = differences(name, wanted, stored)
+                found += around_view(table, changes) if viewed else changes
         session.rollback()
     return Plan(
         create=tuple(each for each in sql.definitions(table) if each not in there),
@@ -73,18 +86,42 @@ def carry_out(access: RedshiftAccess, planned: Plan) -> None:
 
 
 def refuse_lacking(session: Session, database: str, table: Table) -> None:
-    """Raises TableDiffers when the table is there but lacks columns of the contract; names them.
+    """Raises TableDiffers when the table is there but lacks columns of the contract, which it names, or is of
+    the other type.
 
     A table that is not there, or of which no column may be seen, is not judged. Raises WarehouseTrouble.
     """
-    (definition,) = (each for each in sql.definitions(table) if each.name == table.name)
-    stored = [column.name for column in _stored(session, database, definition)]
+    stored = [column.name for column in read_table(session, database, table)]
+    if stored:
+        _refuse_other(table, stored)
     missing = lacking(table.columns, stored) if stored else ()
     if missing:
         raise TableDiffers(
             f"{table.qualified} lacks {', '.join(missing)}, which the contract has; "
             "`ddl --dry-run` shows what to do, `ddl --apply` adds what may be null"
         )
+
+
+def read_table(session: Session, database: str, table: Table) -> list[Stored]:
+    """The table's columns; none when it is not there or may not be seen. Raises WarehouseTrouble."""
+    return _stored(session, database, table.schema, table.name)
+
+
+def refuse_other_history(session: Session, table: Table) -> None:
+    """Raises TableDiffers when the table keeps a history and the contract wants none, or the other way.
+
+    Asked under the ledger's lock, where a table changes its type: the statements for the one type would spoil
+    the rows of the other. A table that is not there is not judged. Raises WarehouseTrouble.
+    """
+    stored = [name for (name,) in session.rows(read_names(), (table.schema, table.name))]
+    if stored:
+        _refuse_other(table, stored)
+
+
+def _refuse_other(table: Table, stored: Sequence[str]) -> None:
+    other = other_history(table, stored)
+    if other is not None:
+        raise TableDiffers(f"{other.subject} {other.told}; `ddl --dry-run` shows what to do")
 
 
 def _tables(
@@ -100,8 +137,8 @@ def _exists(session: Session, definition: sql.Definition) -> bool:
     return bool(session.rows(sql.count_tables(), (definition.schema, definition.name))[0][0])
 
 
-def _stored(session: Session, database: str, definition: sql.Definition) -> list[Stored]:
-    rows = session.rows(read_stored(), (database, definition.schema, definition.name))
+def _stored(session: Session, database: str, schema: str, name: str) -> list[Stored]:
+    rows = session.rows(read_stored(), (database, schema, name))
     return [
         Stored(
             name, str(kind).lower(), str(nullable).upper() != "NO", str(encoding or "none"), default or None

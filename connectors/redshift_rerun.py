@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from connectors import redshift_history_sql as history_sql
 from connectors import redshift_rerun_sql as rerun_sql
 from connectors import redshift_sql as sql
 from connectors.items import Segment
@@ -20,10 +21,12 @@ from connectors.redshift_commit import (
     Destination,
     append_to_ledger,
     fills,
+    link_versions,
     positions_of,
     read_own_ledger,
     stage,
 )
+from connectors.redshift_ddl import refuse_other_history
 from connectors.redshift_ledger import read_entries
 from connectors.spans import LedgerEntry, Take
 from connectors.staging import Staging
@@ -98,6 +101,7 @@ def rerun_once(
     """
     table = destination.table
     session.execute(sql.lock_ledger(table))
+    refuse_other_history(session, table)
     positions = positions_of(read_own_ledger(session, destination))
     entries = read_entries(session, table, destination.pipeline, destination.topic)
     in_force = {entry.process_id for entry in standing(entries).in_force}
@@ -130,11 +134,16 @@ def rerun_once(
 def _merge(session: Session, destination: Destination, rerun: Rerun, staged: int) -> Changes:
     table, commits = destination.table, rerun.commits
     ((taken_back, removed, older),) = session.rows(rerun_sql.count_changes(table, len(commits)), commits)
+    if table.keeps_history:
+        session.execute(history_sql.create_taken(table))
+        session.execute(history_sql.insert_taken(table, len(commits)), commits)
     session.execute(rerun_sql.delete_rows(table, len(commits)), commits)
     session.execute(rerun_sql.create_outdone(table))
     session.execute(rerun_sql.insert_outdone(table), (destination.pipeline, destination.topic))
     ((read,),) = session.rows(rerun_sql.count_incoming())
     session.execute(rerun_sql.delete_outdone(table))
     ((written,),) = session.rows(rerun_sql.count_incoming())
+    if table.keeps_history:
+        link_versions(session, table, (sql.INCOMING, history_sql.TAKEN))
     session.execute(sql.merge_incoming(table))
     return Changes(int(taken_back), int(removed), int(older), staged, int(written), int(read) - int(written))

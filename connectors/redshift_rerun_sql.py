@@ -9,10 +9,10 @@ from connectors.redshift_sql import (
     STAGED,
     columns_sql,
     distribution,
+    incoming_value,
     ledger_name,
     names,
-    same_key,
-    wide,
+    same_row,
 )
 
 OUTDONE = "outdone_rows"
@@ -20,28 +20,22 @@ OUTDONE = "outdone_rows"
 
 def commit_column(table: Table) -> str:
     """The column that holds the id of the commit that wrote a row. Raises ValueError when there is none."""
-    for column in table.columns:
-        if column.fill is Fill.COMMIT_ID:
-            return column.name
-    raise ValueError(f"{table.qualified} has no column for the commit's id")
+    return table.filled_with(Fill.COMMIT_ID)
 
 
 def create_incoming(table: Table) -> str:
-    """What the rerun may write: one row per key, all columns, and where it was read."""
+    """What the rerun may write: one row for each row key, all columns, and where it was read."""
     columns = (*table.columns, *POSITION_COLUMNS)
     return f"CREATE TEMP TABLE {INCOMING} ({columns_sql(columns)}) {distribution(table)}"
 
 
 def insert_incoming(table: Table) -> str:
-    """Of each key the highest version, then the highest offset. Parameters: the fills, in table order."""
+    """Of each row key the highest version, then the highest offset. Parameters: the fills, in table order."""
     read = names((*table.message_columns, *POSITION_COLUMNS))
-    selected = ", ".join(
-        column.name if column.fill is Fill.MESSAGE else f"CAST(%s AS {wide(column.sql_type)})"
-        for column in (*table.columns, *POSITION_COLUMNS)
-    )
+    selected = ", ".join(incoming_value(table, column) for column in (*table.columns, *POSITION_COLUMNS))
     return (
         f"INSERT INTO {INCOMING} ({names((*table.columns, *POSITION_COLUMNS))}) SELECT {selected} FROM ("
-        f"SELECT {read}, ROW_NUMBER() OVER (PARTITION BY {', '.join(table.key)} "
+        f"SELECT {read}, ROW_NUMBER() OVER (PARTITION BY {', '.join(table.row_key)} "
         f"ORDER BY {table.version} DESC, kafka_offset DESC, kafka_partition DESC) AS place "
         f"FROM {STAGED}) ranked WHERE place = 1"
     )
@@ -61,7 +55,7 @@ def count_changes(table: Table, commits: int) -> str:
     return (
         f"SELECT count(*), coalesce(sum(CASE WHEN {absent} THEN 1 ELSE 0 END), 0), "
         f"coalesce(sum(CASE WHEN {older} THEN 1 ELSE 0 END), 0) "
-        f"FROM {table.qualified} LEFT JOIN {INCOMING} ON {same_key(table)} "
+        f"FROM {table.qualified} LEFT JOIN {INCOMING} ON {same_row(table)} "
         f"WHERE {_of_commits(table, commits)}"
     )
 
@@ -72,8 +66,8 @@ def delete_rows(table: Table, commits: int) -> str:
 
 
 def create_outdone(table: Table) -> str:
-    """Keys of rows read again to which the stored row, of another commit, is not to give way."""
-    keys = tuple(column for column in table.columns if column.name in table.key)
+    """Row keys of rows read again to which the stored row, of another commit, is not to give way."""
+    keys = tuple(column for column in table.columns if column.name in table.row_key)
     return f"CREATE TEMP TABLE {OUTDONE} ({columns_sql(keys)}) {distribution(table)}"
 
 
@@ -84,10 +78,10 @@ def insert_outdone(table: Table) -> str:
     stored row of an equal version may be the later one: unless all that its commit read of the partition lies
     below the offset, it stays. Parameters: pipeline, topic.
     """
-    keys = [column.name for column in table.columns if column.name in table.key]
+    keys = [column.name for column in table.columns if column.name in table.row_key]
     return (
         f"INSERT INTO {OUTDONE} ({', '.join(keys)}) SELECT {', '.join(f'{INCOMING}.{key}' for key in keys)} "
-        f"FROM {INCOMING} JOIN {table.qualified} ON {same_key(table)} "
+        f"FROM {INCOMING} JOIN {table.qualified} ON {same_row(table)} "
         "LEFT JOIN (SELECT process_id, kafka_partition, max(next_offset) AS reached "
         f"FROM {ledger_name(table)} WHERE pipeline = %s AND topic = %s "
         "GROUP BY process_id, kafka_partition) ledger "
@@ -101,7 +95,7 @@ def insert_outdone(table: Table) -> str:
 
 def delete_outdone(table: Table) -> str:
     """What gives way to the stored rows."""
-    matched = " AND ".join(f"{OUTDONE}.{key} = {INCOMING}.{key}" for key in table.key)
+    matched = " AND ".join(f"{OUTDONE}.{key} = {INCOMING}.{key}" for key in table.row_key)
     return f"DELETE FROM {INCOMING} USING {OUTDONE} WHERE {matched}"
 
 

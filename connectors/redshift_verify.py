@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from connectors import redshift_history_sql as history_sql
 from connectors import redshift_rerun_sql as rerun_sql
 from connectors import redshift_verify_sql as sql
 from connectors.items import Segment
@@ -29,6 +30,16 @@ class TableFigures:
     by_commit: Mapping[str | None, int]
     ledger_rows: Mapping[str, int]
     """Rows that each commit staged, of every pipeline that writes the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFigures:
+    """The versions of the whole table."""
+
+    not_one_current: int
+    """Messages without a current row, or with several."""
+    wrong_intervals: int
+    """Rows that are not valid from their version to the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,14 @@ def look_through(session: Session, destination: Destination, faults: Sequence[sq
         {commit: int(count) for commit, count in session.rows(sql.count_by_commit(table))},
         {commit: int(count) for commit, count in session.rows(sql.ledger_rows(table))},
     )
+
+
+def look_at_history(session: Session, destination: Destination) -> HistoryFigures:
+    """Scan a table that keeps a history. Raises WarehouseTrouble."""
+    table = destination.table
+    ((not_one_current,),) = session.rows(history_sql.count_not_one_current(table))
+    ((wrong_intervals,),) = session.rows(history_sql.count_wrong_intervals(table))
+    return HistoryFigures(int(not_one_current), int(wrong_intervals))
 
 
 def compare(

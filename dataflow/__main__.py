@@ -99,6 +99,11 @@ def command_line() -> argparse.ArgumentParser:
         "--apply", action="store_true", help="connect, create what is missing, alter what is safe"
     )
     ddl.add_argument("--dry-run", action="store_true", help="connect, and only show what --apply would do")
+    ddl.add_argument(
+        "--to-type-2",
+        action="store_true",
+        help="instead: make a table of type 1 one of type 2 (scd: 2); without --apply, show how",
+    )
     grants = add(
         "grants",
         "print what the pipeline must be granted in the warehouse, or grant it",
@@ -234,12 +239,15 @@ def _dispatch(options: argparse.Namespace) -> int:
             with _input(options.file) as lines:
                 return detect(lines, region, sys.stdout.buffer, sys.stderr)
         case "ddl":
-            from dataflow.commands.ddl import apply, preview, print_ddl
+            from dataflow.commands import ddl, to_type_2
 
-            if not options.apply and not options.dry_run:
-                return print_ddl(_contract(options.contract), sys.stdout)
+            if not (options.apply or options.dry_run or options.to_type_2):
+                return ddl.print_ddl(_contract(options.contract), sys.stdout)
             settings = _settings(WAREHOUSE_ONLY)
-            deed = preview if options.dry_run else apply
+            apply, preview = ddl.apply, ddl.preview
+            if options.to_type_2:
+                apply, preview = to_type_2.apply, to_type_2.preview
+            deed = apply if options.apply and not options.dry_run else preview
             return deed(settings, _contract(options.contract or settings.contract), sys.stdout, sys.stderr)
         case "contract":
             return contract_command.dispatch(options, _contract, sys.stdout)

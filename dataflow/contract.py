@@ -15,8 +15,9 @@ from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 
-from connectors.items import Table
+from connectors.items import HISTORY_NAMES, Column, Table
 from dataflow.fields import Field, Rule, TextField, TimestampField
+from dataflow.history import check_rules, check_version, history_properties, read_history
 from dataflow.odcs import ELEMENT, ContractError, Node
 from dataflow.properties import IDENTIFIER, Properties, read_properties
 from dataflow.read_terms import (
@@ -147,14 +148,20 @@ def _read_contract(root: Node) -> Contract | None:
     servers = read_servers(root)
     properties = read_properties(schema)
     table_name = _read_table_name(schema)
-    fields = KnownFields(properties.fields, [column.name for column in properties.columns])
-    elements = frozenset(f"{table_name}.{column.name}" for column in properties.columns)
+    custom = schema.custom(
+        *("versionField", "distributionKey", "sortKey", "scannedField", "eventKey", "eventTime", "scd")
+    )
+    history = read_history(schema, custom, properties)
+    names = [column.name for column in properties.columns] + list(HISTORY_NAMES if history else ())
+    fields = KnownFields(properties.fields, names)
+    elements = frozenset(f"{table_name}.{name}" for name in names)
     levels = read_service_levels(root, table_name, elements)
     quality = _read_quality(schema, properties, fields)
-    custom = schema.custom(
-        *("versionField", "distributionKey", "sortKey", "scannedField", "eventKey", "eventTime")
-    )
     version_field = fields.required(custom, "versionField", TimestampField)
+    added = history_properties(properties.properties, version_field) if history else ()
+    if history:
+        check_version(custom, properties, version_field)
+        check_rules(schema, quality, version_field)
     distribution, sort = fields.column(custom, "distributionKey"), fields.column(custom, "sortKey")
     scanned, event_key, event_time = _read_scan(custom, fields)
     if bool(scanned) is not bool(servers.kafka.contacts_topic):
@@ -166,7 +173,10 @@ def _read_contract(root: Node) -> Contract | None:
     table = Table(
         servers.redshift.schema,
         table_name,
-        properties.columns,
+        (
+            *properties.columns,
+            *(Column(each.name, each.physical_type, each.required, each.fill) for each in added),
+        ),
         properties.identity,
         version_field,
         distribution,
@@ -196,7 +206,7 @@ def _read_contract(root: Node) -> Contract | None:
             status=root.choice("status", STATUSES) if root.has("status") else "",
             kafka=servers.kafka,
             redshift=servers.redshift,
-            properties=properties.properties,
+            properties=(*properties.properties, *added),
             quality=quality,
             service_levels=levels,
             domain=root.words("domain"),

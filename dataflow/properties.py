@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connectors.items import Column, Fill
+from connectors.items import HISTORY_FILLS, Column, Fill
 from dataflow.column_types import read_field
 from dataflow.fields import Field, TextField, TimestampField
 from dataflow.odcs import ELEMENT, Node, shown
@@ -16,6 +16,8 @@ from dataflow.terms import Property, Scalar, Word
 MAX_COLUMNS = 1600
 """Most columns that a Redshift table has."""
 COMMIT_ID_BYTES = 32
+_FILLS = tuple(fill.value for fill in Fill if fill not in HISTORY_FILLS)
+"""What a column's `fill` may say; the columns of a history are not written in the file."""
 IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,126}")
 """A plain lower-case SQL name, which needs no quoting in any statement."""
 RESERVED = frozenset(
@@ -110,7 +112,7 @@ def _read_property(node: Node, seen: set[str]) -> tuple[Field, Property] | None:
     if node.has("physicalName") and node.text("physicalName") != name:
         node.at("physicalName").problem("a column is named as its field; leave physicalName out")
     custom = node.custom("fill", "acceptedTypes")
-    chosen = custom.choice("fill", [each.value for each in Fill]) if custom.has("fill") else ""
+    chosen = custom.choice("fill", _FILLS) if custom.has("fill") else ""
     fill = Fill(chosen) if chosen else Fill.MESSAGE
     if name.startswith(METAFIELD) and not custom.has("fill"):
         node.problem(

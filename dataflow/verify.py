@@ -127,6 +127,15 @@ def judge_volume(contract: Contract, commits: Sequence[CommitTimes], now: dateti
     )
 
 
+def judge_history(not_one_current: int, wrong_intervals: int) -> tuple[Check, Check]:
+    """The versions of a table of type 2."""
+    by_hand = "written by hand, or by a pipeline of type 1"
+    return (
+        none_of("current_rows", not_one_current, "messages with none or several", by_hand),
+        none_of("intervals", wrong_intervals, "rows not valid from version to version", by_hand),
+    )
+
+
 def judge_by_commit(
     by_commit: Mapping[str | None, int], ledger_rows: Mapping[str, int], rerun_as: Mapping[str, str]
 ) -> tuple[Check, Check, Check]:

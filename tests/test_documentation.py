@@ -24,6 +24,7 @@ DOCUMENTS = (
     "tests/README.md",
     "dataflow/contracts/README.md",
     "docs/contract-change.md",
+    "docs/history.md",
     "docs/kubernetes.md",
     "docs/operating.md",
     "docs/protobuf.md",

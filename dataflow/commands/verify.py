@@ -18,7 +18,7 @@ from connectors.ledger import Entry, Standing, advances, faults, standing
 from connectors.redshift_access import Session, connect
 from connectors.redshift_commit import Destination
 from connectors.redshift_ledger import read_entries
-from connectors.redshift_verify import compare, look_through
+from connectors.redshift_verify import compare, look_at_history, look_through
 from connectors.staging import InsertStaging
 from connectors.verify_metrics import Figure, push, verify_registry, write
 from dataflow.arguments import TopicSpan
@@ -40,6 +40,7 @@ from dataflow.verify import (
     judge_by_commit,
     judge_commits,
     judge_freshness,
+    judge_history,
     judge_reconciliation,
     judge_volume,
     none_of,
@@ -244,13 +245,16 @@ class _Run:
         every = [fault for group in groups.values() for fault in group]
         found = look_through(session, self._where, every)
         self.rows = found.rows
-        keys = ", ".join(self._contract.table.key)
+        keys = ", ".join(self._contract.table.row_key)
         yield none_of(
             "unique",
             found.surplus,
             f"rows too many by {keys}",
             f"{found.repeated} messages are there more than once",
         )
+        if self._contract.table.keeps_history:
+            versions = look_at_history(session, self._where)
+            yield from judge_history(versions.not_one_current, versions.wrong_intervals)
         for name, group in groups.items():
             wrong = {fault: found.faulty[fault] for fault in group if found.faulty[fault]}
             told = ", ".join(f"{_column(fault)}: {count}" for fault, count in wrong.items())

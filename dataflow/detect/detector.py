@@ -90,15 +90,15 @@ class Detector:
 
     def explain(self, text: str, region: str | None = None) -> Explanation:
         """How a text is read: its forms, its contacts with their rules, and what spoke against others."""
-        normal = normalise(text)
-        reading = _Reading(normal, _tokens(normal), self._region(region))
+        normal, t = portion(text)
+        reading = _Reading(normal, t, self._region(region))
         vetoes = tuple(
             (veto.reason, *normalised.span(veto.start, veto.end)) for veto, normalised in reading.vetoes
         )
         return Explanation(
-            normal.text,
+            normalise(text).text,
             reading.respelt.text,
-            len(reading.read.original),
+            len(normal.original),
             suspects([text]) == [0],
             reading.contacts(),
             vetoes,
@@ -110,21 +110,14 @@ class Detector:
 
 def scan(text: str, region: str) -> tuple[Contact, ...]:
     """The contacts of one text, without the prefilter."""
-    normal = normalise(text)
-    t = _tokens(normal)
+    normal, t = portion(text)
     return () if only_prose(t) else _Reading(normal, t, region).contacts()
-
-
-def _tokens(normal: Normal) -> Tokens:
-    return tokens(normal.text, normal.original if normal.origin is None else "")
 
 
 class _Reading:
     """One text, read: what each grammar found, and what it did not take."""
 
     def __init__(self, normal: Normal, t: Tokens, region: str) -> None:
-        normal, t = portion(normal, t)
-        self.read = normal
         figured = signs_as_digits(normal) if t.all_roles & (DIGITS | MIXED) else normal
         if figured is not normal:
             other = tokens(figured.text)

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice, pairwise
 from typing import NamedTuple
 
+from dataflow.detect.atoms import Atom
 from dataflow.detect.context import near, spoken_of_a_service
 from dataflow.detect.data import table
-from dataflow.detect.digits import Atom, Run, apart, runs
+from dataflow.detect.digits import Run, apart, runs
 from dataflow.detect.lexicon import (
     ANNOUNCE,
     DIGITS,
@@ -222,7 +223,7 @@ def _pieces(run: Run, t: Tokens) -> Iterator[Run]:
     tokens = _tokens_of(run, t)
     for a, b in sorted(spans, key=lambda span: span[0] - span[1]):
         if (a, b) != (0, len(atoms)):
-            yield Run(atoms[a:b], tokens[a], tokens[b - 1] + 1, run.plus and a == 0)
+            yield Run.of(atoms[a:b], tokens[a], tokens[b - 1] + 1, run.plus and a == 0)
 
 
 def _tokens_of(run: Run, t: Tokens) -> list[int]:
@@ -246,7 +247,7 @@ def _interrupted(parts: list[Run], t: Tokens, reader: Reader) -> Phone | None:
         b.start - a.end > _LONGEST_INTERRUPTION for a, b in pairwise(parts)
     ):
         return None
-    whole = Run(tuple(atom for part in parts for atom in part.atoms), parts[0].first, parts[-1].last)
+    whole = Run.of([atom for part in parts for atom in part.atoms], parts[0].first, parts[-1].last)
     context = near(t, whole.first, whole.last)
     if _games(whole) or context == "other" or not (grouped or context == "contact"):
         return None

@@ -9,6 +9,7 @@ never lost, for a text is cut at a word of prose.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from dataflow.detect.data import table
 from dataflow.detect.lexicon import (
@@ -34,11 +35,12 @@ from dataflow.detect.tokens import Tokens, tokens
 
 SHORT = 256
 """Characters of a normalised text that are always read."""
-ENOUGH = 140
-"""In digits; ten contacts or so. 2,056 bytes of ordinary chat come to 69, at most to 108 (n = 200)."""
-_NAMED, _PERHAPS, _SPOKEN, _SIGNED = 8, 2, 1, 8
-_AT_FIRST = 640
-"""Characters of a long text that are looked at first: where it gives away a great deal, they are enough."""
+ENOUGH = 96
+"""In digits; six contacts or more. TODO"""
+_PIECE = 320
+_NAMED, _PERHAPS, _SPOKEN, _SPOKEN_PERHAPS, _LETTER, _SIGNED = 8.0, 2.0, 1.0, 0.5, 1.0, 8.0
+_SHORTEST = 2
+"""Figures of no more digits, as chat is full of, come to one."""
 _LONGEST = 15
 _MOST_MORE = 48
 _FIGURES, _SPELT = DIGITS | MIXED, NUMERAL | FUSED | CHARACTER
@@ -55,12 +57,37 @@ _MAIL = frozenset(word for phrase in table("phrases.toml")["mail"] for word in p
 
 def portion(text: str) -> tuple[Normal, Tokens]:
     """The part of a text that is read, from its beginning, normalised, and its tokens. Linear time."""
-    if len(text) > 2 * _AT_FIRST:
-        begun = _enough(*_tokenised(text[:_AT_FIRST]))
-        if begun:
-            return begun
-    normal, t = _tokenised(text)
-    return _enough(normal, t) or (normal, t)
+    if len(text) <= SHORT:
+        return _tokenised(text)
+    read = _tokenised("")
+    spent = 0.0
+    for piece in _pieces(text):
+        normal, t = _tokenised(piece)
+        before = len(read[0].text)
+        last = None
+        for i, cost in enumerate(_costs(t)):
+            spent += cost
+            if spent > ENOUGH and before + t.starts[i] > SHORT:
+                last = _last(t, i)
+                break
+        if last is not None:
+            normal, t = normal.beginning(t.starts[last]), t.beginning(last)
+        read = read[0].joined(normal), read[1].joined(t)
+        if last is not None:
+            break
+    return read
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A text, cut at spaces: only what is read has to be normalised."""
+    start = 0
+    while start < len(text):
+        end = len(text)
+        if end > start + _PIECE:
+            space = text.rfind(" ", start + 1, start + _PIECE)
+            end = space if space > 0 else end
+        yield text[start:end]
+        start = end
 
 
 def _tokenised(text: str) -> tuple[Normal, Tokens]:
@@ -68,45 +95,33 @@ def _tokenised(text: str) -> tuple[Normal, Tokens]:
     return normal, tokens(normal.text, text if normal.origin is None else "")
 
 
-def _enough(normal: Normal, t: Tokens) -> tuple[Normal, Tokens] | None:
-    """The part of a text that gives enough away; None when all of it has to be read."""
-    if len(t.text) <= SHORT:
-        return None
+def _costs(t: Tokens) -> Iterator[float]:
+    """What each word comes to with the signs before it, in digits."""
     signs = any(sign in t.text for sign in _SIGNS)
-    sum_ = before = 0
-    for i, roles in enumerate(t.roles):
-        gap = t.gaps[i]
+    before = 0
+    for word, gap, roles in zip(t.words, t.gaps, t.roles, strict=False):
+        cost = _cost(roles, word) if roles & _TELLING else _LETTER if roles & before & SINGLE else 0.0
         if signs and gap != " ":
-            sum_ += _SIGNED * sum([gap.count(sign) for sign in _SIGNS])
-        if roles & _TELLING:
-            sum_ += _weight(roles, t.words[i])
-        elif roles & before & SINGLE:
-            sum_ += _SPOKEN
+            cost += _SIGNED * sum([gap.count(sign) for sign in _SIGNS])
         before = roles
-        if sum_ > ENOUGH and t.starts[i] > SHORT:
-            return _cut(normal, t, i)
-    return None
+        yield cost
 
 
-def _weight(roles: int, word: str) -> int:
-    """What a word comes to, in digits."""
+def _cost(roles: int, word: str) -> float:
     if roles & SURE:
         return _NAMED
     if roles & MAYBE:
         return _PERHAPS if roles & ORDINARY else _NAMED
-    return min(len(word), _LONGEST) if roles & _FIGURES else _SPOKEN
+    if roles & _FIGURES:
+        return min(len(word), _LONGEST) if len(word) > _SHORTEST else 1
+    return _SPOKEN_PERHAPS if roles & ORDINARY else _SPOKEN
 
 
-def _cut(normal: Normal, t: Tokens, enough: int) -> tuple[Normal, Tokens] | None:
-    """The text before the first word of prose from token `enough` on; None when that is its last word."""
-    farthest = min(len(t.words) - 1, enough + _MOST_MORE)
-    last = next(
-        (i for i in range(enough, farthest) if _prose(t, i)),
-        farthest,
-    )
-    if last >= len(t.words) - 1:
-        return None
-    return normal.beginning(t.starts[last]), t.beginning(last)
+def _last(t: Tokens, enough: int) -> int | None:
+    """The first word of prose from token `enough` on, before which to cut; None when there is none."""
+    last = min(len(t.words), enough + _MOST_MORE)
+    last = next((i for i in range(enough, last) if _prose(t, i)), last)
+    return last if last < len(t.words) else None
 
 
 def _prose(t: Tokens, i: int) -> bool:

@@ -20,7 +20,8 @@ _FICTION: dict[str, int] = table("phone_context.toml")["fiction"]
 _PREFIXES = sorted({len(prefix) for prefix in _FICTION})
 _FICTION_SIZES = frozenset(_FICTION.values())
 _MOST_TRIES, _MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 32, 8, 8, 64
-_TOLL_FREE = frozenset((3, 4))
+_UNKNOWN = rphonenumbers.PhoneNumberType.UNKNOWN
+_TOLL_FREE = (rphonenumbers.PhoneNumberType.TOLL_FREE, rphonenumbers.PhoneNumberType.PREMIUM_RATE)
 
 
 class Known(NamedTuple):
@@ -33,17 +34,14 @@ class Known(NamedTuple):
     national: int
     """Digits of the national number."""
     valid: bool
+    toll_free: bool
+    """Whether it is free or costs extra to call: nobody's own number, but a service's."""
 
     @property
     def trunk(self) -> bool:
         """Whether it is written with a zero before it at home."""
         written: str = rphonenumbers.format_number(self.parsed, rphonenumbers.PhoneNumberFormat.NATIONAL)
         return written.startswith(("0", "(0")) and not self.parsed.italian_leading_zero
-
-    @property
-    def toll_free(self) -> bool:
-        """Whether it is free or costs extra to call: nobody's own number, but a service's."""
-        return int(rphonenumbers.number_type(self.parsed)) in _TOLL_FREE
 
 
 class Reader:
@@ -66,11 +64,14 @@ class Reader:
             parsed = rphonenumbers.parse(number, region)
         except rphonenumbers.NumberParseException:
             return None
-        value: str = rphonenumbers.format_number(parsed, rphonenumbers.PhoneNumberFormat.E164)
-        valid = rphonenumbers.is_valid_number(parsed) or _fictitious(value)
-        if valid or rphonenumbers.is_possible_number(parsed):
-            return Known(parsed, value, len(str(parsed.national_number)), valid)
-        return None
+        kind = rphonenumbers.number_type(parsed)
+        if kind == _UNKNOWN and not rphonenumbers.is_possible_number(parsed):
+            return None
+        national = str(parsed.national_number)
+        zeros = "0" * (parsed.number_of_leading_zeros or 1) if parsed.italian_leading_zero else ""
+        value = f"+{parsed.country_code}{zeros}{national}"
+        valid = kind != _UNKNOWN or _fictitious(value)
+        return Known(parsed, value, len(national), valid, kind in _TOLL_FREE)
 
     @property
     def exhausted(self) -> bool:
@@ -95,7 +96,9 @@ class Reader:
 def _fictitious(value: str) -> bool:
     digits = value[1:]
     size = len(digits)
-    return size in _FICTION_SIZES and any(_FICTION.get(digits[:length]) == size for length in _PREFIXES)
+    if size not in _FICTION_SIZES:
+        return False
+    return any([_FICTION.get(digits[:length]) == size for length in _PREFIXES])
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice, pairwise
+from operator import sub
 from typing import NamedTuple
 
 from dataflow.detect.atoms import Atom
@@ -68,17 +69,14 @@ def _counting(atoms: tuple[Atom, ...]) -> bool:
     if len(atoms) < 3 or (len(atoms) < 5 and len(atoms[0].digits) != 4):
         return False
     values = [int(atom.digits[:9]) for atom in atoms]
-    if len(values) >= 3 and all(
-        len(a.digits) == 4 and 1900 <= v <= 2099 for a, v in zip(atoms, values, strict=True)
-    ):
+    if all([1900 <= v <= 2099 for v in values]) and all([len(atom.digits) == 4 for atom in atoms]):
         return True
     if len(values) < 5:
         return False
-    pairs = list(pairwise(values))
-    steps = {b - a for a, b in pairs}
+    steps = {*map(sub, values[1:], values)}
     if len(steps) == 1 and steps != {0}:
         return True
-    return len(values) >= 7 and (all(a <= b for a, b in pairs) or all(a >= b for a, b in pairs))
+    return len(values) >= 7 and (min(steps) >= 0 or max(steps) <= 0)
 
 
 def _games(run: Run) -> str | None:

@@ -19,7 +19,7 @@ from dataflow.detect.lexicon import ENGLISH_REGIONS, regions
 _FICTION: dict[str, int] = table("phone_context.toml")["fiction"]
 _PREFIXES = sorted({len(prefix) for prefix in _FICTION})
 _FICTION_SIZES = frozenset(_FICTION.values())
-_MOST_TRIES, _MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 32, 8, 8, 64
+_MOST_TRIES, _MOST_LOOKS, _MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 32, 24, 8, 8, 64
 _UNKNOWN = rphonenumbers.PhoneNumberType.UNKNOWN
 _TOLL_FREE = (rphonenumbers.PhoneNumberType.TOLL_FREE, rphonenumbers.PhoneNumberType.PREMIUM_RATE)
 
@@ -51,7 +51,7 @@ class Reader:
         """`words`: of the text, whose language says where else to look."""
         self.region = region
         self._words = words[:_MOST_WORDS]
-        self._left = _MOST_TRIES
+        self._left, self._looks = _MOST_TRIES, _MOST_LOOKS
         self._left_abroad = _MOST_ABROAD
         self._abroad: list[str] | None = None
 
@@ -73,10 +73,10 @@ class Reader:
         valid = kind != _UNKNOWN or _fictitious(value)
         return Known(parsed, value, len(national), valid, kind in _TOLL_FREE)
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether it will answer no more."""
-        return self._left <= 0
+    def looks(self) -> bool:
+        """Whether one more part of a run of digits may be looked at: at most so many of a text are."""
+        self._looks -= 1
+        return self._looks >= 0 and self._left > 0
 
     def valid(self, number: str, region: str | None) -> Known | None:
         """The number, when libphonenumber or a range for fiction knows it."""
@@ -96,9 +96,7 @@ class Reader:
 def _fictitious(value: str) -> bool:
     digits = value[1:]
     size = len(digits)
-    if size not in _FICTION_SIZES:
-        return False
-    return any([_FICTION.get(digits[:length]) == size for length in _PREFIXES])
+    return size in _FICTION_SIZES and any(_FICTION.get(digits[:length]) == size for length in _PREFIXES)
 
 
 @cache

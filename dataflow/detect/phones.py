@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, pairwise
 from operator import sub
 from typing import NamedTuple
 
@@ -38,7 +38,7 @@ DOUBTFUL = frozenset(("phone_possible", "phone_abroad"))
 """Rules by which a number is no valid one of its text's region."""
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
-_MOST_PIECES, _MOST_SPANS, _MOST_READINGS = 12, 24, 6
+_MOST_PIECES, _MOST_READINGS = 12, 6
 _NANP = frozenset(("US", "CA"))
 _GROUPINGS = ([3, 3, 4], [1, 3, 3, 4])
 _COUNTS = frozenset(table("phone_context.toml")["counts"].split())
@@ -69,7 +69,7 @@ def _counting(atoms: tuple[Atom, ...]) -> bool:
     if len(atoms) < 3 or (len(atoms) < 5 and len(atoms[0].digits) != 4):
         return False
     values = [int(atom.digits[:9]) for atom in atoms]
-    if all([1900 <= v <= 2099 for v in values]) and all([len(atom.digits) == 4 for atom in atoms]):
+    if min(values) >= 1900 and max(values) <= 2099 and {len(atom.digits) for atom in atoms} == {4}:
         return True
     if len(values) < 5:
         return False
@@ -360,8 +360,8 @@ def _from_pieces(run: Run, t: Tokens, reader: Reader) -> list[Phone]:
     taken: list[Phone] = []
     if len(run.atoms) < 2:
         return taken
-    for piece in islice(_pieces(run, t), _MOST_SPANS):
-        if reader.exhausted:
+    for piece in _pieces(run, t):
+        if not reader.looks():
             break
         if any(p.start < piece.end and piece.start < p.end for p in taken):
             continue

@@ -148,7 +148,4 @@ def _slip(word: str) -> bool:
         and ROLES_LISTED.get(word[:-1], 0) & ORDINARY
     ):
         return False
-    if not 5 <= len(word) <= 12:
-        return False
-    listed = ROLES_LISTED.get
-    return any([listed(slip, 0) & ORDINARY for slip in misspellings(word) if len(slip) >= 4])
+    return 5 <= len(word) <= 12 and any(ROLES_LISTED.get(slip, 0) & ORDINARY for slip in misspellings(word))

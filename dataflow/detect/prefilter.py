@@ -122,7 +122,14 @@ _UNLEET = bytes.maketrans(b"0134578", b"oieastb")
 _NO_LETTER = bytes(code for code in range(128) if not chr(code).isalpha() and code not in b"0134578\x1e")
 _FIGURES_OF_A_LINE = re.compile(rb"[0-9]+")
 _LEET = re.compile(rb"[0-9][oilszbgq]|[oilszbgq][0-9]")
-_LEET_RUN = re.compile(rb"(?:[0-9oilszbgqaet] {0,2}){10}|[0-9oilszbgq]{7}")
+_LIKE_DIGITS, _MAYBE_DIGITS = (
+    bytes(
+        ord("0") if code in letters or 48 <= code < 58 else code if code == 32 else ord("-")
+        for code in range(256)
+    )
+    for letters in (b"oilszbgq", b"oilszbgqaet")
+)
+_RUN, _APART_RUN = b"0" * _FEWEST_DIGITS, b"0" * 10
 _LETTERS, _FIGURES = ascii_lowercase, digits
 _CHOSEN = f"{_LETTERS}{_FIGURES}_"
 
@@ -232,8 +239,15 @@ def _weigh_figures(plain: bytes, blank: bytes, weights: dict[int, int]) -> None:
             weights[line] = _SURELY
         elif size > 1:
             lines = lines or blank.split(_SPLIT)
-            if _LEET.search(lines[line]) and _LEET_RUN.search(lines[line]):
+            if _LEET.search(lines[line]) and _leet_run(lines[line]):
                 weights[line] = _SURELY
+
+
+def _leet_run(line: bytes) -> bool:
+    """Whether a line has so many digits, and letters like one, in a row; spaces may be among more of them."""
+    if _RUN in line.translate(_LIKE_DIGITS):
+        return True
+    return _APART_RUN in line.translate(_MAYBE_DIGITS).replace(b"   ", b"-").replace(b" ", b"")
 
 
 def _weigh_signs(plain: bytes, weights: dict[int, int]) -> None:

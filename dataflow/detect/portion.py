@@ -39,8 +39,8 @@ ENOUGH = 108
 """In digits; six contacts or more. 2,056 bytes of ordinary chat come to 62, at most to 105 (n = 200)."""
 _PIECE = 320
 """Characters that are normalised at once."""
-_NAMED, _PERHAPS, _SPOKEN, _SPOKEN_PERHAPS, _LETTER, _SIGNED = 8.0, 2.0, 1.0, 0.5, 1.0, 6.0
-_LONGEST = 15
+_NAMED, _PERHAPS, _SPOKEN, _ALONE, _LETTER, _SIGNED = 8.0, 2.0, 1.0, 0.5, 1.0, 6.0
+_LONGEST, _LETTERS_OF_A_DIGIT = 15, 4
 _MOST_MORE = 48
 """Words after enough, in which one of prose is looked for to cut at."""
 _FIGURES, _SPELT = DIGITS | MIXED, NUMERAL | FUSED | CHARACTER
@@ -97,21 +97,24 @@ def _costs(t: Tokens) -> Iterator[float]:
     signs = any(sign in t.text for sign in _SIGNS)
     before = 0
     for word, gap, roles in zip(t.words, t.gaps, t.roles, strict=False):
-        cost = _cost(roles, word) if roles & _TELLING else _LETTER if roles & before & SINGLE else 0.0
+        cost = _cost(roles, word, before) if roles & _TELLING else _LETTER if roles & before & SINGLE else 0.0
         if signs and gap != " ":
             cost += _SIGNED * sum([gap.count(sign) for sign in _SIGNS])
         before = roles
         yield cost
 
 
-def _cost(roles: int, word: str) -> float:
+def _cost(roles: int, word: str, before: int) -> float:
+    """What a telling word comes to after one of the roles `before`."""
     if roles & SURE:
         return _NAMED
     if roles & MAYBE:
         return _PERHAPS if roles & ORDINARY else _NAMED
     if roles & _FIGURES:
         return min(len(word), _LONGEST)
-    return _SPOKEN_PERHAPS if roles & ORDINARY else _SPOKEN
+    if roles & FUSED:
+        return len(word) / _LETTERS_OF_A_DIGIT
+    return _ALONE if roles & ORDINARY and not before & _SPELT else _SPOKEN
 
 
 def _prose(t: Tokens, i: int) -> bool:

@@ -9,8 +9,9 @@ may be a name misspelt, a link, or letters with signs among them gets a second l
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import combinations, compress, count, product
+from itertools import accumulate, combinations, compress, count, product
 from operator import not_
 from string import ascii_lowercase, digits
 
@@ -33,7 +34,7 @@ _DOTS = frozenset(b".,")
 _KEPT, _LONGEST_KEPT = 20_000, 20
 _LETTERS_AS_DIGITS = {"o": "0", "i": "1", "l": "1", "e": "3", "a": "4", "s": "5", "t": "7", "b": "8"}
 _BREAK = "\x1e"
-_APART, _SPLIT = f" {_BREAK} ", _BREAK.encode()
+_APART = f" {_BREAK} "
 _SHORT_FORMS = frozenset(["im", "sa", "si", "ti", "di", "id", "ur", "ru", "ia", "ai", "ma"])
 """What apostrophes and chat leave of two letters in a row, in no spelled-out name."""
 _PHRASES, _SPELLING = table("phrases.toml"), table("handle_context.toml")
@@ -115,11 +116,13 @@ _SQUEEZED = BytesAhoCorasick(
     implementation=Implementation.DFA,
 )
 _BLANK = bytes(
-    code if code >= 128 or chr(code).isalnum() or code == ord(_BREAK) else ord(" ") for code in range(256)
+    ord("\n") if code == ord(_BREAK) else code if code >= 128 or chr(code).isalnum() else ord(" ")
+    for code in range(256)
 )
+"""Makes lines of texts, and spaces of signs."""
 _NO_DIGIT = bytes(code for code in range(256) if code not in b"0123456789\x1e")
 _UNLEET = bytes.maketrans(b"0134578", b"oieastb")
-_NO_LETTER = bytes(code for code in range(128) if not chr(code).isalpha() and code not in b"0134578\x1e")
+_NO_LETTER = bytes(code for code in range(128) if not chr(code).isalpha() and code not in b"0134578\n")
 _FIGURES_OF_A_LINE = re.compile(rb"[0-9]+")
 _LEET = re.compile(rb"[0-9][oilszbgq]|[oilszbgq][0-9]")
 _LIKE_DIGITS, _MAYBE_DIGITS = (
@@ -169,25 +172,6 @@ _LITERAL = BytesAhoCorasick([sign.encode() for sign in _SIGN], implementation=Im
 _SIGNED = list(_SIGN.values())
 
 
-class _Lines:
-    """Which line of a joined text a place lies in. Asked in order, so that all answers take one pass."""
-
-    def __init__(self, joined: bytes) -> None:
-        self._joined = joined
-        self._line = self._at = 0
-
-    def of(self, at: int) -> int:
-        """The line that `at` lies in, which is not before the line asked for last."""
-        self._line += self._joined.count(_SPLIT, self._at, at)
-        self._at = at
-        return self._line
-
-    def end(self) -> int:
-        """Where the line asked for last ends."""
-        end = self._joined.find(_SPLIT, self._at)
-        return end if end >= 0 else len(self._joined)
-
-
 def suspects(texts: Sequence[str | None]) -> list[int]:
     """Indices of the texts that may hold a contact, in order."""
     said = [text or "" for text in texts]
@@ -199,20 +183,21 @@ def suspects(texts: Sequence[str | None]) -> list[int]:
         joined = _APART.join(_folded(said))
     plain = b" %b " % joined.encode("utf-8", "replace").lower()
     blank = plain.translate(_BLANK)
-    weights = _weighed(blank)
-    _weigh_figures(plain, blank, weights)
-    _weigh_signs(plain, weights)
+    lines = blank.splitlines(keepends=True)
+    ends = [*accumulate(map(len, lines))]
+    weights = _weighed(blank, ends)
+    _weigh_figures(plain, lines, weights)
+    _weigh_signs(plain, ends, weights)
     squeezed = blank.translate(_UNLEET, _NO_LETTER)
-    lines = _Lines(squeezed)
     for _, start, _ in _SQUEEZED.find_matches_as_indexes(squeezed):
-        weights[lines.of(start)] = _SURELY
+        weights[squeezed.count(b"\n", 0, start)] = _SURELY
     return sorted([line for line, weight in weights.items() if weight >= _ENOUGH and texts[line]])
 
 
-def _weighed(blank: bytes) -> dict[int, int]:
+def _weighed(blank: bytes, ends: Sequence[int]) -> dict[int, int]:
     """What the triggers in each line weigh; a line that weighs enough is not looked at further."""
     weights: dict[int, int] = {}
-    lines, passed = _Lines(blank), 0
+    passed = 0
     for trigger, start, _ in _AUTOMATON.find_matches_as_indexes(blank, overlapping=True):
         if start < passed:
             continue
@@ -221,26 +206,39 @@ def _weighed(blank: bytes) -> dict[int, int]:
             if not _names(blank, start):
                 continue
             weight = _SURELY
-        line = lines.of(start)
+        line = bisect_right(ends, start)
         weights[line] = weight = weights.get(line, 0) + weight
         if weight >= _ENOUGH:
-            passed = lines.end()
+            passed = ends[line]
     return weights
 
 
-def _weigh_figures(plain: bytes, blank: bytes, weights: dict[int, int]) -> None:
+def _weigh_figures(plain: bytes, lines: Sequence[bytes], weights: dict[int, int]) -> None:
     """Mark the lines whose figures, with what is spelled in them, may add up to a number."""
-    lines: list[bytes] = []
     seen = 0
     for figures in _FIGURES_OF_A_LINE.finditer(plain.translate(None, _NO_DIGIT)):
         line, size = figures.start() - seen, len(figures[0])
         seen += size
-        if size + weights.get(line, 0) >= _FEWEST_DIGITS:
+        if size + weights.get(line, 0) >= _FEWEST_DIGITS or (
+            size > 1 and _leet_run(lines[line]) and _LEET.search(lines[line])
+        ):
             weights[line] = _SURELY
-        elif size > 1:
-            lines = lines or blank.split(_SPLIT)
-            if _LEET.search(lines[line]) and _leet_run(lines[line]):
-                weights[line] = _SURELY
+
+
+def _weigh_signs(plain: bytes, ends: Sequence[int], weights: dict[int, int]) -> None:
+    """Mark the lines with signs that make a contact."""
+    passed = 0
+    for sign, start, end in _LITERAL.find_matches_as_indexes(plain):
+        if start < passed:
+            continue
+        kind, line = _SIGNED[sign], bisect_right(ends, start)
+        if (
+            weights.get(line, 0) >= _ENOUGH
+            or kind == _SURELY
+            or (_links(plain, start) if kind == _LINK else _disguised(plain, end))
+        ):
+            weights[line] = _SURELY
+            passed = ends[line]
 
 
 def _leet_run(line: bytes) -> bool:
@@ -248,22 +246,6 @@ def _leet_run(line: bytes) -> bool:
     if _RUN in line.translate(_LIKE_DIGITS):
         return True
     return _APART_RUN in line.translate(_MAYBE_DIGITS).replace(b"   ", b"-").replace(b" ", b"")
-
-
-def _weigh_signs(plain: bytes, weights: dict[int, int]) -> None:
-    """Mark the lines with signs that make a contact."""
-    lines, passed = _Lines(plain), 0
-    for sign, start, end in _LITERAL.find_matches_as_indexes(plain):
-        if start < passed:
-            continue
-        kind, line = _SIGNED[sign], lines.of(start)
-        if (
-            weights.get(line, 0) >= _ENOUGH
-            or kind == _SURELY
-            or (_links(plain, start) if kind == _LINK else _disguised(plain, end))
-        ):
-            weights[line] = _SURELY
-            passed = lines.end()
 
 
 def _word(text: bytes, at: int) -> bytes:

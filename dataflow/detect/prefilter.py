@@ -189,8 +189,11 @@ def suspects(texts: Sequence[str | None]) -> list[int]:
     _weigh_figures(plain, lines, weights)
     _weigh_signs(plain, ends, weights)
     squeezed = blank.translate(_UNLEET, _NO_LETTER)
+    line = at = 0
     for _, start, _ in _SQUEEZED.find_matches_as_indexes(squeezed):
-        weights[squeezed.count(b"\n", 0, start)] = _SURELY
+        line += squeezed.count(b"\n", at, start)
+        at = start
+        weights[line] = _SURELY
     return sorted([line for line, weight in weights.items() if weight >= _ENOUGH and texts[line]])
 
 

@@ -30,6 +30,7 @@ from dataflow.detect.lexicon import (
     SPELT,
     SURE,
 )
+from dataflow.detect.mentions import announcements
 from dataflow.detect.normalise import Normal, normalise
 from dataflow.detect.tokens import Tokens, tokens
 
@@ -47,8 +48,8 @@ _FIGURES, _SPELT = DIGITS | MIXED, NUMERAL | FUSED | CHARACTER
 _TELLING = SURE | MAYBE | _FIGURES | _SPELT
 _IN_A_CONTACT = NUMBERLIKE | PLATFORM | SINGLE
 _SIGNS = ("@", "/", "#")
-_NO_PROSE = NAME | DIGITS | MIXED | FUSED | CHARACTER | SPELT | ANYWHERE
-_WORDS = ORDINARY | SURE | MAYBE
+_NO_PROSE = NAME | DIGITS | MIXED | FUSED | CHARACTER | SPELT
+_WORDS = ORDINARY | SURE | MAYBE | SINGLE
 _COUNTS = NUMERAL | MANY | SIGN | SINGLE
 _FEW_COUNTS = 2
 _SIGN = re.compile(r"[@_/#$|(\[{<]|[a-z][.:-][a-z]")
@@ -132,4 +133,6 @@ def only_prose(t: Tokens) -> bool:
             return False
         if roles & _COUNTS:
             count += 1
-    return count <= _FEW_COUNTS and _MAIL.isdisjoint(t.words)
+    if count > _FEW_COUNTS or not _MAIL.isdisjoint(t.words):
+        return False
+    return not (t.all_roles & ANYWHERE and announcements(t))

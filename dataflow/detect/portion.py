@@ -36,11 +36,11 @@ from dataflow.detect.tokens import Tokens, tokens
 
 SHORT = 256
 """Characters of a normalised text that are always read."""
-ENOUGH = 108
-"""In digits; six contacts or more. 2,056 bytes of ordinary chat come to 62, at most to 105 (n = 200)."""
+ENOUGH = 96
+"""In digits; six contacts or more. 2,056 bytes of ordinary chat come to 60, 19 of 20 to less (n = 200)."""
 _PIECE = 320
 """Characters that are normalised at once."""
-_NAMED, _PERHAPS, _SPOKEN, _ALONE, _LETTER, _SIGNED = 8.0, 2.0, 1.0, 0.5, 1.0, 6.0
+_NAMED, _PERHAPS, _SPOKEN, _ALONE, _LETTER, _SIGNED = 8.0, 2.0, 1.0, 0.5, 1.0, 4.0
 _LONGEST, _LETTERS_OF_A_DIGIT = 15, 4
 _MOST_MORE = 48
 """Words after enough, in which one of prose is looked for to cut at."""

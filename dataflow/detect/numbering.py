@@ -19,7 +19,9 @@ from dataflow.detect.lexicon import ENGLISH_REGIONS, regions
 _FICTION: dict[str, int] = table("phone_context.toml")["fiction"]
 _PREFIXES = sorted({len(prefix) for prefix in _FICTION})
 _FICTION_SIZES = frozenset(_FICTION.values())
-_MOST_TRIES, _MOST_LOOKS, _MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 32, 24, 8, 8, 64
+_MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 8, 8, 64
+_USUAL, _CROWDED = (32, 24), (20, 12)
+"""Numbers asked for and parts of runs looked at: of a text, and of one of more than `_MOST_WORDS` words."""
 _UNKNOWN = rphonenumbers.PhoneNumberType.UNKNOWN
 _TOLL_FREE = (rphonenumbers.PhoneNumberType.TOLL_FREE, rphonenumbers.PhoneNumberType.PREMIUM_RATE)
 
@@ -51,7 +53,8 @@ class Reader:
         """`words`: of the text, whose language says where else to look."""
         self.region = region
         self._words = words[:_MOST_WORDS]
-        self._left, self._looks = _MOST_TRIES, _MOST_LOOKS
+        tries, looks = _CROWDED if len(words) > _MOST_WORDS else _USUAL
+        self._left, self._looks = tries, looks
         self._left_abroad = _MOST_ABROAD
         self._abroad: list[str] | None = None
 

@@ -30,16 +30,17 @@ from dataflow.detect.lexicon import (
     SPELT,
     SURE,
 )
+from dataflow.detect.mentions import announcements
 from dataflow.detect.normalise import Normal, normalise
 from dataflow.detect.tokens import Tokens, tokens
 
 SHORT = 256
 """Characters of a normalised text that are always read."""
-ENOUGH = 108
-"""In digits; six contacts or more. 2,056 bytes of ordinary chat come to 62, at most to 105 (n = 200)."""
+ENOUGH = 96
+"""In digits; six contacts or more. 2,056 bytes of ordinary chat come to 60, 19 of 20 to less (n = 200)."""
 _PIECE = 320
 """Characters that are normalised at once."""
-_NAMED, _PERHAPS, _SPOKEN, _ALONE, _LETTER, _SIGNED = 8.0, 2.0, 1.0, 0.5, 1.0, 6.0
+_NAMED, _PERHAPS, _SPOKEN, _ALONE, _LETTER, _SIGNED = 8.0, 2.0, 1.0, 0.5, 1.0, 4.0
 _LONGEST, _LETTERS_OF_A_DIGIT = 15, 4
 _MOST_MORE = 48
 """Words after enough, in which one of prose is looked for to cut at."""
@@ -47,8 +48,8 @@ _FIGURES, _SPELT = DIGITS | MIXED, NUMERAL | FUSED | CHARACTER
 _TELLING = SURE | MAYBE | _FIGURES | _SPELT
 _IN_A_CONTACT = NUMBERLIKE | PLATFORM | SINGLE
 _SIGNS = ("@", "/", "#")
-_NO_PROSE = NAME | DIGITS | MIXED | FUSED | CHARACTER | SPELT | ANYWHERE
-_WORDS = ORDINARY | SURE | MAYBE
+_NO_PROSE = NAME | DIGITS | MIXED | FUSED | CHARACTER | SPELT
+_WORDS = ORDINARY | SURE | MAYBE | SINGLE
 _COUNTS = NUMERAL | MANY | SIGN | SINGLE
 _FEW_COUNTS = 2
 _SIGN = re.compile(r"[@_/#$|(\[{<]|[a-z][.:-][a-z]")
@@ -132,4 +133,6 @@ def only_prose(t: Tokens) -> bool:
             return False
         if roles & _COUNTS:
             count += 1
-    return count <= _FEW_COUNTS and _MAIL.isdisjoint(t.words)
+    if count > _FEW_COUNTS or not _MAIL.isdisjoint(t.words):
+        return False
+    return not (t.all_roles & ANYWHERE and announcements(t))

@@ -5,14 +5,10 @@ from __future__ import annotations
 from connectors.items import Fill, Table
 from connectors.redshift_sql import (
     INCOMING,
-    POSITION_COLUMNS,
-    STAGED,
     columns_sql,
     distribution,
     ledger_name,
-    names,
     same_key,
-    wide,
 )
 
 OUTDONE = "outdone_rows"
@@ -24,27 +20,6 @@ def commit_column(table: Table) -> str:
         if column.fill is Fill.COMMIT_ID:
             return column.name
     raise ValueError(f"{table.qualified} has no column for the commit's id")
-
-
-def create_incoming(table: Table) -> str:
-    """What the rerun may write: one row per key, all columns, and where it was read."""
-    columns = (*table.columns, *POSITION_COLUMNS)
-    return f"CREATE TEMP TABLE {INCOMING} ({columns_sql(columns)}) {distribution(table)}"
-
-
-def insert_incoming(table: Table) -> str:
-    """Of each key the highest version, then the highest offset. Parameters: the fills, in table order."""
-    read = names((*table.message_columns, *POSITION_COLUMNS))
-    selected = ", ".join(
-        column.name if column.fill is Fill.MESSAGE else f"CAST(%s AS {wide(column.sql_type)})"
-        for column in (*table.columns, *POSITION_COLUMNS)
-    )
-    return (
-        f"INSERT INTO {INCOMING} ({names((*table.columns, *POSITION_COLUMNS))}) SELECT {selected} FROM ("
-        f"SELECT {read}, ROW_NUMBER() OVER (PARTITION BY {', '.join(table.key)} "
-        f"ORDER BY {table.version} DESC, kafka_offset DESC, kafka_partition DESC) AS place "
-        f"FROM {STAGED}) ranked WHERE place = 1"
-    )
 
 
 def _of_commits(table: Table, commits: int) -> str:

@@ -57,6 +57,7 @@ class ObjectKind(Enum):
 
     SCHEMA = "schema"
     TABLE = "table"
+    VIEW = "view"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,20 +158,22 @@ def count_staged() -> str:
 
 
 def create_incoming(table: Table) -> str:
-    """The temporary table of what this commit may write: one row per key, all columns."""
-    return f"CREATE TEMP TABLE {INCOMING} ({_columns(table.columns, ', ')}) {distribution(table)}"
+    """The temporary table of what may be written: one row per key, all columns, and where it was read."""
+    columns = (*table.columns, *POSITION_COLUMNS)
+    return f"CREATE TEMP TABLE {INCOMING} ({_columns(columns, ', ')}) {distribution(table)}"
 
 
 def insert_incoming(table: Table) -> str:
     """Of each key the highest version, then the highest offset. Parameters: the fills, in table order."""
-    messages = names(table.message_columns)
+    read = names((*table.message_columns, *POSITION_COLUMNS))
+    columns = (*table.columns, *POSITION_COLUMNS)
     selected = ", ".join(
         column.name if column.fill is Fill.MESSAGE else f"CAST(%s AS {wide(column.sql_type)})"
-        for column in table.columns
+        for column in columns
     )
     return (
-        f"INSERT INTO {INCOMING} ({names(table.columns)}) SELECT {selected} FROM ("
-        f"SELECT {messages}, ROW_NUMBER() OVER (PARTITION BY {', '.join(table.key)} "
+        f"INSERT INTO {INCOMING} ({names(columns)}) SELECT {selected} FROM ("
+        f"SELECT {read}, ROW_NUMBER() OVER (PARTITION BY {', '.join(table.key)} "
         f"ORDER BY {table.version} DESC, kafka_offset DESC, kafka_partition DESC) AS place "
         f"FROM {STAGED}) ranked WHERE place = 1"
     )
@@ -313,6 +316,11 @@ def _columns(columns: Sequence[Column], separator: str) -> str:
 def columns_sql(columns: Sequence[Column]) -> str:
     """Columns as a table's definition has them."""
     return _columns(columns, ", ")
+
+
+def columns_lines(columns: Sequence[Column]) -> str:
+    """The same, a line each, for people to read."""
+    return _columns(columns, _LINES)
 
 
 def names(columns: Sequence[Column]) -> str:

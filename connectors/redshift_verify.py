@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from connectors import redshift_rerun_sql as rerun_sql
+from connectors import redshift_sql as table_sql
 from connectors import redshift_verify_sql as sql
 from connectors.items import Segment
 from connectors.redshift_access import Session
@@ -78,10 +79,10 @@ def compare(
     """
     table = destination.table
     versions = stage(session, destination, [Take(each, each.first) for each in segments], staging)
-    session.execute(rerun_sql.create_incoming(table))
+    session.execute(table_sql.create_incoming(table))
     # Stamps of a commit that never is: only the values of messages are compared.
     stamps = fills(destination, "", datetime(2000, 1, 1, tzinfo=UTC))
-    session.execute(rerun_sql.insert_incoming(table), stamps)
+    session.execute(table_sql.insert_incoming(table), stamps)
     ((expected,),) = session.rows(rerun_sql.count_incoming())
     ((missing, older, altered),) = session.rows(sql.compare(table, len(commits)), [*commits, *commits])
     ((stored, unexplained),) = session.rows(sql.count_of_commits(table, len(commits)), commits)

@@ -21,6 +21,7 @@ from dataflow.settings_table import (
     CONTACTS,
     KNOWN,
     SETTINGS,
+    ContactsTable,
     ContactValues,
     GroupProtocol,
     LogForm,
@@ -132,6 +133,7 @@ class Settings:
     contact_key_id: str
     default_region: str
     split_contacts: SplitContacts
+    contacts_table: ContactsTable
     contract: Path | None
     pipeline: str
     source_id: str | None
@@ -375,6 +377,7 @@ def read(sources: Sources, judge: ClientJudge, groups: frozenset[str] = ALL_GROU
         contact_key_id=get["CONTACT_HMAC_KEY_ID"],
         default_region=get["DEFAULT_REGION"],
         split_contacts=get["SPLIT_CONTACTS"],
+        contacts_table=get["CONTACTS_TABLE"],
         contract=get["CONTRACT"],
         pipeline=get["PIPELINE"],
         source_id=get["SOURCE_ID"],

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from connectors.items import Table
+from connectors.items import ContactsTable, Table
+from connectors.redshift_contacts_sql import CONTACTS_PRIVILEGES
 from connectors.redshift_sql import LEDGER_PRIVILEGES, TABLE_PRIVILEGES, ledger_name
 
 
@@ -38,14 +39,20 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def grants(table: Table, database: str, grantee: Grantee) -> tuple[str, ...]:
+def grants(
+    table: Table, database: str, grantee: Grantee, contacts: ContactsTable | None = None
+) -> tuple[str, ...]:
     """All that `run` and `check` need, one statement each. Creating the tables is not among it."""
     to = grantee.sql
+    kept: tuple[str, ...] = ()
+    if contacts is not None:
+        kept = (f"GRANT {_listed(CONTACTS_PRIVILEGES)} ON {contacts.qualified} TO {to}",)
     return (
         f"GRANT TEMP ON DATABASE {quoted(database)} TO {to}",
         f"GRANT USAGE ON SCHEMA {table.schema} TO {to}",
         f"GRANT {_listed(TABLE_PRIVILEGES)} ON {table.qualified} TO {to}",
         f"GRANT {_listed(LEDGER_PRIVILEGES)} ON {ledger_name(table)} TO {to}",
+        *kept,
     )
 
 

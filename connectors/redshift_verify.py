@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from connectors import redshift_contacts_sql as contacts_sql
 from connectors import redshift_rerun_sql as rerun_sql
 from connectors import redshift_sql as table_sql
 from connectors import redshift_verify_sql as sql
@@ -30,6 +31,8 @@ class TableFigures:
     by_commit: Mapping[str | None, int]
     ledger_rows: Mapping[str, int]
     """Rows that each commit staged, of every pipeline that writes the table."""
+    stray_contacts: int | None
+    """Contacts that do not belong to their message's row; None: none are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,15 @@ def look_through(session: Session, destination: Destination, faults: Sequence[sq
         int(surplus),
         {commit: int(count) for commit, count in session.rows(sql.count_by_commit(table))},
         {commit: int(count) for commit, count in session.rows(sql.ledger_rows(table))},
+        _stray_contacts(session, destination),
     )
+
+
+def _stray_contacts(session: Session, destination: Destination) -> int | None:
+    if destination.contacts is None:
+        return None
+    ((count,),) = session.rows(contacts_sql.count_strays(destination.contacts, destination.table))
+    return int(count)
 
 
 def compare(

@@ -44,7 +44,7 @@ class Scan:
     splits: Splits | None
     """The memory of contacts split over messages; None: they are not looked for."""
     contacts: ContactEncoder
-    rows: ContactRows | None
+    rows: ContactRows | None = None
     """How contacts go to the warehouse, beside their messages' rows; None: they don't."""
 
 

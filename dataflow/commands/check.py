@@ -14,7 +14,14 @@ from connectors.progress import Assumed, LedgerTail, Start, Wait, decide_start
 from connectors.redshift_access import WarehouseTrouble, connect
 from connectors.redshift_commit import read_other_pipelines, read_tails
 from connectors.spans import Accepted, decide_owner
-from dataflow.commands.access import Topics, destination, kafka_access, redshift_access, topics_of
+from dataflow.commands.access import (
+    Topics,
+    contacts_table,
+    destination,
+    kafka_access,
+    redshift_access,
+    topics_of,
+)
 from dataflow.contract import Contract
 from dataflow.settings import Settings
 
@@ -41,7 +48,8 @@ def _findings(settings: Settings, contract: Contract) -> Iterator[Finding]:
         tuple(filter(None, (topics.contacts, topics.dead_letters))),
     )
     yield from kafka.findings
-    yield from redshift_check.survey(redshift_access(settings), contract.table)
+    contacts = contacts_table(settings, contract)
+    yield from redshift_check.survey(redshift_access(settings), contract.table, contacts)
     if kafka.facts is None:
         return
     view = _ledger(settings, contract, topics)

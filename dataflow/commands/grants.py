@@ -7,14 +7,14 @@ from typing import TextIO
 from connectors.redshift_access import WarehouseTrouble
 from connectors.redshift_check import run_statements
 from connectors.redshift_grants import Grantee, grants
-from dataflow.commands.access import redshift_access
+from dataflow.commands.access import contacts_table, redshift_access
 from dataflow.contract import Contract
 from dataflow.settings import Settings
 
 
 def print_grants(settings: Settings, contract: Contract, grantee: Grantee, out: TextIO) -> int:
     """The statements, each ended by a semicolon."""
-    for statement in grants(contract.table, settings.redshift_database, grantee):
+    for statement in _statements(settings, contract, grantee):
         print(f"{statement};", file=out)
     return 0
 
@@ -22,7 +22,7 @@ def print_grants(settings: Settings, contract: Contract, grantee: Grantee, out: 
 def apply(settings: Settings, contract: Contract, grantee: Grantee, out: TextIO, err: TextIO) -> int:
     """Grant all of it or nothing, as the tables' owner; 1 when the warehouse refuses."""
     access = redshift_access(settings)
-    statements = grants(contract.table, settings.redshift_database, grantee)
+    statements = _statements(settings, contract, grantee)
     try:
         run_statements(access, statements)
     except WarehouseTrouble as trouble:
@@ -31,3 +31,8 @@ def apply(settings: Settings, contract: Contract, grantee: Grantee, out: TextIO,
     for statement in statements:
         print(f"granted       {statement}", file=out)
     return 0
+
+
+def _statements(settings: Settings, contract: Contract, grantee: Grantee) -> tuple[str, ...]:
+    contacts = contacts_table(settings, contract)
+    return grants(contract.table, settings.redshift_database, grantee, contacts)

@@ -8,9 +8,7 @@ from itertools import groupby
 
 import orjson
 
-from connectors.items import ContactColumn, ContactPart
-from connectors.redshift_sql import byte_length
-from connectors.spool import offset_of
+from connectors.items import ContactColumn, ContactPart, offset_of
 from dataflow.contract import Contract
 from dataflow.encode import ContactValues, Hidden, event_id, hidden
 from dataflow.enrich import Enricher
@@ -66,7 +64,7 @@ def _part(column: ContactColumn, detector_version: int) -> _Part:
         case ContactPart.KEY_ID:
             return lambda _id, _contact, told: told.key_id if told else None
         case ContactPart.MASKED:
-            limit = byte_length(column.sql_type) or 0
+            limit = int(column.sql_type.removeprefix("varchar(").removesuffix(")"))
             return lambda _id, _contact, told: _shortened(told.masked, limit) if told else None
         case ContactPart.START:
             return lambda _id, contact, _told: contact.start

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connectors.items import ContactColumn, ContactPart, ContactsTable, ExchangesView, Fill, Table
-from connectors.redshift_sql import LEDGER
 from dataflow.fields import Field, IntegerField, TextField
 from dataflow.model import KINDS
 from dataflow.odcs import Node, known, shown
@@ -31,6 +30,8 @@ PART_BYTES = {
 MAY_LACK = frozenset({ContactPart.PLATFORM, ContactPart.HMAC, ContactPart.KEY_ID, ContactPart.MASKED})
 """What a contact may come without, so that its column may be null."""
 NEEDED = (ContactPart.EVENT_ID, ContactPart.KIND)
+TAKEN = frozenset({"commit_ledger"})
+"""Names in the schema that are the pipeline's own."""
 _WORD = re.compile(r"[a-z_]{1,32}")
 
 
@@ -55,7 +56,7 @@ def read_contacts(schema: Node, name: str, table: Table, event_time: str) -> Rea
         custom.choice(CONTACTS_OF, (table.name,))
     if not event_time:
         schema.problem(f"{table.name} has no scannedField: no text gives contacts away")
-    if name in (table.name, LEDGER):
+    if name in {table.name, *TAKEN}:
         schema.at("name").problem(f"{name!r} is a table of its own already; choose another name")
     properties: list[Property] = []
     columns: list[ContactColumn] = []
@@ -163,14 +164,14 @@ def _read_view(
     keys = ("sender", "recipient", "exchangesView")
     if not any(custom.has(key) for key in keys):
         return None
-    sender, recipient = (
-        custom.choice(key, [each for each in table.key if each != event_time]) for key in keys[:2]
-    )
+    users = [each.name for each in properties if each.part is None and each.fill is Fill.MESSAGE]
+    users = [each.name for each in table.columns if each.name in users and each.required]
+    sender, recipient = (custom.choice(key, users) for key in keys[:2])
     types = {each.name: each.sql_type for each in table.columns}
     if sender and recipient and (sender == recipient or types[sender] != types[recipient]):
         custom.problem("sender and recipient must be two fields of one type")
     view = custom.text("exchangesView", IDENTIFIER)
-    if view in (name, table.name, LEDGER) or view in RESERVED:
+    if view in {name, table.name, *TAKEN, *RESERVED}:
         custom.problem(f"exchangesView: {shown(view)} is taken; choose another name")
     kind = next((each for each in properties if each.part is ContactPart.KIND), None)
     if kind is None:

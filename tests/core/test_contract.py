@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from connectors.items import Column, Fill
+from connectors.items import Column, ContactPart, ExchangesView, Fill
+from connectors.redshift_sql import LEDGER
+from dataflow.contacts_table import TAKEN
 from dataflow.contract import ContractError, load, parse
+from dataflow.model import KINDS
 from tests.core.messages import cases
 
 PACKAGED = resources.files("dataflow").joinpath("contracts", "messages.odcs.yaml").read_text(encoding="utf-8")
@@ -37,6 +40,33 @@ def test_the_packaged_contract_states_the_table() -> None:
     assert table.qualified == "interactions.messages"
     assert table.key == ("user_id", "subject_id", "created_at")
     assert (table.version, table.distribution_key, table.sort_key) == ("updated_at", "user_id", "created_at")
+
+
+def test_the_packaged_contract_states_the_contacts_table() -> None:
+    contract = load()
+    contacts = contract.contacts
+    assert contacts is not None
+    assert contacts.qualified == "interactions.message_contacts"
+    assert (contacts.distribution_key, contacts.sort_key) == ("user_id", "created_at")
+    assert {column.part for column in contacts.contact_columns} == set(ContactPart)
+    own = {column.name: (column.sql_type, column.fill) for column in contract.table.columns}
+    others = [column for column in contacts.columns if column.part is None]
+    assert {column.name for column in others} > set(contract.table.key)
+    assert all(own[column.name] == (column.sql_type, column.fill) for column in others)
+    assert contacts.view == ExchangesView(
+        *("contact_exchanges", "user_id", "subject_id", "created_at", "kind", KINDS)
+    )
+    assert {LEDGER} == TAKEN
+
+
+def test_a_contract_without_a_contacts_table_has_none_and_either_object_may_stand_first() -> None:
+    first, second = PACKAGED.index("  - name: messages\n"), PACKAGED.index("  - name: message_contacts\n")
+    end = PACKAGED.index("slaProperties:")
+    messages, contacts = PACKAGED[first:second], PACKAGED[second:end]
+    without = parse(PACKAGED.replace(contacts, ""), "without.yaml")
+    assert (without.contacts, without.terms.contacts) == (None, None)
+    turned = parse(PACKAGED.replace(messages + contacts, contacts + messages), "turned.yaml")
+    assert turned == load()
 
 
 def test_the_packaged_contract_states_what_operators_watch() -> None:
@@ -141,7 +171,7 @@ def test_a_contract_holds_what_documents_and_comparisons_need() -> None:
         "backfill": False,
     }
     assert load().retention == timedelta(days=7)
-    assert [rule.kind for rule in terms.quality] == ["custom"] * 4 + ["library", "sql", "text"]
+    assert [rule.kind for rule in terms.quality] == ["custom"] * 4 + ["library", "sql", "text", "sql"]
     assert hash(terms) == hash(load().terms)
 
 

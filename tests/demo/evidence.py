@@ -122,7 +122,7 @@ def _kept(session: Connection, kept: ContactsTable | None) -> Iterator[Event]:
         return
     columns = "kind, platform, span_start, span_end, value_hmac, user_id, subject_id, created_at"
     for row in session.rows(f"SELECT {columns} FROM {kept.qualified}"):
-        yield Event(*row[:-1], instant(row[-1]))
+        yield Event._make((*row[:-1], instant(row[-1])))
 
 
 def _headers(message: Message) -> Mapping[str, Any]:

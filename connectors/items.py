@@ -170,12 +170,6 @@ class RowBatch:
     topic_id: str | None = None
 
 
-def offset_of(line: bytes) -> int:
-    """The offset at the head of a staged row."""
-    # A row of the offset alone has no comma; find answers -1, which cuts the closing bracket.
-    return int(line[1 : line.find(b",")])
-
-
 class Spool(Protocol):
     """Where the rows of a segment lie until they are committed."""
 

@@ -24,7 +24,8 @@ from connectors.redshift_evolution import (
 
 
 class TableDiffers(BrokenPromise):
-    """The table lacks columns of the contract: rows could not be written, and waiting would not mend it."""
+    """A table lacks columns of the contract, or the contacts' table is not there: rows could not be written,
+    and waiting would not mend it."""
 
     exit_code = 19
 

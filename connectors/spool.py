@@ -18,7 +18,7 @@ from threading import Lock
 from typing import Self
 from weakref import WeakSet
 
-from connectors.items import RowBatch, Segment, Spool, offset_of
+from connectors.items import RowBatch, Segment, Spool
 from connectors.progress import BrokenPromise
 from connectors.spans import Covered, Extends, Opens, place
 
@@ -277,6 +277,12 @@ class OpenWindows:
     def hand_over(self) -> tuple[Segment, ...]:
         """What all open windows hold, to be committed before they close; what follows goes on from there."""
         return tuple(segment for window in list(self._open) for segment in window.hand_over())
+
+
+def offset_of(line: bytes) -> int:
+    """The offset at the head of a staged row."""
+    # A row of the offset alone has no comma; find answers -1, which cuts the closing bracket.
+    return int(line[1 : line.find(b",")])
 
 
 def _from_offset(lines: Sequence[bytes], at: int) -> Sequence[bytes]:

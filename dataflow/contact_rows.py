@@ -5,17 +5,21 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from operator import attrgetter
 
 import orjson
 
-from connectors.items import ContactColumn, ContactPart, offset_of
+from connectors.items import ContactColumn, ContactPart
 from dataflow.contract import Contract
 from dataflow.encode import ContactValues, Hidden, event_id, hidden
 from dataflow.enrich import Enricher
-from dataflow.model import Contact, Sighting, Value
+from dataflow.model import Contact, Row, Sighting, Value
 
 _Part = Callable[[str, Contact, Hidden | None], Value]
 """A column's value, of the message's id, the contact, and what may be told of its value."""
+
+
+_OFFSET: Callable[[Row], int] = attrgetter("offset")
 
 
 class ContactRows:
@@ -32,15 +36,18 @@ class ContactRows:
         self._message_id = Enricher(contract).message_id
         self._parts = tuple(_part(column, detector_version) for column in contract.contacts.contact_columns)
 
-    def behind(self, lines: Sequence[bytes], sightings: Sequence[Sighting]) -> tuple[bytes, ...]:
-        """`lines`, as `encode_rows` makes them, with each contact behind the row that gave it away.
+    def behind(
+        self, lines: Sequence[bytes], rows: Sequence[Row], sightings: Sequence[Sighting]
+    ) -> tuple[bytes, ...]:
+        """`lines`, as `encode_rows` makes them of the last of `rows`, each with the contacts that it gave.
 
-        `sightings` are in the order of their rows. Those of rows that are not among the lines are left out.
+        `sightings` are of these rows, in their order. Those of rows that have no line are left out.
         """
         found = list(lines)
+        without = len(rows) - len(lines)
         for offset, given in groupby(sightings, lambda sighting: sighting.row.offset):
-            at = bisect_left(found, offset, key=offset_of)
-            if at < len(found) and offset_of(found[at]) == offset:
+            at = bisect_left(rows, offset, key=_OFFSET) - without
+            if at >= 0:
                 contacts = orjson.dumps([self._values_of(sighting) for sighting in given])
                 found[at] = b"%b,%b]" % (found[at][:-1], contacts)
         return tuple(found)

@@ -118,7 +118,7 @@ class Steps:
         lines = encode_rows(checked.rows, first)
         if self.scan is None or self.scan.rows is None or not checked.sightings:
             return lines
-        return self.scan.rows.behind(lines, checked.sightings)
+        return self.scan.rows.behind(lines, checked.rows, checked.sightings)
 
     def closed(self, windowed: Windowed) -> ClosedWindow:
         """A window's number and segments as the committer takes them."""

@@ -30,7 +30,7 @@ def told(values: ContactValues, *contacts: Contact) -> list[dict[str, Any]]:
     """The contacts of a row as they are staged, by column."""
     row = _row()
     lines = ContactRows(CONTRACT, values, 3).behind(
-        encode_rows([row], 0), [Sighting(row, contact) for contact in contacts]
+        encode_rows([row], 0), [row], [Sighting(row, contact) for contact in contacts]
     )
     assert CONTRACT.contacts is not None
     names = [column.name for column in CONTRACT.contacts.contact_columns]
@@ -90,7 +90,7 @@ def test_rows_and_contacts_come_apart_again_as_they_were(
     found = [Row(at, (*_row().values[:-1], text)) for at, (text, _) in enumerate(rows)]
     given_away = [Sighting(found[at], PHONE) for at, (_, number) in enumerate(rows) for _ in range(number)]
     plain = encode_rows(found, rows_from)
-    lines = ContactRows(CONTRACT, Omitted(), 1).behind(plain, given_away)
+    lines = ContactRows(CONTRACT, Omitted(), 1).behind(plain, found, given_away)
     assert [bears_contacts(line) for line in lines] == [number > 0 for _, number in rows[rows_from:]]
     window = WindowSegments(lambda: FileSpool(Backlog(1 << 20)))
     if rows_from < len(rows):

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.items import RowBatch, Segment, offset_of
+from connectors.items import RowBatch, Segment
 from connectors.spans import Take
-from connectors.spool import SEGMENT_BYTES, Backlog, FileSpool, SpoolLost, WindowSegments
+from connectors.spool import SEGMENT_BYTES, Backlog, FileSpool, SpoolLost, WindowSegments, offset_of
 from connectors.staging import staged_rows
 
 

@@ -2,9 +2,10 @@
 #
 #   docker build --build-arg VERSION=0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" --tag contract-dataflow:0.1.0 .
 #
-# The base by tag: which digest is the present one only a registry knows. A release names the one it was tested
-# with: --build-arg BASE=python:3.12-slim-bookworm@sha256:...  Debian, because Bytewax has no wheels for musl.
-ARG BASE=python:3.12-slim-bookworm
+# The base by digest, an index for several platforms: Python 3.12.14 as of September 2026. A newer one, which brings
+# Debian's security updates, is what this prints: docker buildx imagetools inspect python:3.12-slim-bookworm
+# Debian, because Bytewax has no wheels for musl.
+ARG BASE=python:3.12-slim-bookworm@sha256:782412e85d0f0984994c290652577d4018aff08145c85b262bb63dc0c7522254
 
 FROM ${BASE} AS build
 # All that is installed lies in one directory, which is then copied.

@@ -8,7 +8,7 @@ ARGS ?=
 # Most tests wait for processes to start and sessions to end: more workers than cores.
 WORKERS ?= 3
 
-.PHONY: help setup demo test check supply fmt bench soak soak-outage mutants monitoring proto docs constraints clean
+.PHONY: help setup demo test check supply fmt bench soak soak-outage mutants fuzz monitoring proto docs constraints clean
 
 help:
 	@echo 'make demo    run the whole pipeline against embedded stand-ins   (ARGS="--help" for options)'
@@ -19,6 +19,7 @@ help:
 	@echo 'make soak    faults at random, about 20 minutes                  (ARGS="--seed 7 --rounds 50")'
 	@echo 'make soak-outage  two million messages, the warehouse away half of the time: memory, backlog'
 	@echo 'make mutants break each rule of the protocol, and see that a test notices'
+	@echo 'make fuzz    contract files, messages and texts by a fuzzer guided by coverage (ARGS="messages --seconds 600")'
 	@echo 'make bench   benchmarks                                         (ARGS="--list" for their names)'
 	@echo 'make monitoring  write k8s/METRICS.md and the dashboard anew    (ARGS="--preview": its picture too)'
 	@echo 'make docs    write docs/contract/ anew from the contract'
@@ -67,6 +68,9 @@ soak-outage: setup
 
 mutants: setup
 	$(BIN)/python -m tests.mutants $(ARGS)
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 monitoring: setup
 	$(BIN)/python -m tests.monitoring $(ARGS)

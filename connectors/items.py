@@ -220,6 +220,20 @@ class Fill(Enum):
     COMMIT_TIME = "commit time"
     COMMIT_ID = "commit id"
     SOURCE_NAME = "source name"
+    VALID_FROM = "valid from"
+    """The row's version: since when it says what the message was."""
+    VALID_TO = "valid to"
+    """The next version of the same message; null while there is none."""
+    IS_CURRENT = "is current"
+    """Whether there is no next version."""
+
+
+HISTORY_FILLS = (Fill.VALID_FROM, Fill.VALID_TO, Fill.IS_CURRENT)
+"""What a table of type 2 has besides: filled by the merge, and filled anew when a version comes between."""
+HISTORY_NAMES = ("valid_from", "valid_to", "is_current")
+"""How a contract's columns with these are named, in the same order."""
+CURRENT = "_current"
+"""What the name of the view of current rows has behind the table's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,11 +254,33 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
-    """Columns that identify a row (not enforced by Redshift)."""
+    """Columns that identify a message (not enforced by Redshift)."""
     version: str
-    """Column whose highest value wins among rows of one key."""
+    """Column whose highest value wins among versions of one message."""
     distribution_key: str
     sort_key: str
+
+    @property
+    def keeps_history(self) -> bool:
+        """Whether it has a row for each version of a message (type 2), or for the latest only (type 1)."""
+        return any(column.fill in HISTORY_FILLS for column in self.columns)
+
+    @property
+    def row_key(self) -> tuple[str, ...]:
+        """Columns whose values no two rows share: the key, and with a history the version too."""
+        return (*self.key, self.version) if self.keeps_history else self.key
+
+    @property
+    def current_view(self) -> str:
+        """The name of the view of current rows, which lies beside a table that keeps a history."""
+        return f"{self.name}{CURRENT}"
+
+    def filled_with(self, fill: Fill) -> str:
+        """The name of the column with a fill. Raises ValueError when there is none."""
+        for column in self.columns:
+            if column.fill is fill:
+                return column.name
+        raise ValueError(f"{self.qualified} has no column that is filled with {fill.value}")
 
     @property
     def message_columns(self) -> tuple[Column, ...]:

@@ -72,6 +72,16 @@ class KafkaAccess:
         """How the ids begin under which processes of this group write: what an ACL has to allow."""
         return f"{self.group}-"
 
+    @property
+    def replay_id(self) -> str:
+        """The transactional id under which dead letters are replayed, one process at a time."""
+        return f"{self.group}-replay"
+
+    @property
+    def rerun_id(self) -> str:
+        """The transactional id under which a rerun repeats events."""
+        return f"{self.group}-rerun"
+
     def client_config(self) -> ClientConfig:
         """Settings that every client shares."""
         tokens: ClientConfig = {} if self.tokens is None else {"oauth_cb": callback(self.tokens)}

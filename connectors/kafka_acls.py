@@ -1,4 +1,4 @@
-"""What the pipeline must be permitted in Kafka, and nothing more.
+"""What the pipeline, and whoever operates it, must be permitted in Kafka, and nothing more.
 
 READ and WRITE imply DESCRIBE. A transactional producer needs no permission on the cluster (KIP-679).
 """
@@ -57,6 +57,47 @@ def permissions(access: KafkaAccess, side_topics: Sequence[str]) -> tuple[Permis
             access.transactional_prefix,
             "writes in transactions, each process under an id of its own",
         ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorTopics:
+    """What operators' commands touch besides the source topic. `contacts` empty: there is none."""
+
+    contacts: str
+    dead_letters: str
+    replayed: str
+    """Where a replay remembers what it has done."""
+    destination: str
+    """Where a replay produces to."""
+
+
+def operator_permissions(access: KafkaAccess, topics: OperatorTopics) -> tuple[Permission, ...]:
+    """All that the operators' commands need, by a login of their own. They join no group."""
+    topic, transactional = ResourceType.TOPIC, ResourceType.TRANSACTIONAL_ID
+    read, write = AclOperation.READ, AclOperation.WRITE
+    events = tuple(name for name in (topics.contacts, topics.dead_letters) if name)
+    wanted = (
+        (read, topic, access.topic, "verify, ledger, tail, rerun: reads the messages"),
+        *((read, topic, name, "tail, dead-letters, verify: reads a side topic") for name in events),
+        (
+            AclOperation.DESCRIBE,
+            ResourceType.GROUP,
+            access.group,
+            "verify, ledger, rerun: reads the group's offsets, and joins nothing",
+        ),
+        (write, topic, topics.destination, "dead-letters replay: produces again"),
+        (read, topic, topics.replayed, "dead-letters replay: what was replayed already"),
+        (write, topic, topics.replayed, "dead-letters replay: remembers what it replays"),
+        (AclOperation.CREATE, topic, topics.replayed, "dead-letters replay: the first creates it"),
+        (write, transactional, access.replay_id, "dead-letters replay: each once, in transactions"),
+        *((write, topic, name, "rerun --events: produces events again") for name in events),
+        (write, transactional, access.rerun_id, "rerun --events: in transactions"),
+    )
+    literal = ResourcePatternType.LITERAL
+    return tuple(
+        Permission(operation, resource, literal, name, purpose)
+        for operation, resource, name, purpose in wanted
     )
 
 

@@ -14,13 +14,12 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from connectors.items import Record
-from connectors.kafka_access import SILENT, KafkaAccess, passes
+from connectors.kafka_access import KafkaAccess, passes
 from connectors.kafka_start import BrokerFacts, BrokerQuestions
+from connectors.kafka_trouble import ANSWER_TIMEOUT, KafkaTrouble, Troubles
 
 PATIENCE = 30.0
 """Seconds without a message or an answer after which Kafka counts as away."""
-ANSWER_TIMEOUT = 10.0
-"""Seconds for one question."""
 BATCH = 1000
 TURN = 0.5
 """Seconds one poll waits; a stop is noticed within them."""
@@ -30,30 +29,23 @@ Polled = Mapping[int, Sequence[Record]]
 """What one poll brought, by partition, oldest first."""
 
 
-class KafkaTrouble(Exception):
-    """Kafka did not answer, or refused: the text says what, and holds no message's content."""
-
-
-def trouble_of(topic: str, error: KafkaError) -> KafkaTrouble:
-    """The typed error for what the client raised."""
-    return KafkaTrouble(f"Kafka, topic {topic}: {error.name()}: {error.str()}")
-
-
 class TopicReader:
     """A consumer of one topic outside every group, as a context manager."""
 
     def __init__(self, access: KafkaAccess, topic: str) -> None:
-        """Connects nothing yet."""
+        """Connects nothing yet. Raises KafkaTrouble where a login needs a token, and there is none."""
         self.topic = topic
         self._access = access
-        self._consumer = Consumer(
-            {
-                **access.consumer_config(),
-                "enable.partition.eof": True,
-                "socket.timeout.ms": int(ANSWER_TIMEOUT * 1000),
-            },
-            logger=SILENT,
-        )
+        self._troubles = Troubles(access)
+        config = {
+            **access.consumer_config(),
+            "enable.partition.eof": True,
+            "socket.timeout.ms": int(ANSWER_TIMEOUT * 1000),
+        }
+        try:
+            self._consumer = Consumer(config, logger=self._troubles.logger)
+        except KafkaException as trouble:
+            raise self._trouble(trouble) from None
 
     def __enter__(self) -> TopicReader:
         """The reader itself."""
@@ -65,10 +57,11 @@ class TopicReader:
 
     def facts(self) -> BrokerFacts:
         """Incarnation, progress E and bounds of every partition. Raises KafkaTrouble."""
+        partitions = self.partitions()
         try:
-            return BrokerQuestions(self._access, self._consumer, ANSWER_TIMEOUT).ask(self.partitions())
+            return BrokerQuestions(self._access, self._consumer, ANSWER_TIMEOUT).ask(partitions)
         except KafkaException as trouble:
-            raise trouble_of(self.topic, trouble.args[0]) from None
+            raise self._troubles.of_group(trouble.args[0]) from None
 
     def topic_id(self) -> str | None:
         """The topic's incarnation; None where nobody can be asked. Raises KafkaTrouble."""
@@ -77,16 +70,13 @@ class TopicReader:
                 replace(self._access, topic=self.topic), self._consumer, ANSWER_TIMEOUT
             ).topic_id()
         except KafkaException as trouble:
-            raise trouble_of(self.topic, trouble.args[0]) from None
+            raise self._trouble(trouble) from None
 
     def partitions(self) -> Sequence[int]:
         """The topic's partitions, in order. Raises KafkaTrouble, for a topic that is missing too."""
-        try:
-            found = self._consumer.list_topics(self.topic, ANSWER_TIMEOUT).topics[self.topic]
-        except KafkaException as trouble:
-            raise trouble_of(self.topic, trouble.args[0]) from None
+        found = self._troubles.topics(self._consumer, self.topic)[self.topic]
         if found.error is not None:
-            raise trouble_of(self.topic, found.error)
+            raise self._troubles.of(self.topic, found.error)
         return sorted(found.partitions)
 
     def bounds(self) -> dict[int, tuple[int, int]]:
@@ -97,7 +87,7 @@ class TopicReader:
         try:
             return {partition: self._bounds(partition) for partition in self.partitions()}
         except KafkaException as trouble:
-            raise trouble_of(self.topic, trouble.args[0]) from None
+            raise self._trouble(trouble) from None
 
     def _bounds(self, partition: int) -> tuple[int, int]:
         where = TopicPartition(self.topic, partition)
@@ -117,7 +107,7 @@ class TopicReader:
         while unfinished:
             polled = self._consumer.consume(BATCH, TURN)
             if not polled and time.monotonic() - heard_at > PATIENCE:
-                raise KafkaTrouble(f"Kafka, topic {self.topic}: no answer within {PATIENCE:g} s")
+                raise self._troubles.away(f"nothing came within {PATIENCE:g} s")
             if polled:
                 heard_at = time.monotonic()
             wanted = [message for message in polled if self._belongs(message, unfinished)]
@@ -136,7 +126,7 @@ class TopicReader:
             for message in polled:
                 error = message.error()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF and not passes(error):
-                    raise trouble_of(self.topic, error)
+                    raise self._troubles.of(self.topic, error)
             yield _by_partition([message for message in polled if message.error() is None])
 
     def _assign(self, positions: Mapping[int, int]) -> None:
@@ -145,7 +135,7 @@ class TopicReader:
                 [TopicPartition(self.topic, partition, at) for partition, at in positions.items()]
             )
         except KafkaException as trouble:
-            raise trouble_of(self.topic, trouble.args[0]) from None
+            raise self._trouble(trouble) from None
 
     def _belongs(self, message: Message, unfinished: dict[int, int]) -> bool:
         """Whether the message lies in an unfinished span; what ends a span is noted."""
@@ -154,7 +144,7 @@ class TopicReader:
         if error is not None and error.code() != KafkaError._PARTITION_EOF:
             if passes(error):
                 return False
-            raise trouble_of(self.topic, error)
+            raise self._troubles.of(self.topic, error)
         if partition is None or offset is None or partition not in unfinished:
             return False
         if error is not None:
@@ -170,6 +160,9 @@ class TopicReader:
         if offset + 1 >= unfinished[partition]:
             del unfinished[partition]
         return inside
+
+    def _trouble(self, trouble: KafkaException) -> KafkaTrouble:
+        return self._troubles.of(self.topic, trouble.args[0])
 
 
 def _by_partition(messages: Sequence[Message]) -> Polled:

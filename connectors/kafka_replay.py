@@ -16,8 +16,9 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from connectors.items import OutgoingMessage
-from connectors.kafka_access import SILENT, KafkaAccess
-from connectors.kafka_read import ANSWER_TIMEOUT, KafkaTrouble, TopicReader, trouble_of
+from connectors.kafka_access import KafkaAccess, passes
+from connectors.kafka_read import TopicReader
+from connectors.kafka_trouble import ANSWER_TIMEOUT, KafkaTrouble, Troubles
 
 CALL_TIMEOUT = 30.0
 """Seconds one call of the transaction protocol may take; the library repeats within them."""
@@ -44,12 +45,13 @@ class ReplayProducer:
     def __init__(self, access: KafkaAccess, transactional_id: str, marker_topic: str | None) -> None:
         """Connects, and ends what an earlier process left open. Raises KafkaTrouble."""
         self._topic = marker_topic
+        self._troubles = Troubles(access)
         config = {**access.producer_config(transactional_id), "partitioner": "murmur2_random"}
         try:
-            self._producer = Producer(config, logger=SILENT)
+            self._producer = Producer(config, logger=self._troubles.logger)
             self._producer.init_transactions(CALL_TIMEOUT)
         except KafkaException as trouble:
-            raise trouble_of(marker_topic or access.topic, trouble.args[0]) from None
+            raise self._troubles.of(marker_topic or access.topic, trouble.args[0]) from None
 
     def produce(self, chunk: Sequence[Outgoing]) -> None:
         """Produce messages and markers in one transaction. Raises KafkaTrouble: then none of them counts.
@@ -77,7 +79,7 @@ class ReplayProducer:
                 error = failures[0] if failures else error
             elif error.code() in (KafkaError._FENCED, KafkaError.PRODUCER_FENCED):
                 raise KafkaTrouble("another replay took over; this one ends") from None
-            raise trouble_of(chunk[0].message.topic, error) from None
+            raise self._troubles.of(chunk[0].message.topic, error) from None
 
     def _send(
         self,
@@ -115,18 +117,20 @@ class ReplayProducer:
 
 def ensure_marker_topic(access: KafkaAccess, name: str) -> None:
     """Create the topic of markers where it is missing: one partition, compacted. Raises KafkaTrouble."""
-    administration = AdminClient({**access.client_config()}, logger=SILENT)
+    troubles = Troubles(access)
+    administration = _administration(access, name, troubles)
+    if name in troubles.topics(administration, None):
+        return
+    wanted = NewTopic(name, 1, config={"cleanup.policy": "compact"})
+    created = administration.create_topics([wanted], request_timeout=ANSWER_TIMEOUT)[name]
     try:
-        if name in administration.list_topics(timeout=ANSWER_TIMEOUT).topics:
-            return
-        wanted = NewTopic(name, 1, config={"cleanup.policy": "compact"})
-        administration.create_topics([wanted], request_timeout=ANSWER_TIMEOUT)[name].result(
-            2 * ANSWER_TIMEOUT
-        )
+        created.result(2 * ANSWER_TIMEOUT)
     except KafkaException as trouble:
         error: KafkaError = trouble.args[0]
         if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return
+        if passes(error):
+            raise troubles.of(name, error) from None
         raise KafkaTrouble(
             f"topic {name}, which remembers what was replayed, is missing and could not be created: "
             f"{error.name()}: {error.str()}. Create it with one partition and cleanup.policy=compact"
@@ -147,8 +151,12 @@ def read_markers(access: KafkaAccess, name: str) -> set[bytes]:
 
 def topic_exists(access: KafkaAccess, name: str) -> bool:
     """Whether the broker has a topic. Raises KafkaTrouble."""
-    administration = AdminClient({**access.client_config()}, logger=SILENT)
+    troubles = Troubles(access)
+    return name in troubles.topics(_administration(access, name, troubles), None)
+
+
+def _administration(access: KafkaAccess, topic: str, troubles: Troubles) -> AdminClient:
     try:
-        return name in administration.list_topics(timeout=ANSWER_TIMEOUT).topics
+        return AdminClient({**access.client_config()}, logger=troubles.logger)
     except KafkaException as trouble:
-        raise trouble_of(name, trouble.args[0]) from None
+        raise troubles.of(topic, trouble.args[0]) from None

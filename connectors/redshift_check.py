@@ -132,12 +132,18 @@ def _survey(
         if keys is not None:
             yield from _compare_keys(subject, found, *keys)
         yield _permissions(session, f"{table.schema}.{name}", privileges)
+    if table.keeps_history:
+        yield _view(session, table.schema, table.current_view)
     if contacts is not None and contacts.view is not None:
-        subject = f"view {contacts.schema}.{contacts.view.name}"
-        if session.rows(sql.count_tables(), (contacts.schema, contacts.view.name))[0][0]:
-            yield Finding(subject, Verdict.RIGHT, "there")
-        else:
-            yield Finding(subject, Verdict.WRONG, "missing; `ddl --apply` creates it")
+        yield _view(session, contacts.schema, contacts.view.name)
+
+
+def _view(session: Session, schema: str, name: str) -> Finding:
+    """Readers ask a view; the pipeline doesn't."""
+    subject = f"view {schema}.{name}"
+    if not session.rows(sql.count_tables(), (schema, name))[0][0]:
+        return Finding(subject, Verdict.WRONG, "missing; `ddl --apply` creates it")
+    return Finding(subject, Verdict.RIGHT, "there")
 
 
 def _columns(session: Session, database: str, schema: str) -> Mapping[str, tuple[_Found, ...]]:
@@ -203,10 +209,32 @@ def _compare_keys(
             yield Finding(f"{subject}, {what}", Verdict.WRONG, f"is {is_ or 'none'}; wanted {wanted}")
 
 
+def missing_grants(
+    access: RedshiftAccess, table: Table, privileges: Sequence[str], ledger_privileges: Sequence[str]
+) -> tuple[str, ...]:
+    """Which of these the login lacks, as the beginnings of GRANT statements. Raises WarehouseTrouble."""
+    missing: list[str] = []
+    with connect(access) as session:
+        if not session.rows(sql.may_create_temporary(), (access.database,))[0][0]:
+            missing.append(f"GRANT TEMP ON DATABASE {access.database}")
+        if not session.rows(sql.may_use_schema(), (table.schema,))[0][0]:
+            return (*missing, f"GRANT USAGE ON SCHEMA {table.schema}")
+        for name, wanted in ((table.name, privileges), (sql.LEDGER, ledger_privileges)):
+            lacking = _lacking(session, f"{table.schema}.{name}", wanted)
+            if lacking:
+                missing.append(f"GRANT {', '.join(lacking)} ON {table.schema}.{name}")
+        session.rollback()
+    return tuple(missing)
+
+
 def _permissions(session: Session, name: str, privileges: Sequence[str]) -> Finding:
-    held = session.rows(sql.may(privileges), [name] * len(privileges))[0]
-    lacking = [privilege.upper() for privilege, has in zip(privileges, held, strict=True) if not has]
+    lacking = _lacking(session, name, privileges)
     subject = f"table {name}, permissions"
     if lacking:
         return Finding(subject, Verdict.WRONG, f"missing; GRANT {', '.join(lacking)} ON {name}")
     return Finding(subject, Verdict.RIGHT, ", ".join(privileges))
+
+
+def _lacking(session: Session, name: str, privileges: Sequence[str]) -> list[str]:
+    held = session.rows(sql.may(privileges), [name] * len(privileges))[0]
+    return [privilege.upper() for privilege, has in zip(privileges, held, strict=True) if not has]

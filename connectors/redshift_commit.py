@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from connectors import redshift_history_sql as history_sql
 from connectors import redshift_sql as sql
 from connectors.items import ClosedWindow, ContactsTable, Fill, Segment, Table
 from connectors.progress import CommitMismatch, DataLoss, LedgerBroken, LedgerTail, Progress
 from connectors.redshift_access import Session
 from connectors.redshift_contacts import replace_contacts
+from connectors.redshift_ddl import refuse_other_history
 from connectors.spans import (
     NOTHING_ACCEPTED,
     Accepted,
@@ -153,6 +155,7 @@ def commit_once(
     table = destination.table
     laps = Laps()
     session.execute(sql.lock_ledger(table))
+    refuse_other_history(session, table)
     ledger = read_own_ledger(session, destination)
     decision = decide_commit(ledger, seen, [segment for window in windows for segment in window.segments])
     match decision:
@@ -197,7 +200,11 @@ def _write_rows(
     now: datetime,
     laps: Laps,
 ) -> dict[int, int]:
-    """Stage, dedupe, merge; the rows staged per partition."""
+    """Stage, dedupe, merge; the rows staged per partition.
+
+    Type 1: of each message the latest version is kept. Type 2: each version is a row. Either way, of two
+    messages of one version the later offset's is it: what comes in, unless the same commit brings both.
+    """
     table = destination.table
     if not any(take.segment.rows for take in takes):
         return {}
@@ -205,12 +212,23 @@ def _write_rows(
     laps.done("stage")
     session.execute(sql.create_incoming(table))
     session.execute(sql.insert_incoming(table), fills(destination, commit_id, now))
-    session.execute(sql.delete_older(table))
+    if table.keeps_history:
+        link_versions(session, table, (sql.INCOMING,))
+    else:
+        session.execute(sql.delete_older(table))
     session.execute(sql.merge_incoming(table))
     if destination.contacts is not None:
         replace_contacts(session, destination.contacts, table, takes)
     laps.done("merge")
     return staged
+
+
+def link_versions(session: Session, table: Table, touched: Sequence[str]) -> None:
+    """Before incoming rows are merged: give the versions of the messages in `touched` their intervals."""
+    session.execute(history_sql.create_links(table))
+    session.execute(history_sql.insert_links(table, touched))
+    session.execute(history_sql.link_incoming(table))
+    session.execute(history_sql.link_stored(table))
 
 
 def stage(

@@ -9,7 +9,7 @@ from connectors.items import ContactsTable
 from connectors.redshift_evolution import Alteration, Difference
 
 
-def around_view(contacts: ContactsTable, found: Sequence[Difference]) -> tuple[Difference, ...]:
+def around_exchanges(contacts: ContactsTable, found: Sequence[Difference]) -> tuple[Difference, ...]:
     """Differences of a contacts' table that the view shows: a column that it reads is altered without it."""
     view = contacts.view
     if view is None:

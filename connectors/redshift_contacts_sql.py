@@ -112,21 +112,26 @@ def count_staged() -> str:
 
 
 def delete_replaced(contacts: ContactsTable, table: Table) -> str:
-    """The contacts of every message whose row is written."""
+    """The contacts of every message whose current row is written."""
     same = " AND ".join(f"{contacts.name}.{name} = {INCOMING}.{name}" for name in table.key)
-    return f"DELETE FROM {contacts.qualified} USING {INCOMING} WHERE {same}"
+    return f"DELETE FROM {contacts.qualified} USING {INCOMING} WHERE {same}{_current(table, INCOMING)}"
 
 
 def insert_current(contacts: ContactsTable, table: Table) -> str:
-    """The contacts of the rows that are written, and of no other version."""
+    """The contacts of the current rows that are written, and of no other version."""
     selected = ", ".join(_selected(table, column) for column in contacts.columns)
     same = " AND ".join(
         f"{STAGED_CONTACTS}.{each.name} = {INCOMING}.{each.name}" for each in POSITION_COLUMNS
     )
     return (
         f"INSERT INTO {contacts.qualified} ({names(contacts.columns)}) SELECT {selected} "
-        f"FROM {STAGED_CONTACTS} JOIN {INCOMING} ON {same}"
+        f"FROM {STAGED_CONTACTS} JOIN {INCOMING} ON {same}{_current(table, INCOMING)}"
     )
+
+
+def _current(table: Table, relation: str) -> str:
+    """And that a row is its message's current one: with a history, others are written beside it."""
+    return f" AND {relation}.{table.filled_with(Fill.IS_CURRENT)}" if table.keeps_history else ""
 
 
 def _selected(table: Table, column: ContactColumn) -> str:
@@ -135,8 +140,7 @@ def _selected(table: Table, column: ContactColumn) -> str:
     if column.fill is Fill.MESSAGE:
         return f"{INCOMING}.{column.name}"
     # What the commit fills is the row's own: the two never disagree.
-    (own,) = (each.name for each in table.columns if each.fill is column.fill)
-    return f"{INCOMING}.{own}"
+    return f"{INCOMING}.{table.filled_with(column.fill)}"
 
 
 def delete_of_commits(contacts: ContactsTable, commits: int) -> str:
@@ -150,9 +154,9 @@ def delete_of_commits(contacts: ContactsTable, commits: int) -> str:
 def count_strays(contacts: ContactsTable, table: Table) -> str:
     """Contacts whose message is absent, or is the row of another commit than they are."""
     same = " AND ".join(f"{contacts.name}.{name} = {table.name}.{name}" for name in table.key)
-    (commit,) = (each.name for each in table.columns if each.fill is Fill.COMMIT_ID)
+    commit = table.filled_with(Fill.COMMIT_ID)
     return (
         f"SELECT count(*) FROM {contacts.qualified} LEFT JOIN {table.qualified} ON {same} "
-        f"AND {contacts.name}.{contacts.commit_column} = {table.name}.{commit} "
-        f"WHERE {table.name}.{commit} IS NULL"
+        f"AND {contacts.name}.{contacts.commit_column} = {table.name}.{commit}"
+        f"{_current(table, table.name)} WHERE {table.name}.{commit} IS NULL"
     )

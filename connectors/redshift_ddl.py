@@ -11,21 +11,25 @@ from connectors.items import Column, ContactsTable, Table
 from connectors.progress import BrokenPromise
 from connectors.redshift_access import RedshiftAccess, Session, connect
 from connectors.redshift_check import apply_ddl
-from connectors.redshift_contacts_ddl import around_view
+from connectors.redshift_contacts_ddl import around_exchanges
 from connectors.redshift_evolution import (
     Alteration,
     Difference,
     Refusal,
     Stored,
+    around_view,
     differences,
     lacking,
+    other_history,
+    read_names,
     read_stored,
 )
 
 
 class TableDiffers(BrokenPromise):
-    """A table lacks columns of the contract, or the contacts' table is not there: rows could not be written,
-    and waiting would not mend it."""
+    """A table lacks columns of the contract, is of the other type (history or none), or is not there while
+    contacts are to be kept: rows could not be written, or not as they are meant, and waiting would not mend
+    it."""
 
     exit_code = 19
 
@@ -50,9 +54,18 @@ def plan(access: RedshiftAccess, table: Table, contacts: ContactsTable | None = 
         there = [each for each in wanted_objects if _exists(session, each)]
         found: list[Difference] = []
         for definition, wanted in _tables(table, there):
-            stored = _stored(session, access.database, definition)
-            if stored:
-                found += differences(f"{definition.schema}.{definition.name}", wanted, stored)
+            stored = _stored(session, access.database, definition.schema, definition.name)
+            if not stored:
+                continue
+            name = f"{definition.schema}.{definition.name}"
+            if name != table.qualified:
+                found += differences(name, wanted, stored)
+            elif (other := other_history(table, [each.name for each in stored])) is not None:
+                found.append(other)
+            else:
+                viewed = any(each.name == table.current_view for each in there)
+                changes = differences(name, wanted, stored)
+                found += around_view(table, changes) if viewed else changes
         found += _of_contacts(session, access.database, contacts, there)
         session.rollback()
     return Plan(
@@ -86,13 +99,14 @@ def carry_out(access: RedshiftAccess, planned: Plan) -> None:
 def refuse_lacking(
     session: Session, database: str, table: Table, contacts: ContactsTable | None = None
 ) -> None:
-    """Raises TableDiffers when the table is there but lacks columns of the contract, or the contacts' table;
-    names them.
+    """Raises TableDiffers when the table is there but lacks columns of the contract, which it names, or its
+    contacts' table, or is of the other type.
 
     A table that is not there, or of which no column may be seen, is not judged. Raises WarehouseTrouble.
     """
-    (definition,) = (each for each in sql.definitions(table) if each.name == table.name)
-    stored = [column.name for column in _stored(session, database, definition)]
+    stored = [column.name for column in read_table(session, database, table)]
+    if stored:
+        _refuse_other(table, stored)
     missing = lacking(table.columns, stored) if stored else ()
     if missing:
         raise TableDiffers(
@@ -109,7 +123,7 @@ def _refuse_contacts(session: Session, database: str, contacts: ContactsTable) -
         raise TableDiffers(
             f"{contacts.qualified} is not there, and CONTACTS_TABLE=on; `ddl --apply` creates it"
         )
-    stored = [column.name for column in _stored(session, database, definition)]
+    stored = [column.name for column in _stored(session, database, contacts.schema, contacts.name)]
     missing = lacking(contacts.columns, stored) if stored else ()
     if missing:
         raise TableDiffers(
@@ -124,9 +138,31 @@ def _of_contacts(
     if contacts is None:
         return ()
     made, *views = contacts_sql.definitions(contacts)
-    stored = _stored(session, database, made) if made in there else []
+    stored = _stored(session, database, made.schema, made.name) if made in there else []
     found = differences(contacts.qualified, contacts.columns, stored) if stored else ()
-    return around_view(contacts, found) if any(view in there for view in views) else found
+    return around_exchanges(contacts, found) if any(view in there for view in views) else found
+
+
+def read_table(session: Session, database: str, table: Table) -> list[Stored]:
+    """The table's columns; none when it is not there or may not be seen. Raises WarehouseTrouble."""
+    return _stored(session, database, table.schema, table.name)
+
+
+def refuse_other_history(session: Session, table: Table) -> None:
+    """Raises TableDiffers when the table keeps a history and the contract wants none, or the other way.
+
+    Asked under the ledger's lock, where a table changes its type: the statements for the one type would spoil
+    the rows of the other. A table that is not there is not judged. Raises WarehouseTrouble.
+    """
+    stored = [name for (name,) in session.rows(read_names(), (table.schema, table.name))]
+    if stored:
+        _refuse_other(table, stored)
+
+
+def _refuse_other(table: Table, stored: Sequence[str]) -> None:
+    other = other_history(table, stored)
+    if other is not None:
+        raise TableDiffers(f"{other.subject} {other.told}; `ddl --dry-run` shows what to do")
 
 
 def _tables(
@@ -142,8 +178,8 @@ def _exists(session: Session, definition: sql.Definition) -> bool:
     return bool(session.rows(sql.count_tables(), (definition.schema, definition.name))[0][0])
 
 
-def _stored(session: Session, database: str, definition: sql.Definition) -> list[Stored]:
-    rows = session.rows(read_stored(), (database, definition.schema, definition.name))
+def _stored(session: Session, database: str, schema: str, name: str) -> list[Stored]:
+    rows = session.rows(read_stored(), (database, schema, name))
     return [
         Stored(
             name, str(kind).lower(), str(nullable).upper() != "NO", str(encoding or "none"), default or None

@@ -15,11 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from connectors.items import Column
-from connectors.redshift_sql import byte_length, catalogue_type
+from connectors.items import HISTORY_FILLS, HISTORY_NAMES, Column, Table
+from connectors.redshift_sql import byte_length, catalogue_type, create_current
 
 FIXED_ENCODINGS = frozenset({"bytedict", "runlength", "text255", "text32k"})
 """Encodings under which Redshift alters no length."""
+TYPE_2 = "_type_2"
+"""What a table's name gets behind it that is kept from before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,51 @@ def differences(table: str, wanted: Sequence[Column], stored: Sequence[Stored]) 
     The order of columns is none: no statement of ours depends on it.
     """
     return tuple(_differences(table, wanted, {column.name: column for column in stored}))
+
+
+def read_names() -> str:
+    """The names of a table's columns, and hidden ones. Parameters: schema, table."""
+    return (
+        "SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
+        "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s"
+    )
+
+
+def around_view(table: Table, found: Sequence[Difference]) -> tuple[Difference, ...]:
+    """What is found in a table whose current rows a view shows: the view binds columns, and names them."""
+    if not any(isinstance(each, Alteration) for each in found):
+        return tuple(found)
+    view = f"{table.schema}.{table.current_view}"
+    subject = f"view {view}"
+    dropped = Alteration(subject, "dropped meanwhile: it binds the table's columns", f"DROP VIEW {view}")
+    again = "created again; grant its readers again what they were granted"
+    return (dropped, *found, Alteration(subject, again, create_current(table)))
+
+
+def other_history(table: Table, stored: Sequence[str]) -> Refusal | None:
+    """When a table keeps a history and the contract wants none, or the other way: what a person must do.
+
+    `stored` are the names of its columns.
+    """
+    subject = f"table {table.qualified}"
+    if table.keeps_history:
+        if any(column.name in stored for column in table.columns if column.fill in HISTORY_FILLS):
+            return None
+        told = "is of type 1, with a row for each message; the contract says scd: 2"
+        how = "-- with the pipelines stopped: `ddl --to-type-2` shows how it becomes one of type 2"
+        return Refusal(subject, told, (how, "-- and `ddl --to-type-2 --apply` does it"))
+    if set(HISTORY_NAMES) - set(stored) or set(HISTORY_NAMES) & {each.name for each in table.columns}:
+        return None
+    told = "is of type 2, with a row for each version; the contract says scd: 1"
+    old = f"{table.schema}.{table.name}{TYPE_2}"
+    steps = (
+        f"-- with the pipelines stopped: DROP VIEW {table.schema}.{table.current_view}",
+        f"ALTER TABLE {table.qualified} RENAME TO {table.name}{TYPE_2}",
+        f"-- `ddl --apply` creates {table.qualified} anew",
+        f"INSERT INTO {table.qualified} (…columns…) SELECT …columns… FROM {old} WHERE {HISTORY_NAMES[-1]}",
+        "-- grant what was granted on the old one; the history is in it only",
+    )
+    return Refusal(subject, told, steps)
 
 
 def lacking(wanted: Sequence[Column], stored: Sequence[str]) -> tuple[str, ...]:

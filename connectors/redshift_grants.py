@@ -1,13 +1,22 @@
-"""What the pipeline must be permitted in Redshift, and nothing more. Pure: nothing is run here."""
+"""What the pipeline, and whoever operates it, must be permitted in Redshift, and nothing more.
+
+Pure: nothing is run here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from connectors.items import ContactsTable, Table
 from connectors.redshift_contacts_sql import CONTACTS_PRIVILEGES
-from connectors.redshift_sql import LEDGER_PRIVILEGES, TABLE_PRIVILEGES, ledger_name
+from connectors.redshift_sql import (
+    LEDGER_PRIVILEGES,
+    OPERATORS_TABLE_PRIVILEGES,
+    TABLE_PRIVILEGES,
+    ledger_name,
+)
 
 
 class GranteeKind(Enum):
@@ -16,6 +25,13 @@ class GranteeKind(Enum):
     USER = "user"
     ROLE = "role"
     GROUP = "group"
+
+
+class Privileges(Enum):
+    """What may be done with the table, by whom."""
+
+    PIPELINE = TABLE_PRIVILEGES
+    OPERATORS = OPERATORS_TABLE_PRIVILEGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +56,16 @@ def quoted(name: str) -> str:
 
 
 def grants(
-    table: Table, database: str, grantee: Grantee, contacts: ContactsTable | None = None
+    table: Table,
+    database: str,
+    grantee: Grantee,
+    privileges: Privileges = Privileges.PIPELINE,
+    contacts: ContactsTable | None = None,
 ) -> tuple[str, ...]:
-    """All that `run` and `check` need, one statement each. Creating the tables is not among it."""
+    """One statement each, with these `privileges` on the table: by default all that `run` and `check` need.
+
+    Creating the tables is not among it.
+    """
     to = grantee.sql
     kept: tuple[str, ...] = ()
     if contacts is not None:
@@ -50,11 +73,11 @@ def grants(
     return (
         f"GRANT TEMP ON DATABASE {quoted(database)} TO {to}",
         f"GRANT USAGE ON SCHEMA {table.schema} TO {to}",
-        f"GRANT {_listed(TABLE_PRIVILEGES)} ON {table.qualified} TO {to}",
+        f"GRANT {_listed(privileges.value)} ON {table.qualified} TO {to}",
         f"GRANT {_listed(LEDGER_PRIVILEGES)} ON {ledger_name(table)} TO {to}",
         *kept,
     )
 
 
-def _listed(privileges: tuple[str, ...]) -> str:
+def _listed(privileges: Sequence[str]) -> str:
     return ", ".join(privilege.upper() for privilege in privileges)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from connectors import redshift_contacts_sql as contacts_sql
+from connectors import redshift_history_sql as history_sql
 from connectors import redshift_rerun_sql as rerun_sql
 from connectors import redshift_sql as sql
 from connectors.items import Segment
@@ -21,11 +22,13 @@ from connectors.redshift_commit import (
     Destination,
     append_to_ledger,
     fills,
+    link_versions,
     positions_of,
     read_own_ledger,
     stage,
 )
 from connectors.redshift_contacts import replace_contacts
+from connectors.redshift_ddl import refuse_other_history
 from connectors.redshift_ledger import read_entries
 from connectors.spans import LedgerEntry, Take
 from connectors.staging import Staging
@@ -100,6 +103,7 @@ def rerun_once(
     """
     table = destination.table
     session.execute(sql.lock_ledger(table))
+    refuse_other_history(session, table)
     positions = positions_of(read_own_ledger(session, destination))
     entries = read_entries(session, table, destination.pipeline, destination.topic)
     in_force = {entry.process_id for entry in standing(entries).in_force}
@@ -134,6 +138,9 @@ def _merge(
 ) -> Changes:
     table, contacts, commits = destination.table, destination.contacts, rerun.commits
     ((taken_back, removed, older),) = session.rows(rerun_sql.count_changes(table, len(commits)), commits)
+    if table.keeps_history:
+        session.execute(history_sql.create_taken(table))
+        session.execute(history_sql.insert_taken(table, len(commits)), commits)
     session.execute(rerun_sql.delete_rows(table, len(commits)), commits)
     if contacts is not None:
         session.execute(contacts_sql.delete_of_commits(contacts, len(commits)), commits)
@@ -142,6 +149,8 @@ def _merge(
     ((read,),) = session.rows(rerun_sql.count_incoming())
     session.execute(rerun_sql.delete_outdone(table))
     ((written,),) = session.rows(rerun_sql.count_incoming())
+    if table.keeps_history:
+        link_versions(session, table, (sql.INCOMING, history_sql.TAKEN))
     session.execute(sql.merge_incoming(table))
     if contacts is not None:
         replace_contacts(session, contacts, table, takes)

@@ -8,7 +8,7 @@ from connectors.redshift_sql import (
     columns_sql,
     distribution,
     ledger_name,
-    same_key,
+    same_row,
 )
 
 OUTDONE = "outdone_rows"
@@ -16,10 +16,7 @@ OUTDONE = "outdone_rows"
 
 def commit_column(table: Table) -> str:
     """The column that holds the id of the commit that wrote a row. Raises ValueError when there is none."""
-    for column in table.columns:
-        if column.fill is Fill.COMMIT_ID:
-            return column.name
-    raise ValueError(f"{table.qualified} has no column for the commit's id")
+    return table.filled_with(Fill.COMMIT_ID)
 
 
 def _of_commits(table: Table, commits: int) -> str:
@@ -36,7 +33,7 @@ def count_changes(table: Table, commits: int) -> str:
     return (
         f"SELECT count(*), coalesce(sum(CASE WHEN {absent} THEN 1 ELSE 0 END), 0), "
         f"coalesce(sum(CASE WHEN {older} THEN 1 ELSE 0 END), 0) "
-        f"FROM {table.qualified} LEFT JOIN {INCOMING} ON {same_key(table)} "
+        f"FROM {table.qualified} LEFT JOIN {INCOMING} ON {same_row(table)} "
         f"WHERE {_of_commits(table, commits)}"
     )
 
@@ -47,8 +44,8 @@ def delete_rows(table: Table, commits: int) -> str:
 
 
 def create_outdone(table: Table) -> str:
-    """Keys of rows read again to which the stored row, of another commit, is not to give way."""
-    keys = tuple(column for column in table.columns if column.name in table.key)
+    """Row keys of rows read again to which the stored row, of another commit, is not to give way."""
+    keys = tuple(column for column in table.columns if column.name in table.row_key)
     return f"CREATE TEMP TABLE {OUTDONE} ({columns_sql(keys)}) {distribution(table)}"
 
 
@@ -59,10 +56,10 @@ def insert_outdone(table: Table) -> str:
     stored row of an equal version may be the later one: unless all that its commit read of the partition lies
     below the offset, it stays. Parameters: pipeline, topic.
     """
-    keys = [column.name for column in table.columns if column.name in table.key]
+    keys = [column.name for column in table.columns if column.name in table.row_key]
     return (
         f"INSERT INTO {OUTDONE} ({', '.join(keys)}) SELECT {', '.join(f'{INCOMING}.{key}' for key in keys)} "
-        f"FROM {INCOMING} JOIN {table.qualified} ON {same_key(table)} "
+        f"FROM {INCOMING} JOIN {table.qualified} ON {same_row(table)} "
         "LEFT JOIN (SELECT process_id, kafka_partition, max(next_offset) AS reached "
         f"FROM {ledger_name(table)} WHERE pipeline = %s AND topic = %s "
         "GROUP BY process_id, kafka_partition) ledger "
@@ -76,7 +73,7 @@ def insert_outdone(table: Table) -> str:
 
 def delete_outdone(table: Table) -> str:
     """What gives way to the stored rows."""
-    matched = " AND ".join(f"{OUTDONE}.{key} = {INCOMING}.{key}" for key in table.key)
+    matched = " AND ".join(f"{OUTDONE}.{key} = {INCOMING}.{key}" for key in table.row_key)
     return f"DELETE FROM {INCOMING} USING {OUTDONE} WHERE {matched}"
 
 

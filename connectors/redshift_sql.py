@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from connectors.items import Column, Fill, Table
+from connectors.items import HISTORY_FILLS, Column, Fill, Table
 
 LEDGER = "commit_ledger"
 STAGED = "staged_rows"
@@ -47,7 +47,10 @@ LEDGER_COLUMNS = (
 """One entry per commit and partition. `process_id` is the commit's id, as in the rows it wrote."""
 
 TABLE_PRIVILEGES = ("select", "insert", "update")
-"""What MERGE asks for when it updates and inserts; deleted is only from temporary tables of our own."""
+"""What MERGE asks for when it updates and inserts; deleted is only from temporary tables of our own.
+A history needs no more: versions are inserted, and their intervals updated."""
+OPERATORS_TABLE_PRIVILEGES = (*TABLE_PRIVILEGES, "delete")
+"""A rerun takes rows back besides."""
 LEDGER_PRIVILEGES = ("select", "insert", "update")
 """UPDATE is what LOCK asks for; entries are never updated."""
 
@@ -81,7 +84,11 @@ def ledger_name(table: Table) -> str:
 
 
 def definitions(table: Table) -> tuple[Definition, ...]:
-    """Schema, table and ledger, in the order of their creation. Nothing that exists is altered."""
+    """Schema, table and ledger, and with a history the view of its current rows, in the order of their
+    creation. Nothing that exists is altered."""
+    views: tuple[Definition, ...] = ()
+    if table.keeps_history:
+        views = (Definition(ObjectKind.VIEW, table.schema, table.current_view, create_current(table)),)
     return (
         Definition(ObjectKind.SCHEMA, table.schema, "", f"CREATE SCHEMA IF NOT EXISTS {table.schema}"),
         Definition(
@@ -98,6 +105,16 @@ def definitions(table: Table) -> tuple[Definition, ...]:
             f"CREATE TABLE IF NOT EXISTS {ledger_name(table)} (\n  {_columns(LEDGER_COLUMNS, _LINES)}\n)\n"
             "DISTSTYLE ALL",
         ),
+        *views,
+    )
+
+
+def create_current(table: Table) -> str:
+    """One row for each message, its latest version, with the columns that a table of type 1 has."""
+    columns = [column for column in table.columns if column.fill not in HISTORY_FILLS]
+    return (
+        f"CREATE OR REPLACE VIEW {table.schema}.{table.current_view} AS "
+        f"SELECT {names(columns)} FROM {table.qualified} WHERE {table.filled_with(Fill.IS_CURRENT)}"
     )
 
 
@@ -158,50 +175,63 @@ def count_staged() -> str:
 
 
 def create_incoming(table: Table) -> str:
-    """The temporary table of what may be written: one row per key, all columns, and where it was read."""
+    """The temporary table of what may be written: a row for each row key, and where it was read."""
     columns = (*table.columns, *POSITION_COLUMNS)
     return f"CREATE TEMP TABLE {INCOMING} ({_columns(columns, ', ')}) {distribution(table)}"
 
 
 def insert_incoming(table: Table) -> str:
-    """Of each key the highest version, then the highest offset. Parameters: the fills, in table order."""
+    """Of each row key the highest version, then the highest offset. Parameters: the fills, in table order."""
     read = names((*table.message_columns, *POSITION_COLUMNS))
     columns = (*table.columns, *POSITION_COLUMNS)
-    selected = ", ".join(
-        column.name if column.fill is Fill.MESSAGE else f"CAST(%s AS {wide(column.sql_type)})"
-        for column in columns
-    )
+    selected = ", ".join(incoming_value(table, column) for column in columns)
     return (
         f"INSERT INTO {INCOMING} ({names(columns)}) SELECT {selected} FROM ("
-        f"SELECT {read}, ROW_NUMBER() OVER (PARTITION BY {', '.join(table.key)} "
+        f"SELECT {read}, ROW_NUMBER() OVER (PARTITION BY {', '.join(table.row_key)} "
         f"ORDER BY {table.version} DESC, kafka_offset DESC, kafka_partition DESC) AS place "
         f"FROM {STAGED}) ranked WHERE place = 1"
     )
 
 
+def incoming_value(table: Table, column: Column) -> str:
+    """What a column of an incoming row is: staged, a parameter, or of a row that has no next version yet."""
+    match column.fill:
+        case Fill.MESSAGE:
+            return column.name
+        case Fill.VALID_FROM:
+            return table.version
+        case Fill.VALID_TO:
+            return f"CAST(NULL AS {column.sql_type})"
+        case Fill.IS_CURRENT:
+            return "TRUE"
+        case _:
+            return f"CAST(%s AS {wide(column.sql_type)})"
+
+
 def fills(table: Table) -> tuple[Fill, ...]:
     """What the parameters of `insert_incoming` are, in order."""
-    return tuple(column.fill for column in table.columns if column.fill is not Fill.MESSAGE)
+    filled = (column.fill for column in table.columns)
+    return tuple(fill for fill in filled if fill not in (Fill.MESSAGE, *HISTORY_FILLS))
 
 
 def delete_older(table: Table) -> str:
-    """A stored row with a newer version stays; with an equal one it gives way to the later offset."""
+    """Type 1: a stored row with a newer version stays; with an equal one it gives way to the later offset."""
     return (
-        f"DELETE FROM {INCOMING} USING {table.qualified} WHERE {same_key(table)} "
+        f"DELETE FROM {INCOMING} USING {table.qualified} WHERE {same_row(table)} "
         f"AND {table.name}.{table.version} > {INCOMING}.{table.version}"
     )
 
 
 def merge_incoming(table: Table) -> str:
-    """Type 1: update what is there, insert what is not."""
+    """Update what is there, insert what is not."""
     updated = ", ".join(
         f"{column.name} = {INCOMING}.{column.name}"
         for column in table.columns
-        if column.name not in table.key
+        if column.name not in table.row_key
     )
     values = ", ".join(f"{INCOMING}.{column.name}" for column in table.columns)
     return (
-        f"MERGE INTO {table.qualified} USING {INCOMING} ON {same_key(table)} "
+        f"MERGE INTO {table.qualified} USING {INCOMING} ON {same_row(table)} "
         f"WHEN MATCHED THEN UPDATE SET {updated} "
         f"WHEN NOT MATCHED THEN INSERT ({names(table.columns)}) VALUES ({values})"
     )
@@ -328,9 +358,10 @@ def names(columns: Sequence[Column]) -> str:
     return ", ".join(column.name for column in columns)
 
 
-def same_key(table: Table) -> str:
-    """The condition that a row of the table and an incoming one are the same message."""
-    return " AND ".join(f"{table.name}.{name} = {INCOMING}.{name}" for name in table.key)
+def same_row(table: Table) -> str:
+    """The condition that a row of the table and an incoming one tell of the same message; of the same
+    version of it, when the table keeps a history."""
+    return " AND ".join(f"{table.name}.{name} = {INCOMING}.{name}" for name in table.row_key)
 
 
 def distribution(table: Table) -> str:

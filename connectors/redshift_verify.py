@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from connectors import redshift_contacts_sql as contacts_sql
+from connectors import redshift_history_sql as history_sql
 from connectors import redshift_rerun_sql as rerun_sql
 from connectors import redshift_sql as table_sql
 from connectors import redshift_verify_sql as sql
@@ -33,6 +34,16 @@ class TableFigures:
     """Rows that each commit staged, of every pipeline that writes the table."""
     stray_contacts: int | None
     """Contacts that do not belong to their message's row; None: none are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFigures:
+    """The versions of the whole table."""
+
+    not_one_current: int
+    """Messages without a current row, or with several."""
+    wrong_intervals: int
+    """Rows that are not valid from their version to the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,14 @@ def _stray_contacts(session: Session, destination: Destination) -> int | None:
         return None
     ((count,),) = session.rows(contacts_sql.count_strays(destination.contacts, destination.table))
     return int(count)
+
+
+def look_at_history(session: Session, destination: Destination) -> HistoryFigures:
+    """Scan a table that keeps a history. Raises WarehouseTrouble."""
+    table = destination.table
+    ((not_one_current,),) = session.rows(history_sql.count_not_one_current(table))
+    ((wrong_intervals,),) = session.rows(history_sql.count_wrong_intervals(table))
+    return HistoryFigures(int(not_one_current), int(wrong_intervals))
 
 
 def compare(

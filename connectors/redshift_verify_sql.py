@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from connectors.items import Table
 from connectors.redshift_rerun_sql import commit_column
-from connectors.redshift_sql import INCOMING, ledger_name, same_key
+from connectors.redshift_sql import INCOMING, ledger_name, same_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,10 @@ def count_faults(table: Table, faults: Sequence[Fault]) -> tuple[str, tuple[str,
 
 
 def count_repeated(table: Table) -> str:
-    """(messages that are there more than once, rows too many)."""
+    """(messages, or versions of one in a history, that are there more than once; rows too many)."""
     return (
         "SELECT count(*), coalesce(sum(copies - 1), 0) FROM (SELECT count(*) AS copies "
-        f"FROM {table.qualified} GROUP BY {', '.join(table.key)} HAVING count(*) > 1) repeated"
+        f"FROM {table.qualified} GROUP BY {', '.join(table.row_key)} HAVING count(*) > 1) repeated"
     )
 
 
@@ -132,7 +132,7 @@ def compare(table: Table, commits: int) -> str:
     return (
         f"SELECT {_sum(f'{version} IS NULL')}, {_sum(f'{version} < {INCOMING}.{table.version}')}, "
         f"{_sum(f'({altered}) OR ({newer_than_read})')} "
-        f"FROM {INCOMING} LEFT JOIN {table.qualified} ON {same_key(table)}"
+        f"FROM {INCOMING} LEFT JOIN {table.qualified} ON {same_row(table)}"
     )
 
 
@@ -140,7 +140,7 @@ def count_of_commits(table: Table, commits: int) -> str:
     """(rows of the commits, of these without an expected row). Parameters: the commits."""
     return (
         f"SELECT count(*), {_sum(f'{INCOMING}.{table.version} IS NULL')} "
-        f"FROM {table.qualified} LEFT JOIN {INCOMING} ON {same_key(table)} "
+        f"FROM {table.qualified} LEFT JOIN {INCOMING} ON {same_row(table)} "
         f"WHERE {table.name}.{commit_column(table)} IN ({', '.join(['%s'] * commits)})"
     )
 

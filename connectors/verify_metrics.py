@@ -12,8 +12,14 @@ from connectors.items import Verdict
 from connectors.metrics import PREFIX
 
 JOB = "dataflow-verify"
-"""The Pushgateway's job; the grouping key names the pipeline too."""
+"""The Pushgateway's job, unless the address names one; the grouping key names the pipeline too."""
 PUSH_TIMEOUT = 10.0
+
+LABELS: Mapping[str, str] = {
+    "check": "the checks of `verify`, as docs/operating.md lists them",
+    "fate": "`row`, `superseded`, `dead_letter` or `unaccounted`",
+}
+"""What each label may hold: how many series there can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +64,18 @@ def verify_registry(
 
 
 def push(registry: CollectorRegistry, address: str, pipeline: str) -> None:
-    """Hand the metrics to a Pushgateway, in the place of the pipeline's last ones. Raises PushFailed."""
+    """Hand the metrics to a Pushgateway, in the place of the pipeline's last ones. Raises PushFailed.
+
+    `address` may go on as a Pushgateway's own do, with more of the key under which it keeps them:
+    `http://pushgateway:9091/metrics/job/dataflow-verify/namespace/prod`.
+    """
+    server, _, path = address.partition("/metrics/job/")
+    job, *pairs = path.split("/") if path else [JOB]
+    if len(pairs) % 2:
+        raise PushFailed(f"{address}: after the job come labels and values, in pairs")
+    key = {**dict(zip(pairs[::2], pairs[1::2], strict=True)), "pipeline": pipeline}
     try:
-        push_to_gateway(address, JOB, registry, {"pipeline": pipeline}, PUSH_TIMEOUT)
+        push_to_gateway(server, job, registry, key, PUSH_TIMEOUT)
     except OSError as fault:
         raise PushFailed(f"{address}: {fault}") from None
 

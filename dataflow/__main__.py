@@ -18,11 +18,13 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from connectors.stopping import Stop
+from dataflow.arguments import topic
 from dataflow.commands import contract as contract_command
 from dataflow.commands import operators
 from dataflow.contract import Contract, ContractError, load
 from dataflow.settings import ClientJudge, Settings, SettingsError, Sources, read
-from dataflow.settings_table import ALL_GROUPS, SETTINGS, WAREHOUSE_ONLY
+from dataflow.settings_help import settings_help
+from dataflow.settings_table import ACL_SETTINGS, ALL_GROUPS, GRANT_SETTINGS, KAFKA_ONLY, WAREHOUSE_ONLY
 
 if TYPE_CHECKING:
     from dataflow.protobuf.schema import ProtobufSchema
@@ -59,30 +61,8 @@ working directory; the environment wins. `contract-dataflow run --help` lists th
 """
 
 
-def _settings_help() -> str:
-    lines = [
-        "settings (environment, or .env in the working directory; the environment wins):",
-    ]
-    group = ""
-    for setting in SETTINGS:
-        if setting.group != group:
-            group = setting.group
-            lines += ["", f"  {group}"]
-        notes = [f"Default: {setting.default}."] if setting.default is not None else []
-        notes += ["Required."] if setting.required else []
-        notes += [f"Secret: also as {setting.name}_FILE."] if setting.secret else []
-        lines.append(f"    {setting.name:<28}{' '.join([setting.text, *notes])}")
-    lines += [
-        "",
-        "  Any librdkafka property some.name as KAFKA_CONFIG_SOME_NAME, a secret one also from a file:",
-        "    KAFKA_CONFIG_SECURITY_PROTOCOL=sasl_ssl      KAFKA_CONFIG_SASL_MECHANISM=SCRAM-SHA-512",
-        "    KAFKA_CONFIG_SASL_USERNAME=pipeline          KAFKA_CONFIG_SASL_PASSWORD_FILE=/run/secrets/kafka",
-        "    KAFKA_CONFIG_SSL_CA_LOCATION=/etc/ca.pem     KAFKA_CONFIG_SASL_OAUTHBEARER_METHOD=oidc",
-    ]
-    return "\n".join(lines)
-
-
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Every command with its arguments."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         prog=PROGRAM, description=DESCRIPTION, epilog=EXAMPLES, formatter_class=form
@@ -98,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         "run the pipeline until SIGTERM",
         "Runs the pipeline. SIGTERM or SIGINT drains it: what was read is committed, the exit code is 0.\n"
         "Serves /metrics, /livez and /readyz. Logs one JSON line an event to stderr.",
-        _settings_help(),
+        settings_help(),
     )
     add(
         "check",
@@ -106,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         "Connects to Kafka and Redshift and compares them with the contract: brokers, topics, partitions,\n"
         "permissions, table, keys, ledger, and where each partition would start. Changes nothing.\n"
         "Exit code 0 when nothing is wrong, else 1.",
-        _settings_help(),
+        settings_help(),
     )
     ddl = add(
         "ddl",
@@ -119,28 +99,49 @@ def _parser() -> argparse.ArgumentParser:
         "--apply", action="store_true", help="connect, create what is missing, alter what is safe"
     )
     ddl.add_argument("--dry-run", action="store_true", help="connect, and only show what --apply would do")
+    ddl.add_argument(
+        "--to-type-2",
+        action="store_true",
+        help="instead: make a table of type 1 one of type 2 (scd: 2); without --apply, show how",
+    )
     grants = add(
         "grants",
         "print what the pipeline must be granted in the warehouse, or grant it",
-        "Prints the GRANT statements for all that `run` and `check` need, and nothing more. With --apply,\n"
-        "grants it, as the owner of the tables that the settings log in as.",
-        _settings_help(),
+        "Prints the GRANT statements for all that `run` and `check` need, or with --for operators for all\n"
+        "that `verify`, `ledger` and `rerun` need, and nothing more. With --apply, grants it, as the owner\n"
+        "of the tables that the settings log in as.",
+        settings_help(GRANT_SETTINGS),
     )
     grantee = grants.add_mutually_exclusive_group(required=True)
     for kind in ("user", "role", "group"):
-        grantee.add_argument(f"--{kind}", metavar="NAME", help=f"the {kind} that the pipeline logs in as")
+        grantee.add_argument(f"--{kind}", metavar="NAME", help=f"the {kind} that logs in")
     grants.add_argument("--apply", action="store_true", help="connect, and grant it")
     acls = add(
         "acls",
         "print the ACLs that the pipeline needs in Kafka, or create them",
-        "Prints a kafka-acls.sh command for each permission that `run` and `check` need, and nothing\n"
-        "more. With --apply, creates them, as the administrator that the settings log in as.",
-        _settings_help(),
+        "Prints a kafka-acls.sh command for each permission that `run` and `check` need, or with --for\n"
+        "operators that `verify`, `ledger`, `tail`, `dead-letters` and `rerun` need, and nothing more.\n"
+        "With --apply, creates them, as the administrator that the settings log in as.",
+        settings_help(ACL_SETTINGS),
     )
     acls.add_argument(
-        "--principal", required=True, metavar="User:NAME", help="whom the brokers take the pipeline for"
+        "--principal", required=True, metavar="User:NAME", help="whom the brokers take the login for"
     )
     acls.add_argument("--apply", action="store_true", help="connect, and create them")
+    acls.add_argument(
+        "--to",
+        type=operators.read_by(topic),
+        metavar="TOPIC",
+        help="where operators replay dead letters to (default: the source)",
+    )
+    for command in (grants, acls):
+        command.add_argument(
+            "--for",
+            dest="party",
+            choices=("pipeline", "operators"),
+            default="pipeline",
+            help="whose login it is (default pipeline)",
+        )
     validate = add(
         "validate",
         "judge messages against the contract",
@@ -180,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
         "config",
         "show the settings in force, secrets hidden",
         "Shows every setting, its value and where it came from. Secrets are hidden.",
-        _settings_help(),
+        settings_help(),
     )
     contract_command.add_arguments(
         add(
@@ -200,7 +201,7 @@ class _Refused(Exception):
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
-    options = _parser().parse_args(arguments)
+    options = command_line().parse_args(arguments)
     try:
         return _dispatch(options)
     except SettingsError as wrong:
@@ -238,34 +239,44 @@ def _dispatch(options: argparse.Namespace) -> int:
             with _input(options.file) as lines:
                 return detect(lines, region, sys.stdout.buffer, sys.stderr)
         case "ddl":
-            from dataflow.commands.ddl import apply, preview, print_ddl
+            from dataflow.commands import ddl, to_type_2
 
-            if not options.apply and not options.dry_run:
-                return print_ddl(_contract(options.contract), sys.stdout)
+            if not (options.apply or options.dry_run or options.to_type_2):
+                return ddl.print_ddl(_contract(options.contract), sys.stdout)
             settings = _settings(WAREHOUSE_ONLY)
-            deed = preview if options.dry_run else apply
+            apply, preview = ddl.apply, ddl.preview
+            if options.to_type_2:
+                apply, preview = to_type_2.apply, to_type_2.preview
+            deed = apply if options.apply and not options.dry_run else preview
             return deed(settings, _contract(options.contract or settings.contract), sys.stdout, sys.stderr)
         case "contract":
             return contract_command.dispatch(options, _contract, sys.stdout)
         case "grants":
             from connectors.redshift_grants import Grantee, GranteeKind
             from dataflow.commands import grants
+            from dataflow.commands.access import Party
 
-            settings = _settings()
+            settings = _settings(WAREHOUSE_ONLY)
             kind = next(kind for kind in GranteeKind if getattr(options, kind.value) is not None)
             grantee = Grantee(kind, getattr(options, kind.value))
             contract = _contract(settings.contract)
+            party = Party(options.party)
             if options.apply:
-                return grants.apply(settings, contract, grantee, sys.stdout, sys.stderr)
-            return grants.print_grants(settings, contract, grantee, sys.stdout)
+                return grants.apply(settings, contract, party, grantee, sys.stdout, sys.stderr)
+            return grants.print_grants(settings, contract, party, grantee, sys.stdout)
         case "acls":
             from dataflow.commands import acls
+            from dataflow.commands.access import Party
 
-            settings = _settings()
+            party = Party(options.party)
+            if options.to is not None and party is Party.PIPELINE:
+                raise _Refused("acls: --to is where operators replay to: give --for operators with it")
+            settings = _settings(KAFKA_ONLY)
             contract = _contract(settings.contract)
+            order = acls.AclOrder(party, options.principal, options.to)
             if options.apply:
-                return acls.apply(settings, contract, options.principal, sys.stdout, sys.stderr)
-            return acls.print_acls(settings, contract, options.principal, sys.stdout)
+                return acls.apply(settings, contract, order, sys.stdout, sys.stderr)
+            return acls.print_acls(settings, contract, order, sys.stdout)
         case "check":
             from dataflow.commands.check import check
 
@@ -277,7 +288,7 @@ def _dispatch(options: argparse.Namespace) -> int:
             return show(*_judged(), sys.stdout)
         case name if name in operators.NAMES:
             stop = _stop_on_signals() if operators.stops_by_itself(options) else Stop()
-            return operators.dispatch(options, *_judged(), stop)
+            return operators.dispatch(options, *_judged(operators.groups_of(options)), stop)
         case _:
             return _run()
 
@@ -306,10 +317,10 @@ def _run() -> int:
     return run(settings, contract, stop)
 
 
-def _judged() -> tuple[Settings, Contract]:
+def _judged(groups: frozenset[str] = ALL_GROUPS) -> tuple[Settings, Contract]:
     from dataflow.commands.access import judge
 
-    settings = _settings()
+    settings = _settings(groups)
     contract = _contract(settings.contract)
     judge(settings, contract)
     return settings, contract

@@ -31,10 +31,10 @@ def instant(text: str, now: datetime) -> datetime:
 
 
 def codes(text: str) -> frozenset[str]:
-    """Codes of dead letters, separated by commas. Contracts differ in theirs, so any word is one."""
+    """Codes of dead letters, separated by commas. Any word: `dataflow.selection` knows which there are."""
     found = frozenset(code.strip() for code in text.split(","))
     for code in found:
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", code):
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", code):
             raise WrongArgument(
                 "must be codes such as missing,too_long; `dead-letters stats` lists those that occur"
             )

@@ -56,7 +56,7 @@ def read_contacts(schema: Node, name: str, table: Table, event_time: str) -> Rea
         custom.choice(CONTACTS_OF, (table.name,))
     if not event_time:
         schema.problem(f"{table.name} has no scannedField: no text gives contacts away")
-    if name in {table.name, *TAKEN}:
+    if name in {table.name, table.current_view, *TAKEN}:
         schema.at("name").problem(f"{name!r} is a table of its own already; choose another name")
     properties: list[Property] = []
     columns: list[ContactColumn] = []
@@ -171,7 +171,7 @@ def _read_view(
     if sender and recipient and (sender == recipient or types[sender] != types[recipient]):
         custom.problem("sender and recipient must be two fields of one type")
     view = custom.text("exchangesView", IDENTIFIER)
-    if view in {name, table.name, *TAKEN, *RESERVED}:
+    if view in {name, table.name, table.current_view, *TAKEN, *RESERVED}:
         custom.problem(f"exchangesView: {shown(view)} is taken; choose another name")
     kind = next((each for each in properties if each.part is ContactPart.KIND), None)
     if kind is None:

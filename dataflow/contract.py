@@ -15,9 +15,10 @@ from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 
-from connectors.items import ContactsTable, Table
+from connectors.items import HISTORY_NAMES, Column, ContactsTable, Table
 from dataflow.contacts_table import CONTACTS_OF, ReadContacts, read_contacts
 from dataflow.fields import Field, Rule, TextField, TimestampField
+from dataflow.history import check_rules, check_version, history_properties, read_history
 from dataflow.odcs import ELEMENT, ContractError, Node
 from dataflow.properties import IDENTIFIER, Properties, read_properties
 from dataflow.read_terms import (
@@ -149,11 +150,19 @@ def _read_contract(root: Node) -> Contract | None:
     servers = read_servers(root)
     properties = read_properties(schema)
     table_name = _read_table_name(schema)
-    fields = KnownFields(properties.fields, [column.name for column in properties.columns])
     custom = schema.custom(
-        *("versionField", "distributionKey", "sortKey", "scannedField", "eventKey", "eventTime")
+        *("versionField", "distributionKey", "sortKey", "scannedField", "eventKey", "eventTime", "scd")
     )
+    history = read_history(schema, custom, properties)
+    names = [column.name for column in properties.columns] + list(HISTORY_NAMES if history else ())
+    fields = KnownFields(properties.fields, names)
+    rule_names: set[str] = set()
+    quality = _read_quality(schema, properties, fields, rule_names)
     version_field = fields.required(custom, "versionField", TimestampField)
+    added = history_properties(properties.properties, version_field) if history else ()
+    if history:
+        check_version(custom, properties, version_field)
+        check_rules(schema, quality, version_field)
     distribution, sort = fields.column(custom, "distributionKey"), fields.column(custom, "sortKey")
     scanned, event_key, event_time = _read_scan(custom, fields)
     if bool(scanned) is not bool(servers.kafka.contacts_topic):
@@ -165,7 +174,10 @@ def _read_contract(root: Node) -> Contract | None:
     table = Table(
         servers.redshift.schema,
         table_name,
-        properties.columns,
+        (
+            *properties.columns,
+            *(Column(each.name, each.physical_type, each.required, each.fill) for each in added),
+        ),
         properties.identity,
         version_field,
         distribution,
@@ -174,8 +186,8 @@ def _read_contract(root: Node) -> Contract | None:
     contacts = None
     if second is not None:
         contacts = read_contacts(second, _read_table_name(second), table, event_time)
+        quality += _read_contacts_quality(second, contacts, rule_names)
     levels = read_service_levels(root, table_name, _elements(table, contacts))
-    quality = _read_quality(schema, properties, fields, contacts, second)
     return Contract(
         name=root.text("name", _NAME),
         version=root.text("version", _VERSION),
@@ -201,7 +213,7 @@ def _read_contract(root: Node) -> Contract | None:
             status=root.choice("status", STATUSES) if root.has("status") else "",
             kafka=servers.kafka,
             redshift=servers.redshift,
-            properties=properties.properties,
+            properties=(*properties.properties, *added),
             quality=quality,
             service_levels=levels,
             domain=root.words("domain"),
@@ -273,21 +285,19 @@ def _elements(table: Table, contacts: ReadContacts | None) -> frozenset[str]:
 
 
 def _read_quality(
-    schema: Node,
-    properties: Properties,
-    fields: KnownFields,
-    contacts: ReadContacts | None,
-    second: Node | None,
+    schema: Node, properties: Properties, fields: KnownFields, seen: set[str]
 ) -> tuple[Quality, ...]:
-    seen: set[str] = set()
     found = list(read_quality(schema, "", fields, seen))
     for each, node in zip(properties.properties, properties.nodes, strict=True):
         found += read_quality(node, each.name, fields, seen)
-    if contacts is not None and second is not None:
-        name = contacts.table.name
-        found += [replace(each, field=name) for each in read_quality(second, "", contacts.fields, seen)]
-        for described, node in zip(contacts.terms.properties, contacts.nodes, strict=True):
-            found += read_quality(node, f"{name}.{described.name}", contacts.fields, seen)
+    return tuple(found)
+
+
+def _read_contacts_quality(schema: Node, contacts: ReadContacts, seen: set[str]) -> tuple[Quality, ...]:
+    name = contacts.table.name
+    found = [replace(each, field=name) for each in read_quality(schema, "", contacts.fields, seen)]
+    for each, node in zip(contacts.terms.properties, contacts.nodes, strict=True):
+        found += read_quality(node, f"{name}.{each.name}", contacts.fields, seen)
     return tuple(found)
 
 

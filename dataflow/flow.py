@@ -31,6 +31,9 @@ from dataflow.validate import Validator
 MIDNIGHT = datetime(2020, 1, 1, tzinfo=UTC)
 """Windows are aligned to the clock: a window length divides the day."""
 
+READ_IN_PART = "text_read_in_part"
+"""The warning of a text so crowded that contacts are looked for in its first part only."""
+
 Windowed = tuple[str, tuple[int, WindowSegments]]
 
 
@@ -70,7 +73,10 @@ class Steps:
         if scan is None:
             return checked
         texts = [row.values[scan.field] for row in checked.rows]
-        found = scan.detector.detect([text if isinstance(text, str) else None for text in texts])
+        examined = scan.detector.examine([text if isinstance(text, str) else None for text in texts])
+        found, warnings = examined.contacts, checked.warnings
+        if examined.in_part:
+            warnings = {**warnings, READ_IN_PART: examined.in_part}
         if scan.splits:
             found = [*scan.splits.complete(checked.rows, found)]
         sightings = tuple(
@@ -78,7 +84,7 @@ class Steps:
             for row, contacts in zip(checked.rows, found, strict=True)
             for contact in contacts
         )
-        return replace(checked, sightings=sightings)
+        return replace(checked, sightings=sightings, warnings=warnings)
 
     def events(self, checked: Checked) -> EventBatch:
         """The side branch: contacts and dead letters, in the order of their offsets."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from connectors.items import Column, ContactPart, Fill
+from connectors.items import HISTORY_FILLS, Column, ContactPart, Fill
 from dataflow.column_types import read_field
 from dataflow.fields import Field, TextField, TimestampField
 from dataflow.odcs import ELEMENT, Node, shown
@@ -16,8 +16,8 @@ from dataflow.terms import Property, Scalar, Word
 MAX_COLUMNS = 1600
 """Most columns that a Redshift table has."""
 COMMIT_ID_BYTES = 32
-ROW_FILLS: Mapping[str, Fill | ContactPart] = {each.value: each for each in Fill}
-"""What may fill a column of the messages' table, by the word of the file."""
+ROW_FILLS: Mapping[str, Fill | ContactPart] = {each.value: each for each in Fill if each not in HISTORY_FILLS}
+"""What may fill a column of the messages' table, by its word; a history's columns are not in the file."""
 CONTACT_FILLS: Mapping[str, Fill | ContactPart] = {
     **ROW_FILLS,
     **{each.value: each for each in ContactPart},

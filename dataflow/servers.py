@@ -10,8 +10,8 @@ from dataflow.properties import IDENTIFIER
 from dataflow.read_terms import read_roles
 from dataflow.terms import KafkaServer, RedshiftServer
 
-FORMATS = ("json",)
-"""Formats of a message that are read."""
+FORMATS = ("json", "protobuf")
+"""Formats that a contract may agree on. What is read besides is a setting."""
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _SERVER = frozenset({"id", "server", "type", "description", "environment", "roles", "customProperties"})
 _KAFKA = _SERVER | frozenset({"host", "format", "encoding"})

@@ -20,6 +20,7 @@ from dataflow.settings_table import (
     ALL_GROUPS,
     CONTACTS,
     KNOWN,
+    REDSHIFT,
     SETTINGS,
     ContactsTable,
     ContactValues,
@@ -358,9 +359,9 @@ def read(sources: Sources, judge: ClientJudge, groups: frozenset[str] = ALL_GROU
         registry_ca=get["SCHEMA_REGISTRY_CA"],
         registry_timeout=get["SCHEMA_REGISTRY_TIMEOUT"],
         token_provider=get["KAFKA_TOKEN_PROVIDER"],
-        redshift_host=get["REDSHIFT_HOST"],
+        redshift_host=get["REDSHIFT_HOST"] or "",
         redshift_port=get["REDSHIFT_PORT"],
-        redshift_database=get["REDSHIFT_DATABASE"],
+        redshift_database=get["REDSHIFT_DATABASE"] or "",
         redshift_auth=get["REDSHIFT_AUTH"],
         redshift_user=get["REDSHIFT_USER"],
         redshift_password=get["REDSHIFT_PASSWORD"],
@@ -409,7 +410,7 @@ def _across(values: Mapping[str, Any], faults: list[str], groups: frozenset[str]
     """Rules across settings. A setting that is faulty itself is not blamed twice."""
     blamed = {fault.split(":", 1)[0].removesuffix(SECRET_FILE) for fault in faults}
     auth = values["REDSHIFT_AUTH"]
-    for name in _NEEDED.get(auth, ()):
+    for name in _NEEDED.get(auth, ()) if REDSHIFT in groups else ():
         if values[name] is None and name not in blamed:
             faults.append(f"{name}: is missing; REDSHIFT_AUTH={auth.value} needs it. {KNOWN[name].text}")
     if (

@@ -216,6 +216,8 @@ KAFKA, REDSHIFT, CONTACTS, PIPELINE, OPERATION = "Kafka", "Redshift", "Contacts"
 ALL_GROUPS = frozenset({KAFKA, REDSHIFT, CONTACTS, PIPELINE, OPERATION})
 WAREHOUSE_ONLY = frozenset({REDSHIFT, PIPELINE, OPERATION})
 """What a command needs that talks to nothing but the warehouse."""
+KAFKA_ONLY = frozenset({KAFKA, PIPELINE, OPERATION})
+"""What a command needs that talks to nothing but Kafka, and makes no contact events."""
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("KAFKA_BOOTSTRAP_SERVERS", KAFKA, "Brokers, host:port with commas.", _text, required=True),
@@ -381,3 +383,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("LOG_FORMAT", OPERATION, "json (a line an event) or text.", _one_of(LogForm), "json"),
 )
 KNOWN = {setting.name: setting for setting in SETTINGS}
+_OF_TOPICS = ("KAFKA_TOPIC", "KAFKA_CONTACTS_TOPIC", "KAFKA_DEAD_LETTERS_TOPIC", "KAFKA_GROUP", "PIPELINE")
+ACL_SETTINGS = frozenset({"KAFKA_BOOTSTRAP_SERVERS", "KAFKA_TOKEN_PROVIDER", *_OF_TOPICS, "CONTRACT"})
+"""What `acls` looks at."""
+GRANT_SETTINGS = frozenset({*(each.name for each in SETTINGS if each.group == REDSHIFT), "CONTRACT"})
+"""What `grants` looks at."""

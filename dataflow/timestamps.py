@@ -18,6 +18,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 _COMMON = {"--T::Z": 19, "--T::+": 19, "--T::.": 26}
 """Separators of `2023-10-31T03:58:22Z` and its like to where the zone begins; six digits after a point."""
+_MICROSECONDS_END = _COMMON["--T::."]
 _UTC = ("Z", "+00:00")
 
 
@@ -37,18 +38,19 @@ def to_utc_text(text: str) -> str | NoInstant:
     digits beyond microseconds are cut off. The leap second 23:59:60 UTC is read as the second that follows
     it, since the table's type has no such second.
     """
-    if text[23:] in _UTC and text[19:20] == ".":
-        text = f"{text[:23]}000{text[23:]}"
     # The common forms without the pattern, which takes four times as long. The separators rule out the other
     # forms that fromisoformat takes: week dates, compact times, a comma before the fraction.
     end = _COMMON.get(text[4:20:3])
-    if end is not None and text[end:] in _UTC:
-        try:
-            datetime.fromisoformat(text)
-        except ValueError:
-            pass  # the pattern tells why
-        else:
-            return f"{text[:10]} {text[11:end].removesuffix('.000000')}"
+    if end is not None:
+        if text[end:] in _UTC:
+            try:
+                datetime.fromisoformat(text)
+            except ValueError:
+                pass  # the pattern tells why
+            else:
+                return text[:end].replace("T", " ").removesuffix(".000000")
+        elif end == _MICROSECONDS_END and text[23:] in _UTC:
+            return to_utc_text(f"{text[:23]}000{text[23:]}")
     match = _RFC_3339.fullmatch(text)
     if match is None:
         return NoInstant.FORM

@@ -27,6 +27,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from dataflow.checks import MISSING, across, field_check
@@ -64,6 +65,10 @@ ProtobufRows = Callable[[RowValues], RowValues]
 """From the checks of named values to those of Protobuf messages."""
 
 
+_ROW = partial(tuple.__new__, Row)
+"""`Row._make` without the call of a Python function."""
+
+
 class Validator:
     """Checks messages against a contract. Holds no state between batches."""
 
@@ -90,13 +95,14 @@ class Validator:
         unknown: Counter[str] = Counter()
         known, row_values = self._known, self.row_values
         found: list[Violation] = []
+        row = _ROW
         for record, fields in decoded.documents:
             values = row_values(fields, found)
             if found:
                 dead_letters.append(DeadLetter(record, tuple(found)))
                 found.clear()
             else:
-                rows.append(Row(record.offset(), values))
+                rows.append(row((record.offset(), values)))
             if not known.issuperset(fields):
                 _count_unknown(unknown, known, fields)
         if decoded.messages:
@@ -117,13 +123,14 @@ class Validator:
         message_values = self._message_values
         assert message_values is not None, "Protobuf messages came, and nobody said how to read them"
         found: list[Violation] = []
+        row = _ROW
         for record, message in decoded.messages:
             values = message_values(message, found)
             if found:
                 dead_letters.append(DeadLetter(record, tuple(found)))
                 found.clear()
             else:
-                rows.append(Row(record.offset(), values))
+                rows.append(row((record.offset(), values)))
         if decoded.documents:
             rows.sort(key=lambda row: row.offset)
             dead_letters.sort(key=lambda letter: letter.record.offset())
@@ -142,7 +149,7 @@ def _compile(contract: Contract) -> Callable[[Mapping[str, Any], list[Violation]
             v0 = check0(v0, found)
     """
     scope: dict[str, Any] = {"MISSING": MISSING, "NUL": "\x00", "to_utc_text": to_utc_text}
-    body = ["get = fields.get"]
+    body = ["get = fields.get", "raw = t = None"]
     for at, field in enumerate(contract.fields):
         value = f"v{at}"
         scope[f"check{at}"] = field_check(field)
@@ -150,7 +157,9 @@ def _compile(contract: Contract) -> Callable[[Mapping[str, Any], list[Violation]
         body.append(f"{value} = get({field.name!r}{', MISSING' if field.required else ''})")
         otherwise = f"{value} = check{at}({value}, found)"
         if isinstance(field, TimestampField):
-            body.append(f"t = to_utc_text({value}) if type({value}) is str else None")
+            # One that is not updated yet was updated when it was created.
+            body.append(f"if {value} != raw:")
+            body.append(f"    raw = {value}; t = to_utc_text(raw) if type(raw) is str else None")
             body.append(f"if type(t) is str: {value} = t{_ZONE if field.zoned else ''}")
             body.append(f"else: {otherwise}")
         elif isinstance(field, DateField | DecimalField):

@@ -47,6 +47,11 @@ def none_of(name: str, count: int, what: str, remedy: str) -> Check:
     )
 
 
+def something(name: str, count: int, limit: str, remedy: str) -> Check:
+    """There must be at least one."""
+    return Check(name, Verdict.RIGHT if count else Verdict.WRONG, count, limit, "" if count else remedy)
+
+
 def unknown(name: str, limit: str, why: str) -> Check:
     """It could not be looked at."""
     return Check(name, Verdict.UNKNOWN, None, limit, why)
@@ -119,6 +124,15 @@ def judge_volume(contract: Contract, commits: Sequence[CommitTimes], now: dateti
         messages,
         limit,
         "" if ordinary else f"the contract expects {contract.daily_volume}: ask the producer",
+    )
+
+
+def judge_history(not_one_current: int, wrong_intervals: int) -> tuple[Check, Check]:
+    """The versions of a table of type 2."""
+    by_hand = "written by hand, or by a pipeline of type 1"
+    return (
+        none_of("current_rows", not_one_current, "messages with none or several", by_hand),
+        none_of("intervals", wrong_intervals, "rows not valid from version to version", by_hand),
     )
 
 

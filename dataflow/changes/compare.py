@@ -69,6 +69,10 @@ def _table_changes(old: Contract, new: Contract) -> Iterator[Change]:
         "another field says which version of a message wins; it must grow with each, and other rows remain",
     )
     yield from _consumers(
+        *(Aspect.HISTORY, "table", _history(old), _history(new)),
+        "queries of the table count each version of a message, or no longer find the older ones",
+    )
+    yield from _consumers(
         *(Aspect.SORT_KEY, "table", was.sort_key, now.sort_key),
         "queries that were written for the old key read the whole table",
     )
@@ -76,6 +80,10 @@ def _table_changes(old: Contract, new: Contract) -> Iterator[Change]:
         *(Aspect.DISTRIBUTION_KEY, "table", was.distribution_key, now.distribution_key),
         "joins that were written for the old key move rows between nodes",
     )
+
+
+def _history(contract: Contract) -> str:
+    return "every version" if contract.table.keeps_history else "latest version"
 
 
 def _rule_changes(old: Contract, new: Contract) -> Iterator[Change]:

@@ -30,6 +30,8 @@ class Aspect(Enum):
     ORDER = "order of columns"
     IDENTITY = "identity"
     VERSION_FIELD = "version field"
+    HISTORY = "history"
+    """Whether the table has each version of a message, or the latest only."""
     SORT_KEY = "sort key"
     DISTRIBUTION_KEY = "distribution key"
     TABLE = "table"

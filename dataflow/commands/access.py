@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from connectors.items import ContactsTable
 from connectors.kafka_access import KafkaAccess
@@ -19,6 +20,13 @@ from dataflow.settings_table import ContactsTable as Switch
 from dataflow.settings_table import ContactValues, RedshiftAuth
 
 
+class Party(Enum):
+    """Who logs in to Kafka and Redshift."""
+
+    PIPELINE = "pipeline"
+    OPERATORS = "operators"
+
+
 @dataclass(frozen=True, slots=True)
 class Topics:
     """The topics of a pipeline."""
@@ -27,6 +35,11 @@ class Topics:
     contacts: str
     """Empty when the contract has no field to scan."""
     dead_letters: str
+
+    @property
+    def replayed(self) -> str:
+        """Where `dead-letters replay` remembers what it has done."""
+        return f"{self.dead_letters}.replayed"
 
 
 def topics_of(settings: Settings, contract: Contract) -> Topics:

@@ -1,33 +1,50 @@
-"""`acls`: what Kafka must permit the pipeline, printed as commands or created."""
+"""`acls`: what Kafka must permit the pipeline or its operators, printed as commands or created."""
 
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from typing import TextIO
 
 from confluent_kafka import KafkaException
 
-from connectors.kafka_acls import Permission, allow, permissions
-from dataflow.commands.access import kafka_access, topics_of
+from connectors.kafka_acls import OperatorTopics, Permission, allow, operator_permissions, permissions
+from dataflow.commands.access import Party, kafka_access, topics_of
 from dataflow.contract import Contract
 from dataflow.settings import Settings
 
 
-def print_acls(settings: Settings, contract: Contract, principal: str, out: TextIO) -> int:
+@dataclass(frozen=True, slots=True)
+class AclOrder:
+    """Whose permissions, and whom the brokers take that for."""
+
+    party: Party
+    principal: str
+    destination: str | None
+    """Where operators replay to; None: to the source topic."""
+
+
+def print_acls(settings: Settings, contract: Contract, order: AclOrder, out: TextIO) -> int:
     """A call of Apache Kafka's own tool for each permission, for an administrator to run."""
-    for each in _wanted(settings, contract):
+    for each in _wanted(settings, contract, order):
         words = ["kafka-acls.sh", "--bootstrap-server", settings.bootstrap]
-        words += ["--command-config", "administrator.properties", "--add", "--allow-principal", principal]
+        words += [
+            "--command-config",
+            "administrator.properties",
+            "--add",
+            "--allow-principal",
+            order.principal,
+        ]
         words += ["--operation", each.operation.name.title(), *_resource(each)]
         print(f"# {each.purpose}\n{shlex.join(words)}", file=out)
     return 0
 
 
-def apply(settings: Settings, contract: Contract, principal: str, out: TextIO, err: TextIO) -> int:
+def apply(settings: Settings, contract: Contract, order: AclOrder, out: TextIO, err: TextIO) -> int:
     """Create what is missing; 1 when the brokers refuse, or are not there."""
-    wanted = _wanted(settings, contract)
+    wanted = _wanted(settings, contract, order)
     try:
-        allow(kafka_access(settings, topics_of(settings, contract)), principal, wanted)
+        allow(kafka_access(settings, topics_of(settings, contract)), order.principal, wanted)
     except KafkaException as trouble:
         error = trouble.args[0]
         print(f"{settings.bootstrap}: {error.name()}: {error.str()}", file=err)
@@ -37,9 +54,15 @@ def apply(settings: Settings, contract: Contract, principal: str, out: TextIO, e
     return 0
 
 
-def _wanted(settings: Settings, contract: Contract) -> tuple[Permission, ...]:
+def _wanted(settings: Settings, contract: Contract, order: AclOrder) -> tuple[Permission, ...]:
     topics = topics_of(settings, contract)
-    return permissions(kafka_access(settings, topics), (topics.contacts, topics.dead_letters))
+    access = kafka_access(settings, topics)
+    if order.party is Party.PIPELINE:
+        return permissions(access, tuple(filter(None, (topics.contacts, topics.dead_letters))))
+    destination = order.destination or topics.source
+    return operator_permissions(
+        access, OperatorTopics(topics.contacts, topics.dead_letters, topics.replayed, destination)
+    )
 
 
 def _resource(permission: Permission) -> tuple[str, ...]:

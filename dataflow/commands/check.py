@@ -20,6 +20,7 @@ from dataflow.commands.access import (
     destination,
     kafka_access,
     redshift_access,
+    registry_access,
     topics_of,
 )
 from dataflow.contract import Contract
@@ -50,6 +51,12 @@ def _findings(settings: Settings, contract: Contract) -> Iterator[Finding]:
     yield from kafka.findings
     contacts = contacts_table(settings, contract)
     yield from redshift_check.survey(redshift_access(settings), contract.table, contacts)
+    registry = registry_access(settings)
+    if registry is not None:
+        # Its client takes half a second to import, which only those pay who have a registry.
+        from connectors import registry_check
+
+        yield registry_check.survey(registry)
     if kafka.facts is None:
         return
     view = _ledger(settings, contract, topics)

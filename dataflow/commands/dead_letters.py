@@ -40,6 +40,7 @@ from dataflow.dead_letters import (
     marker_of,
     record_of,
 )
+from dataflow.selection import check_partitions
 from dataflow.settings import Settings
 
 CHUNK = 500
@@ -55,6 +56,15 @@ def _letters(
     with TopicReader(access, topic) as reader:
         for polled in reader.read(reader.bounds() if spans is None else spans):
             yield from filter(selection.takes, letters_in(polled))
+
+
+def _check(access: KafkaAccess, topics: Topics, selection: Selection) -> None:
+    """Raises NotKnown for a partition that the source does not have, and KafkaTrouble."""
+    if selection.partitions:
+        with TopicReader(access, topics.source) as reader:
+            known = reader.partitions()
+        option = f"--partition {','.join(str(each) for each in sorted(selection.partitions))}"
+        check_partitions(option, topics.source, selection.partitions, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +94,15 @@ def origins(access: KafkaAccess, topics: Topics, now: datetime) -> Origins:
 def ls(
     settings: Settings, contract: Contract, selection: Selection, limit: int, form: Form, out: TextIO
 ) -> int:
-    """The newest of the selected letters, oldest first, without their bytes. 0. Raises KafkaTrouble."""
+    """The newest of the selected letters, oldest first, without their bytes. 0.
+
+    Raises KafkaTrouble, NotKnown.
+    """
     topics = topics_of(settings, contract)
+    access = kafka_access(settings, topics)
+    _check(access, topics, selection)
     counted = itertools.count()
-    letters = _letters(kafka_access(settings, topics), topics.dead_letters, selection)
+    letters = _letters(access, topics.dead_letters, selection)
     newest = heapq.nlargest(limit, (letter for letter, _ in zip(letters, counted, strict=False)), key=_age)
     shown = newest[::-1]
     if form is Form.JSON:
@@ -157,12 +172,14 @@ def show(
 ) -> int:
     """All about one letter but its bytes; these, exactly, go to the file `value_to`. 1: there is none.
 
-    Raises KafkaTrouble, and OSError when the file cannot be written or exists.
+    Raises KafkaTrouble, NotKnown, and OSError when the file cannot be written or exists.
     """
     topics = topics_of(settings, contract)
     access = kafka_access(settings, topics)
     with TopicReader(access, topics.dead_letters) as reader:
-        oldest, end = reader.bounds().get(place.partition, (0, 0))
+        bounds = reader.bounds()
+    check_partitions(str(place), topics.dead_letters, (place.partition,), bounds)
+    oldest, end = bounds[place.partition]
     found: list[Letter] = []
     if oldest <= place.offset < end:
         spans = {place.partition: (place.offset, place.offset + 1)}
@@ -188,13 +205,18 @@ def show(
 
 
 def stats(settings: Settings, contract: Contract, selection: Selection, form: Form, out: TextIO) -> int:
-    """The selected letters counted by code, field, attempt, day and partition. 0. Raises KafkaTrouble."""
+    """The selected letters counted by code, field, attempt, day and partition. 0.
+
+    Raises KafkaTrouble, NotKnown.
+    """
     topics = topics_of(settings, contract)
+    access = kafka_access(settings, topics)
+    _check(access, topics, selection)
     counts: dict[str, Counter[str]] = {
         name: Counter() for name in ("code", "field and code", "attempt", "day", "source partition")
     }
     total = 0
-    for letter in _letters(kafka_access(settings, topics), topics.dead_letters, selection):
+    for letter in _letters(access, topics.dead_letters, selection):
         total += 1
         counts["code"].update(letter.codes or ("(none)",))
         counts["field and code"].update(
@@ -231,12 +253,13 @@ class ReplayOrder:
 def replay(
     settings: Settings, contract: Contract, order: ReplayOrder, stop: Stop, form: Form, out: TextIO
 ) -> int:
-    """Produce the selected letters' records again, each once. Raises KafkaTrouble.
+    """Produce the selected letters' records again, each once. Raises KafkaTrouble, NotKnown.
 
     0: all that were selected have been replayed, now or earlier. 1: some were held back, or it was stopped.
     """
     topics = topics_of(settings, contract)
     access = kafka_access(settings, topics)
+    _check(access, topics, order.selection)
     destination = order.destination or topics.source
     run = _Run(access, topics, order, destination)
     if order.preview:
@@ -245,7 +268,7 @@ def replay(
         )
     else:
         ensure_marker_topic(access, run.marker_topic)
-        run.producer = ReplayProducer(access, f"{access.group}-replay", run.marker_topic)
+        run.producer = ReplayProducer(access, access.replay_id, run.marker_topic)
         run.markers = read_markers(access, run.marker_topic)
     run.go(stop)
     run.tell(form, out)
@@ -260,7 +283,7 @@ class _Run:
         self._topics = topics
         self._order = order
         self._destination = destination
-        self.marker_topic = f"{topics.dead_letters}.replayed"
+        self.marker_topic = topics.replayed
         self.producer: ReplayProducer | None = None
         self.markers: set[bytes] = set()
         self.replayed = 0

@@ -1,4 +1,4 @@
-"""`grants`: what Redshift must permit the pipeline, printed or granted."""
+"""`grants`: what Redshift must permit the pipeline or its operators, printed or granted."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ from typing import TextIO
 
 from connectors.redshift_access import WarehouseTrouble
 from connectors.redshift_check import run_statements
-from connectors.redshift_grants import Grantee, grants
-from dataflow.commands.access import contacts_table, redshift_access
+from connectors.redshift_grants import Grantee, Privileges, grants
+from dataflow.commands.access import Party, contacts_table, redshift_access
 from dataflow.contract import Contract
 from dataflow.settings import Settings
 
+_PRIVILEGES = {Party.PIPELINE: Privileges.PIPELINE, Party.OPERATORS: Privileges.OPERATORS}
 
-def print_grants(settings: Settings, contract: Contract, grantee: Grantee, out: TextIO) -> int:
+
+def print_grants(settings: Settings, contract: Contract, party: Party, grantee: Grantee, out: TextIO) -> int:
     """The statements, each ended by a semicolon."""
-    for statement in _statements(settings, contract, grantee):
+    for statement in _wanted(settings, contract, party, grantee):
         print(f"{statement};", file=out)
     return 0
 
 
-def apply(settings: Settings, contract: Contract, grantee: Grantee, out: TextIO, err: TextIO) -> int:
+def apply(
+    settings: Settings, contract: Contract, party: Party, grantee: Grantee, out: TextIO, err: TextIO
+) -> int:
     """Grant all of it or nothing, as the tables' owner; 1 when the warehouse refuses."""
     access = redshift_access(settings)
-    statements = _statements(settings, contract, grantee)
+    statements = _wanted(settings, contract, party, grantee)
     try:
         run_statements(access, statements)
     except WarehouseTrouble as trouble:
@@ -33,6 +37,6 @@ def apply(settings: Settings, contract: Contract, grantee: Grantee, out: TextIO,
     return 0
 
 
-def _statements(settings: Settings, contract: Contract, grantee: Grantee) -> tuple[str, ...]:
+def _wanted(settings: Settings, contract: Contract, party: Party, grantee: Grantee) -> tuple[str, ...]:
     contacts = contacts_table(settings, contract)
-    return grants(contract.table, settings.redshift_database, grantee, contacts)
+    return grants(contract.table, settings.redshift_database, grantee, _PRIVILEGES[party], contacts)

@@ -14,6 +14,7 @@ from dataflow import arguments
 from dataflow.commands.show import Form
 from dataflow.contract import Contract
 from dataflow.settings import Settings
+from dataflow.settings_table import ALL_GROUPS, KAFKA_ONLY, WAREHOUSE_ONLY
 
 NAMES = frozenset({"dead-letters", "rerun", "verify", "ledger", "tail"})
 UNSURE = 1
@@ -22,6 +23,14 @@ UNSURE = 1
 def stops_by_itself(options: argparse.Namespace) -> bool:
     """Whether a command looks at `stop`, and so ends in order when a signal comes."""
     return options.command == "tail" or getattr(options, "action", None) == "replay"
+
+
+def groups_of(options: argparse.Namespace) -> frozenset[str]:
+    """The groups of settings that a command uses."""
+    if options.command in ("dead-letters", "tail"):
+        return KAFKA_ONLY
+    # What is read again for `verify` and `rerun` goes through every step, which contacts belong to.
+    return KAFKA_ONLY | WAREHOUSE_ONLY if options.command == "ledger" else ALL_GROUPS
 
 
 class Adds(Protocol):
@@ -34,7 +43,7 @@ class Adds(Protocol):
         ...
 
 
-def _read(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+def read_by(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     """A parser of `dataflow.arguments` as argparse wants one: the error names argument, problem and fix."""
 
     def read(text: str) -> Any:
@@ -71,10 +80,10 @@ def add_commands(add: Adds) -> None:
         "  rerun --offsets interactions.messages:2:120000-121000",
     )
     wanted = rerun.add_mutually_exclusive_group(required=True)
-    wanted.add_argument("--process-id", type=_read(arguments.commit_id), metavar="ID", help="a commit's id")
+    wanted.add_argument("--process-id", type=read_by(arguments.commit_id), metavar="ID", help="a commit's id")
     wanted.add_argument(
         "--offsets",
-        type=_read(arguments.span),
+        type=read_by(arguments.span),
         metavar="TOPIC:PARTITION:FIRST-NEXT",
         help="offsets, NEXT not included",
     )
@@ -101,22 +110,22 @@ def add_commands(add: Adds) -> None:
     window.add_argument(
         "--from",
         dest="since",
-        type=_read(_instant),
+        type=read_by(_instant),
         metavar="TIME",
         help="commits from then on (default: 1d)",
     )
     window.add_argument(
-        "--to", dest="until", type=_read(_instant), metavar="TIME", help="commits before (default: now)"
+        "--to", dest="until", type=read_by(_instant), metavar="TIME", help="commits before (default: now)"
     )
     window.add_argument(
         "--offsets",
-        type=_read(arguments.span),
+        type=read_by(arguments.span),
         metavar="TOPIC:PARTITION:FIRST-NEXT",
         help="instead: the commits that cover these, NEXT not included",
     )
     verify.add_argument(
         "--push-gateway",
-        type=_read(arguments.address),
+        type=read_by(arguments.address),
         metavar="URL",
         help="hand the figures to this Pushgateway",
     )
@@ -130,7 +139,11 @@ def add_commands(add: Adds) -> None:
         "whether the commits follow one another without a gap. Exit code 1 when they don't.",
     )
     ledger.add_argument(
-        "--commits", type=_read(arguments.count), default=20, metavar="N", help="newest commits (default 20)"
+        "--commits",
+        type=read_by(arguments.count),
+        default=20,
+        metavar="N",
+        help="newest commits (default 20)",
     )
     tail = add(
         "tail",
@@ -146,9 +159,9 @@ def add_commands(add: Adds) -> None:
         help="one of the three; may repeat",
     )
     tail.add_argument(
-        "--last", type=_read(arguments.count), default=0, metavar="N", help="begin N back in each partition"
+        "--last", type=read_by(arguments.count), default=0, metavar="N", help="begin N back in each partition"
     )
-    tail.add_argument("--count", type=_read(arguments.count), metavar="N", help="end after N")
+    tail.add_argument("--count", type=read_by(arguments.count), metavar="N", help="end after N")
     for command in (rerun, verify, ledger, tail):
         _add_form(command)
 
@@ -168,11 +181,11 @@ def _add_dead_letters(add: Adds) -> None:
     form = argparse.RawDescriptionHelpFormatter
     ls = actions.add_parser("ls", help="list them", formatter_class=form, epilog=WINDOWS)
     ls.add_argument(
-        "--limit", type=_read(arguments.count), default=50, metavar="N", help="the newest N (default 50)"
+        "--limit", type=read_by(arguments.count), default=50, metavar="N", help="the newest N (default 50)"
     )
     show = actions.add_parser("show", help="all about one, but its bytes", formatter_class=form)
     show.add_argument(
-        "place", type=_read(arguments.place), metavar="PARTITION:OFFSET", help="as `ls` shows it"
+        "place", type=read_by(arguments.place), metavar="PARTITION:OFFSET", help="as `ls` shows it"
     )
     show.add_argument(
         "--value-to", type=Path, metavar="FILE", help="write its value, byte for byte, to a new file (0600)"
@@ -194,31 +207,31 @@ def _add_dead_letters(add: Adds) -> None:
     replay.add_argument("--dry-run", action="store_true", help="say what would be done")
     replay.add_argument(
         "--rate",
-        type=_read(arguments.count),
+        type=read_by(arguments.count),
         default=1000,
         metavar="N",
         help="messages a second (default 1000)",
     )
     replay.add_argument(
         "--max-attempts",
-        type=_read(arguments.count),
+        type=read_by(arguments.count),
         default=3,
         metavar="N",
         help="hold back what became a dead letter N times (default 3)",
     )
     replay.add_argument(
-        "--to", type=_read(arguments.topic), metavar="TOPIC", help="another topic than the source"
+        "--to", type=read_by(arguments.topic), metavar="TOPIC", help="another topic than the source"
     )
     for action in (ls, stats, replay):
         chosen = action.add_argument_group("which (all that are given must hold)")
         chosen.add_argument(
-            "--code", type=_read(arguments.codes), metavar="CODE[,CODE]", help="having any of these reasons"
+            "--code", type=read_by(arguments.codes), metavar="CODE[,CODE]", help="having any of these reasons"
         )
-        chosen.add_argument("--since", type=_read(_instant), metavar="TIME", help="dead letters since then")
-        chosen.add_argument("--until", type=_read(_instant), metavar="TIME", help="and before")
+        chosen.add_argument("--since", type=read_by(_instant), metavar="TIME", help="dead letters since then")
+        chosen.add_argument("--until", type=read_by(_instant), metavar="TIME", help="and before")
         chosen.add_argument(
             "--partition",
-            type=_read(arguments.partitions),
+            type=read_by(arguments.partitions),
             metavar="N[,N]",
             help="partitions of the source topic",
         )
@@ -227,7 +240,7 @@ def _add_dead_letters(add: Adds) -> None:
 
 
 class WrongTogether(Exception):
-    """Arguments that are each right and do not go together; the text says how they would."""
+    """Arguments that do not go together, or name what is not there; the text says what would do."""
 
 
 def dispatch(options: argparse.Namespace, settings: Settings, contract: Contract, stop: Stop) -> int:
@@ -235,20 +248,25 @@ def dispatch(options: argparse.Namespace, settings: Settings, contract: Contract
 
     Raises WrongTogether.
     """
-    from connectors.kafka_read import KafkaTrouble
+    from connectors.kafka_trouble import KafkaTrouble
     from connectors.progress import BrokenPromise
     from connectors.redshift_access import WarehouseTrouble
     from connectors.verify_metrics import PushFailed
+    from dataflow.commands.access import redshift_access
     from dataflow.commands.rerun import Refused
+    from dataflow.commands.told import told_of
+    from dataflow.selection import NotKnown
 
     try:
         return _run(options, settings, contract, stop)
     except BrokenPipeError:
         raise
+    except NotKnown as wrong:
+        raise WrongTogether(f"{options.command}: {wrong}") from None
     except KeyboardInterrupt:
         told = "interrupted; `ledger` tells what was committed"
     except WarehouseTrouble as trouble:
-        told = f"Redshift, {settings.redshift_host}: {trouble}"
+        told = told_of(trouble, redshift_access(settings), contract.table, options.command)
     except OSError as trouble:
         told = f"{trouble.filename}: {trouble.strerror}"
     except (KafkaTrouble, BrokenPromise, PushFailed, Refused) as trouble:
@@ -315,11 +333,13 @@ def _dead_letters(
     from dataflow.commands import dead_letters
     from dataflow.commands.access import topics_of
     from dataflow.dead_letters import Selection
+    from dataflow.selection import check_codes
 
     if options.action == "show":
         return dead_letters.show(settings, contract, options.place, options.value_to, sys.stdout, sys.stderr)
     if options.since and options.until and options.since >= options.until:
         raise WrongTogether("dead-letters: --since lies after --until: nothing is selected; swap them")
+    check_codes(options.code or ())
     selection = Selection(
         options.code or frozenset(), options.since, options.until, options.partition or frozenset()
     )
@@ -330,7 +350,7 @@ def _dead_letters(
             return dead_letters.stats(settings, contract, selection, form, sys.stdout)
         case _:
             topics = topics_of(settings, contract)
-            if options.to in (topics.dead_letters, topics.contacts, f"{topics.dead_letters}.replayed"):
+            if options.to in (topics.dead_letters, topics.contacts, topics.replayed):
                 raise WrongTogether(
                     f"dead-letters: --to {options.to}: is a topic that the pipeline writes; leave --to out "
                     f"for {topics.source}, or name another"

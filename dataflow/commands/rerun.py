@@ -45,6 +45,7 @@ from dataflow.commands.show import Form, json_line
 from dataflow.contract import Contract
 from dataflow.flow import Steps
 from dataflow.model import Checked
+from dataflow.selection import check_partitions
 from dataflow.settings import Settings
 
 EVENT_CHUNK = 5000
@@ -86,7 +87,7 @@ def rerun(
 ) -> int:
     """Read again, take back, write, and say what changed; 0 when it is done or previewed, 1 when refused.
 
-    Raises Refused, KafkaTrouble, WarehouseTrouble, BrokenPromise.
+    Raises Refused, KafkaTrouble, WarehouseTrouble, BrokenPromise, NotKnown.
     """
     topics = topics_of(settings, contract)
     access = kafka_access(settings, topics)
@@ -98,6 +99,9 @@ def rerun(
     with TopicReader(access, topics.source) as reader:
         facts = reader.facts()
         wanted = _wanted(order.wanted, topics.source)
+        if isinstance(wanted, ByOffsets):
+            option = f"--offsets {topics.source}:{wanted.partition}:{wanted.first}-{wanted.next}"
+            check_partitions(option, topics.source, (wanted.partition,), facts.bounds)
         decision = decide_rerun(entries, wanted, facts.bounds, facts.topic_id)
         planned = _accept(decision, wanted, topics.source, settings.pipeline)
         known = _dead_already(access, topics, order.events)
@@ -235,7 +239,7 @@ class _Reading:
         outgoing = [
             Outgoing(message, None, b"", b"") for batch in self.produced for message in batch.messages
         ]
-        producer = ReplayProducer(access, f"{access.group}-rerun", None)
+        producer = ReplayProducer(access, access.rerun_id, None)
         for at in range(0, len(outgoing), EVENT_CHUNK):
             producer.produce(outgoing[at : at + EVENT_CHUNK])
 

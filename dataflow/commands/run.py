@@ -325,6 +325,11 @@ def decoder_of(settings: Settings, contract: Contract) -> Decoder:
             contract.name,
             ["MESSAGE_FORMAT=protobuf, and beside the contract file lies no X.tags.toml with X.binpb"],
         )
+    if schema is None and contract.terms.kafka.format == "protobuf":
+        raise protobuf_schema.ProtobufMismatch(
+            contract.name,
+            ["its Kafka server says format: protobuf, and beside the file lies no X.tags.toml with X.binpb"],
+        )
     return Decoder(contract, schema, settings.message_format, settings.message_framing)
 
 

@@ -18,7 +18,7 @@ from connectors.ledger import Entry, Standing, advances, faults, standing
 from connectors.redshift_access import Session, connect
 from connectors.redshift_commit import Destination
 from connectors.redshift_ledger import read_entries
-from connectors.redshift_verify import compare, look_through
+from connectors.redshift_verify import compare, look_at_history, look_through
 from connectors.staging import InsertStaging
 from connectors.verify_metrics import Figure, push, verify_registry, write
 from dataflow.arguments import TopicSpan
@@ -29,6 +29,7 @@ from dataflow.commands.show import Form, json_line, moment, table
 from dataflow.contract import Contract
 from dataflow.fields import IntegerField, PresentUnless, TextField
 from dataflow.flow import Steps
+from dataflow.selection import check_partitions
 from dataflow.settings import Settings
 from dataflow.verify import (
     DAY,
@@ -40,10 +41,12 @@ from dataflow.verify import (
     judge_commits,
     judge_contacts,
     judge_freshness,
+    judge_history,
     judge_reconciliation,
     judge_volume,
     none_of,
     sla,
+    something,
     unknown,
 )
 
@@ -60,6 +63,11 @@ class VerifyOrder:
     gateway: str | None
     textfile: Path | None
 
+    @property
+    def explicit(self) -> bool:
+        """Whether somebody named the window, and so expects that it holds something."""
+        return bool(self.since or self.until or self.offsets)
+
 
 def verify(
     settings: Settings,
@@ -72,7 +80,7 @@ def verify(
 ) -> int:
     """Look, tell, and hand over the figures. 0 when nothing is wrong, else 1.
 
-    Raises KafkaTrouble, WarehouseTrouble, BrokenPromise, PushFailed.
+    Raises KafkaTrouble, WarehouseTrouble, BrokenPromise, PushFailed, NotKnown.
     """
     began = time.monotonic()
     run = _Run(settings, contract, steps, order, now)
@@ -198,6 +206,10 @@ class _Run:
             entries = read_entries(session, where.table, where.pipeline, where.topic)
             # Asked after the warehouse's snapshot was taken: what that covers lies below the topic's end.
             facts = reader.facts()
+            asked = self._order.offsets
+            if asked is not None:
+                option = f"--offsets {asked.topic}:{asked.partition}:{asked.first}-{asked.next}"
+                check_partitions(option, asked.topic, (asked.partition,), facts.bounds)
             now = standing(entries)
             yield from self._in_time(reader, facts, entries)
             yield from self._table(session, now)
@@ -234,13 +246,16 @@ class _Run:
         every = [fault for group in groups.values() for fault in group]
         found = look_through(session, self._where, every)
         self.rows = found.rows
-        keys = ", ".join(self._contract.table.key)
+        keys = ", ".join(self._contract.table.row_key)
         yield none_of(
             "unique",
             found.surplus,
             f"rows too many by {keys}",
             f"{found.repeated} messages are there more than once",
         )
+        if self._contract.table.keeps_history:
+            versions = look_at_history(session, self._where)
+            yield from judge_history(versions.not_one_current, versions.wrong_intervals)
         for name, group in groups.items():
             wrong = {fault: found.faulty[fault] for fault in group if found.faulty[fault]}
             told = ", ".join(f"{_column(fault)}: {count}" for fault, count in wrong.items())
@@ -275,6 +290,9 @@ class _Run:
             if not facts.bounds.get(entry.partition, (0, 0))[0] <= entry.first
             or entry.next > facts.bounds.get(entry.partition, (0, 0))[1]
         }
+        if self._order.explicit:
+            none = f"no commits {self.window}: nothing was compared; `ledger` lists them"
+            yield something("window", len(commits), "at least 1 commit", none)
         limit = "every message accounted for"
         if gone:
             yield unknown(

@@ -112,7 +112,7 @@ def addresses(normal: Normal, t: Tokens) -> Iterator[Address | Veto]:
         yield from _links(text, t)
         for match in _REDDIT.finditer(text):
             yield Address("reddit", match[1], *match.span(1), "reddit_name", match.span())
-    if any(site in text for site in PLATFORMS.sites):
+    if "." in text and any(site in text for site in PLATFORMS.sites):
         for match in _SITE.finditer(text):
             if match[1] not in _PATH_VETO:
                 yield Address(PLATFORMS.sites[match[2]], match[1], *match.span(1), "link", match.span())

@@ -49,6 +49,16 @@ class Explanation:
     vetoes: tuple[tuple[str, int, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found in some texts."""
+
+    contacts: list[tuple[Contact, ...]]
+    """One tuple per text, by start, apart; offsets in code points of the text."""
+    in_part: int
+    """How many of the texts were not read to their end."""
+
+
 class Detector:
     """Finds phone numbers and handles. Immutable: threads may share one."""
 
@@ -76,7 +86,11 @@ class Detector:
     def detect(
         self, texts: Sequence[str | None], regions: Sequence[str | None] | None = None
     ) -> list[tuple[Contact, ...]]:
-        """One tuple of contacts per text, by start, apart; offsets in code points of the text.
+        """The contacts of each text: see `examine`."""
+        return self.examine(texts, regions).contacts
+
+    def examine(self, texts: Sequence[str | None], regions: Sequence[str | None] | None = None) -> Found:
+        """The contacts of each text, and how many texts were not read to their end.
 
         `regions`: as long as `texts`; None or an unknown one is the default region. Never raises on any
         text; takes linear time. Raises ValueError when `regions` has another length.
@@ -84,21 +98,27 @@ class Detector:
         if regions is not None and len(regions) != len(texts):
             raise ValueError(f"{len(regions)} regions for {len(texts)} texts")
         found: list[tuple[Contact, ...]] = [()] * len(texts)
+        in_part = 0
         for i in suspects(texts):
-            found[i] = scan(texts[i] or "", self._region(regions[i] if regions is not None else None))
-        return found
+            text = texts[i] or ""
+            normal, t = portion(text)
+            in_part += len(normal.original) < len(text)
+            if not only_prose(t):
+                region = self._region(regions[i] if regions is not None else None)
+                found[i] = _Reading(normal, t, region).contacts()
+        return Found(found, in_part)
 
     def explain(self, text: str, region: str | None = None) -> Explanation:
         """How a text is read: its forms, its contacts with their rules, and what spoke against others."""
-        normal = normalise(text)
-        reading = _Reading(normal, _tokens(normal), self._region(region))
+        normal, t = portion(text)
+        reading = _Reading(normal, t, self._region(region))
         vetoes = tuple(
             (veto.reason, *normalised.span(veto.start, veto.end)) for veto, normalised in reading.vetoes
         )
         return Explanation(
-            normal.text,
+            normalise(text).text,
             reading.respelt.text,
-            len(reading.read.original),
+            len(normal.original),
             suspects([text]) == [0],
             reading.contacts(),
             vetoes,
@@ -110,21 +130,14 @@ class Detector:
 
 def scan(text: str, region: str) -> tuple[Contact, ...]:
     """The contacts of one text, without the prefilter."""
-    normal = normalise(text)
-    t = _tokens(normal)
+    normal, t = portion(text)
     return () if only_prose(t) else _Reading(normal, t, region).contacts()
-
-
-def _tokens(normal: Normal) -> Tokens:
-    return tokens(normal.text, normal.original if normal.origin is None else "")
 
 
 class _Reading:
     """One text, read: what each grammar found, and what it did not take."""
 
     def __init__(self, normal: Normal, t: Tokens, region: str) -> None:
-        normal, t = portion(normal, t)
-        self.read = normal
         figured = signs_as_digits(normal) if t.all_roles & (DIGITS | MIXED) else normal
         if figured is not normal:
             other = tokens(figured.text)

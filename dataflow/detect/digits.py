@@ -2,74 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from dataflow.detect.atoms import TIMES, Atom, atoms, phrase, tied
 from dataflow.detect.lexicon import (
-    CHARACTER,
     DIGITS,
-    ENGLISH,
-    FUSED,
     JOINER,
-    LATIN,
     MANY,
     MIXED,
     NUMBERLIKE,
     NUMERAL,
     ORDINARY,
-    ROLES,
     SIGN,
     SUFFIX,
 )
-from dataflow.detect.numerals import (
-    AMBIGUOUS,
-    CHARACTERS,
-    LANGUAGES,
-    LONGEST_PHRASE,
-    NUMERALS,
-    PHRASES,
-    PLURALS,
-    SIGNS,
-    SUFFIXES,
-    Numeral,
-    fused,
-    leet_numeral,
-)
+from dataflow.detect.numerals import AMBIGUOUS, LANGUAGES, NUMERALS, PLURALS, SIGNS, SUFFIXES
 from dataflow.detect.tokens import Tokens
 
-_PIECE = re.compile(r"[0-9]+|[^0-9]+")
-_LONG_DIGITS = re.compile(r"[0-9]{7,}")
-_LEET = str.maketrans("oilszbgqaet", "01152899437")
-_LEET_TOKEN = re.compile(r"[0-9oilszbgq]+|[0-9oilszbgq]+[0-9aet]*[0-9][0-9oilszbgqaet]*[0-9oilszbgq]")
-_LEET_PAIR = re.compile(r"[0-9][oilszb]|[oilszb][0-9]")
-_LEET_LETTERS = re.compile(r"[oilszbgq]{1,4}")
-_CHARACTERS = re.compile("[" + "".join(CHARACTERS) + "]+")
-_TIGHT = frozenset("-._*/~")
-_TIMES = {"twice": 2, "thrice": 3}
 _ZEROS = {"hundred": "00", "thousand": "000"}
 _WIDEST_GAP = 8
-_FEWEST_GLUED = 3
-_ALTERNATING = 5
-"""Pieces of a token in which the same letters stand between digits again: a divider, whatever they are."""
 _HUNDREDS = 3
-_PAIR = 2
 _MOST_BETWEEN = 2
 _FEWEST_ATOMS, _FEWEST_DIFFERENT = 10, 4
 _MOST_ATOMS = 48
 _PART = NUMBERLIKE | SIGN | JOINER | SUFFIX
-
-
-class Atom(NamedTuple):
-    """Digits from one place: `how` is `digits`, `words` or `leet`; `weak` and `room` as a `Numeral`'s."""
-
-    digits: str
-    start: int
-    end: int
-    how: str
-    weak: bool = False
-    room: int = 0
 
 
 class Run(NamedTuple):
@@ -81,100 +39,28 @@ class Run(NamedTuple):
     atoms: tuple[Atom, ...]
     first: int
     last: int
+    digits: str
+    """All digits."""
+    start: int
+    end: int
     plus: bool = False
     full: Run | None = None
     fills: tuple[int, ...] = ()
     """Tokens that were read as filling the number before them, and may be numbers of their own."""
 
-    @property
-    def digits(self) -> str:
-        """All digits."""
-        return "".join([atom.digits for atom in self.atoms])
-
-    @property
-    def start(self) -> int:
-        """Start of the first atom."""
-        return self.atoms[0].start
-
-    @property
-    def end(self) -> int:
-        """End of the last atom."""
-        return self.atoms[-1].end
-
-
-def _mixed(token: str, at: int) -> list[Atom]:
-    """The atoms of a token of letters and digits; none when it spells no digits."""
-    long = _LONG_DIGITS.search(token)
-    if long:
-        return [Atom(long[0], at + long.start(), at + long.end(), "digits")]
-    if leet(token):
-        return [Atom(token.translate(_LEET), at, at + len(token), "leet")]
-    numeral = leet_numeral(token)
-    if numeral:
-        return [Atom(numeral.digits, at, at + len(token), "words", room=numeral.room)]
-    pieces = [(piece[0], at + piece.start(), at + piece.end()) for piece in _PIECE.finditer(token)]
-    letters = {text for text, _, _ in pieces if not text[0].isdigit()}
-    if len(letters) == 1 and len(pieces) >= (3 if letters <= _DIVIDERS else _ALTERNATING):
-        return [Atom(text, a, b, "digits") for text, a, b in pieces if text[0].isdigit()]
-    if len(pieces) == 2:
-        (left, start, _), (right, middle, end) = pieces
-        times = _TIMES.get(SIGNS.get(left, ""), 0)
-        if times:
-            return [Atom(right[0] * times + right[1:], start, end, "digits")]
-        word, figures, a, b = (
-            (left, right, middle, end) if right[0].isdigit() else (right, left, start, middle)
-        )
-        known = ROLES[word] != LATIN or len(figures) >= _FEWEST_GLUED
-        if known and word not in NUMERALS and not ROLES[word] & FUSED:
-            return [Atom(figures, a, b, "digits")] if len(figures) > 1 else []
-    atoms: list[Atom] = []
-    for text, start, end in pieces:
-        if text[0].isdigit():
-            atoms.append(Atom(text, start, end, "digits"))
-            continue
-        whole = NUMERALS.get(text)
-        parts = [(0, len(text), whole.digits)] if whole else fused(text)
-        if not parts:
-            break
-        atoms += [Atom(digits, start + a, start + b, "words") for a, b, digits in parts]
-    else:
-        return atoms
-    if len(atoms) > 1 or (atoms and len(atoms[0].digits) >= 2 and letters <= _ATTACHED):
-        return atoms
-    return []
-
-
-_DIVIDERS = frozenset(("x", "dash", "dot", "xx", "n", "and", "space", "z"))
-_ATTACHED = frozenset(("x", "ext", "me", "call", "text", "lol", "xx", "xo", "thanks", "ok", "pls"))
-
-
-def _like_a_figure(t: Tokens, i: int) -> bool:
-    """Whether token i, a digit and a letter like one ("o4"), stands among figures."""
-    if _LEET_PAIR.fullmatch(t.words[i]) is None:
-        return False
-    figures = DIGITS | MIXED
-    before = i > 0 and len(t.gaps[i]) == 1 and bool(t.roles[i - 1] & figures)
-    return before or (i + 1 < len(t.words) and len(t.gaps[i + 1]) == 1 and bool(t.roles[i + 1] & figures))
-
-
-def leet(token: str) -> bool:
-    """Whether all of a token of letters and digits may be read as digits ("O77OO")."""
-    return len(token) >= 3 and _LEET_TOKEN.fullmatch(token) is not None
-
-
-def leet_letters(token: str) -> bool:
-    """Whether a token of letters may stand for digits, as no word does."""
-    return _LEET_LETTERS.fullmatch(token) is not None and token not in ENGLISH
-
-
-def _tied(t: Tokens, i: int) -> bool:
-    """Whether token i is letters that stand for digits ("sss") and punctuation ties it to its neighbours."""
-    if not leet_letters(t.words[i]):
-        return False
-    if t.gaps[i][-1:] in _TIGHT or t.gaps[i + 1][:1] in _TIGHT:
-        return True
-    figures = DIGITS | MIXED
-    return 0 < i < len(t.words) - 1 and bool(t.roles[i - 1] & figures) and bool(t.roles[i + 1] & figures)
+    @classmethod
+    def of(
+        cls,
+        atoms: Sequence[Atom],
+        first: int,
+        last: int,
+        plus: bool = False,
+        full: Run | None = None,
+        fills: Sequence[int] = (),
+    ) -> Run:
+        """The run of these atoms."""
+        digits = "".join([atom.digits for atom in atoms])
+        return cls(tuple(atoms), first, last, digits, atoms[0].start, atoms[-1].end, plus, full, tuple(fills))
 
 
 def _trimmed(atoms: Sequence[Atom]) -> tuple[int, int]:
@@ -216,21 +102,13 @@ class _Assembler:
             atoms = self._resolved()
             first, last = _trimmed(atoms) if self._spelt else (0, len(atoms))
             if first < last and len(atoms) <= _MOST_ATOMS:
-                tokens = self._tokens
+                tokens, fills = self._tokens, self._fills
                 full = None
-                fills = tuple(self._fills)
                 if last - first < len(atoms):
-                    full = Run(tuple(atoms), tokens[0], tokens[-1] + 1, self._plus, None, fills)
-                self.found.append(
-                    Run(
-                        tuple(atoms[first:last]),
-                        tokens[first],
-                        tokens[last - 1] + 1,
-                        self._plus and not first,
-                        full,
-                        fills,
-                    )
-                )
+                    full = Run.of(atoms, tokens[0], tokens[-1] + 1, self._plus, None, fills)
+                    atoms = atoms[first:last]
+                plus = self._plus and not first
+                self.found.append(Run.of(atoms, tokens[first], tokens[last - 1] + 1, plus, full, fills))
             self._current = []
             self._tokens = []
             self._fills = []
@@ -288,8 +166,8 @@ class _Assembler:
         word = self._t.words[i]
         sign = SIGNS.get(word)
         current = self._current
-        if sign in _TIMES:
-            self._times = _TIMES[sign]
+        if sign in TIMES:
+            self._times = TIMES[sign]
         elif sign in _ZEROS and current and current[-1].how == "words":
             last = current[-1]
             zeros = _ZEROS[sign]
@@ -397,7 +275,7 @@ def _assemble(
         if i < passed:
             continue
         roles = t.roles[i]
-        if not roles & _PART and not (figures and len(t.words[i]) <= 4 and _tied(t, i)):
+        if not roles & _PART and not (figures and len(t.words[i]) <= 4 and tied(t, i)):
             continue
         start, end = t.starts[i], t.ends[i]
         while hidden and hidden[1] <= start:
@@ -412,9 +290,9 @@ def _assemble(
         if roles & NUMERAL and i and SIGNS.get(t.words[i - 1]) == "counted" and not assembler.open():
             continue
         if roles & MANY:
-            phrase = _phrase(t, i)
-            if phrase and not (len(phrase[1].digits) == _HUNDREDS and assembler.fills(t.words[i])):
-                passed, numeral = phrase
+            many = phrase(t, i)
+            if many and not (len(many[1].digits) == _HUNDREDS and assembler.fills(t.words[i])):
+                passed, numeral = many
                 last = passed - 1
                 atom = Atom(numeral.digits, start, t.ends[last], "words", room=numeral.room)
                 assembler.digits([atom], i, last)
@@ -422,56 +300,11 @@ def _assemble(
         if roles & JOINER and assembler.joins(i):
             assembler.sign(i)
             continue
-        atoms = _atoms(t.words[i], start, end, roles)
-        if not atoms and roles & MIXED and end - start == _PAIR and _like_a_figure(t, i):
-            atoms = [Atom(t.words[i].translate(_LEET), start, end, "leet", weak=True)]
-        if atoms and atoms[0].how == "leet" and "g" in t.words[i]:
-            atoms = [_with_capitals(atom, t) for atom in atoms]
-        if atoms:
-            assembler.digits(atoms, i, i)
+        spelt = atoms(t, i)
+        if spelt:
+            assembler.digits(spelt, i, i)
         elif roles & (SIGN | JOINER | SUFFIX):
             assembler.sign(i)
         else:
             assembler.close()
     assembler.close()
-
-
-def _with_capitals(atom: Atom, t: Tokens) -> Atom:
-    """A "G" is like a 6, a "g" like a 9."""
-    said = t.said[atom.start : atom.end]
-    if len(said) != len(atom.digits):
-        return atom
-    return atom._replace(
-        digits="".join("6" if c == "G" else d for c, d in zip(said, atom.digits, strict=True))
-    )
-
-
-def _atoms(word: str, start: int, end: int, roles: int) -> list[Atom]:
-    """The atoms of one token."""
-    if roles & DIGITS:
-        return [Atom(word, start, end, "digits")]
-    if roles & MIXED:
-        return _mixed(word, start)
-    if roles & NUMERAL:
-        numeral = NUMERALS[word]
-        return [Atom(numeral.digits, start, end, "words", numeral.weak, numeral.room)]
-    if roles & FUSED:
-        return [Atom(digits, start + a, start + b, "words") for a, b, digits in fused(word) or ()]
-    if roles & CHARACTER:
-        return [
-            Atom("".join(CHARACTERS[c] for c in run[0]), start + run.start(), start + run.end(), "words")
-            for run in _CHARACTERS.finditer(word)
-            if len(run[0]) >= 3 or len(run[0]) == len(word)
-        ]
-    if roles & (SIGN | JOINER | SUFFIX):
-        return []
-    return [Atom(word.translate(_LEET), start, end, "leet", weak=True)] if leet_letters(word) else []
-
-
-def _phrase(t: Tokens, i: int) -> tuple[int, Numeral] | None:
-    """The longest numeral of several words that begins at token i: where it ends, and what it spells."""
-    for last in range(min(i + LONGEST_PHRASE, len(t.words)), i + 1, -1):
-        numeral = PHRASES.get(tuple(t.words[i:last]))
-        if numeral and all(len(t.gaps[k]) == 1 for k in range(i + 1, last)):
-            return last, numeral
-    return None

@@ -48,7 +48,7 @@ _WORDLIKE = 2
 """Points of a name of letters only, in whose parts words are known."""
 _FARTHEST = 9
 _FEW_WORDS, _NOTHING_ELSE = 5, 2
-_MOST, _MOST_LOOKS = 24, 48
+_MOST, _MOST_LOOKS = 24, 24
 _FEW_FIGURES = 2
 _INVITING = re.compile(r"\s*[ :,-]\s*_*$")
 """Between an invitation and the name it gives."""

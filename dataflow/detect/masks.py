@@ -100,8 +100,8 @@ def masked(t: Tokens) -> list[tuple[int, int, str]]:
             found.append((start, end, "iban"))
             continue
         gap, after = t.gaps[i], t.gaps[i + 1]
-        sign = _SIGN.search(gap)
-        if not (sign or t.roles[i] & MIXED or _TELLING.search(after)) and (
+        sign = _SIGN.search(gap) if gap and gap != " " else None
+        if not (sign or t.roles[i] & MIXED or (after != " " and _TELLING.search(after))) and (
             i + 1 == len(t.words) or len(after) > 1 or t.words[i + 1] not in _MEASURES
         ):
             continue

@@ -110,6 +110,16 @@ class Normal:
         origin = self.origin[:end] if self.origin is not None else None
         return Normal(self.original[: self.span(end - 1, end)[1]], self.text[:end], origin)
 
+    def joined(self, other: Normal) -> Normal:
+        """The text with the one right after it."""
+        original, text = self.original + other.original, self.text + other.text
+        if self.origin is None and other.origin is None:
+            return Normal(original, text)
+        at = len(self.original)
+        before = self.origin if self.origin is not None else range(at)
+        after = [at + i for i in (other.origin if other.origin is not None else range(len(other.text)))]
+        return Normal(original, text, (*before, *after))
+
     def rewrite(self, edits: Iterable[tuple[int, int, str]]) -> Normal:
         """With each `[start, end)` replaced; edits in order and apart."""
         pieces: list[str] = []

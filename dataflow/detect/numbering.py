@@ -19,8 +19,9 @@ from dataflow.detect.lexicon import ENGLISH_REGIONS, regions
 _FICTION: dict[str, int] = table("phone_context.toml")["fiction"]
 _PREFIXES = sorted({len(prefix) for prefix in _FICTION})
 _FICTION_SIZES = frozenset(_FICTION.values())
-_MOST_TRIES, _MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 32, 8, 8, 64
-_TOLL_FREE = frozenset((3, 4))
+_MOST_TRIES, _MOST_LOOKS, _MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 32, 24, 8, 8, 64
+_UNKNOWN = rphonenumbers.PhoneNumberType.UNKNOWN
+_TOLL_FREE = (rphonenumbers.PhoneNumberType.TOLL_FREE, rphonenumbers.PhoneNumberType.PREMIUM_RATE)
 
 
 class Known(NamedTuple):
@@ -33,17 +34,14 @@ class Known(NamedTuple):
     national: int
     """Digits of the national number."""
     valid: bool
+    toll_free: bool
+    """Whether it is free or costs extra to call: nobody's own number, but a service's."""
 
     @property
     def trunk(self) -> bool:
         """Whether it is written with a zero before it at home."""
         written: str = rphonenumbers.format_number(self.parsed, rphonenumbers.PhoneNumberFormat.NATIONAL)
         return written.startswith(("0", "(0")) and not self.parsed.italian_leading_zero
-
-    @property
-    def toll_free(self) -> bool:
-        """Whether it is free or costs extra to call: nobody's own number, but a service's."""
-        return int(rphonenumbers.number_type(self.parsed)) in _TOLL_FREE
 
 
 class Reader:
@@ -53,7 +51,7 @@ class Reader:
         """`words`: of the text, whose language says where else to look."""
         self.region = region
         self._words = words[:_MOST_WORDS]
-        self._left = _MOST_TRIES
+        self._left, self._looks = _MOST_TRIES, _MOST_LOOKS
         self._left_abroad = _MOST_ABROAD
         self._abroad: list[str] | None = None
 
@@ -66,16 +64,19 @@ class Reader:
             parsed = rphonenumbers.parse(number, region)
         except rphonenumbers.NumberParseException:
             return None
-        value: str = rphonenumbers.format_number(parsed, rphonenumbers.PhoneNumberFormat.E164)
-        valid = rphonenumbers.is_valid_number(parsed) or _fictitious(value)
-        if valid or rphonenumbers.is_possible_number(parsed):
-            return Known(parsed, value, len(str(parsed.national_number)), valid)
-        return None
+        kind = rphonenumbers.number_type(parsed)
+        if kind == _UNKNOWN and not rphonenumbers.is_possible_number(parsed):
+            return None
+        national = str(parsed.national_number)
+        zeros = "0" * (parsed.number_of_leading_zeros or 1) if parsed.italian_leading_zero else ""
+        value = f"+{parsed.country_code}{zeros}{national}"
+        valid = kind != _UNKNOWN or _fictitious(value)
+        return Known(parsed, value, len(national), valid, kind in _TOLL_FREE)
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether it will answer no more."""
-        return self._left <= 0
+    def looks(self) -> bool:
+        """Whether one more part of a run of digits may be looked at: at most so many of a text are."""
+        self._looks -= 1
+        return self._looks >= 0 and self._left > 0
 
     def valid(self, number: str, region: str | None) -> Known | None:
         """The number, when libphonenumber or a range for fiction knows it."""

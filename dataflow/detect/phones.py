@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, pairwise
+from operator import sub
 from typing import NamedTuple
 
+from dataflow.detect.atoms import Atom
 from dataflow.detect.context import near, spoken_of_a_service
 from dataflow.detect.data import table
-from dataflow.detect.digits import Atom, Run, apart, runs
+from dataflow.detect.digits import Run, apart, runs
 from dataflow.detect.lexicon import (
     ANNOUNCE,
     DIGITS,
@@ -36,7 +38,7 @@ DOUBTFUL = frozenset(("phone_possible", "phone_abroad"))
 """Rules by which a number is no valid one of its text's region."""
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
-_MOST_PIECES, _MOST_SPANS, _MOST_READINGS = 12, 24, 6
+_MOST_PIECES, _MOST_READINGS = 12, 6
 _NANP = frozenset(("US", "CA"))
 _GROUPINGS = ([3, 3, 4], [1, 3, 3, 4])
 _COUNTS = frozenset(table("phone_context.toml")["counts"].split())
@@ -67,17 +69,14 @@ def _counting(atoms: tuple[Atom, ...]) -> bool:
     if len(atoms) < 3 or (len(atoms) < 5 and len(atoms[0].digits) != 4):
         return False
     values = [int(atom.digits[:9]) for atom in atoms]
-    if len(values) >= 3 and all(
-        len(a.digits) == 4 and 1900 <= v <= 2099 for a, v in zip(atoms, values, strict=True)
-    ):
+    if min(values) >= 1900 and max(values) <= 2099 and {len(atom.digits) for atom in atoms} == {4}:
         return True
     if len(values) < 5:
         return False
-    pairs = list(pairwise(values))
-    steps = {b - a for a, b in pairs}
+    steps = {*map(sub, values[1:], values)}
     if len(steps) == 1 and steps != {0}:
         return True
-    return len(values) >= 7 and (all(a <= b for a, b in pairs) or all(a >= b for a, b in pairs))
+    return len(values) >= 7 and (min(steps) >= 0 or max(steps) <= 0)
 
 
 def _games(run: Run) -> str | None:
@@ -222,7 +221,7 @@ def _pieces(run: Run, t: Tokens) -> Iterator[Run]:
     tokens = _tokens_of(run, t)
     for a, b in sorted(spans, key=lambda span: span[0] - span[1]):
         if (a, b) != (0, len(atoms)):
-            yield Run(atoms[a:b], tokens[a], tokens[b - 1] + 1, run.plus and a == 0)
+            yield Run.of(atoms[a:b], tokens[a], tokens[b - 1] + 1, run.plus and a == 0)
 
 
 def _tokens_of(run: Run, t: Tokens) -> list[int]:
@@ -246,7 +245,7 @@ def _interrupted(parts: list[Run], t: Tokens, reader: Reader) -> Phone | None:
         b.start - a.end > _LONGEST_INTERRUPTION for a, b in pairwise(parts)
     ):
         return None
-    whole = Run(tuple(atom for part in parts for atom in part.atoms), parts[0].first, parts[-1].last)
+    whole = Run.of([atom for part in parts for atom in part.atoms], parts[0].first, parts[-1].last)
     context = near(t, whole.first, whole.last)
     if _games(whole) or context == "other" or not (grouped or context == "contact"):
         return None
@@ -361,8 +360,8 @@ def _from_pieces(run: Run, t: Tokens, reader: Reader) -> list[Phone]:
     taken: list[Phone] = []
     if len(run.atoms) < 2:
         return taken
-    for piece in islice(_pieces(run, t), _MOST_SPANS):
-        if reader.exhausted:
+    for piece in _pieces(run, t):
+        if not reader.looks():
             break
         if any(p.start < piece.end and piece.start < p.end for p in taken):
             continue

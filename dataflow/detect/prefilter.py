@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, combinations, compress, count, product
-from operator import add, not_
+from operator import not_
 from string import ascii_lowercase, digits
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
@@ -117,13 +116,23 @@ _SQUEEZED = BytesAhoCorasick(
     implementation=Implementation.DFA,
 )
 _BLANK = bytes(
-    code if code >= 128 or chr(code).isalnum() or code == ord(_BREAK) else ord(" ") for code in range(256)
+    ord("\n") if code == ord(_BREAK) else code if code >= 128 or chr(code).isalnum() else ord(" ")
+    for code in range(256)
 )
+"""Makes lines of texts, and spaces of signs."""
 _NO_DIGIT = bytes(code for code in range(256) if code not in b"0123456789\x1e")
 _UNLEET = bytes.maketrans(b"0134578", b"oieastb")
-_NO_LETTER = bytes(code for code in range(128) if not chr(code).isalpha() and code not in b"0134578\x1e")
+_NO_LETTER = bytes(code for code in range(128) if not chr(code).isalpha() and code not in b"0134578\n")
+_FIGURES_OF_A_LINE = re.compile(rb"[0-9]+")
 _LEET = re.compile(rb"[0-9][oilszbgq]|[oilszbgq][0-9]")
-_LEET_RUN = re.compile(rb"(?:[0-9oilszbgqaet] {0,2}){10}|[0-9oilszbgq]{7}")
+_LIKE_DIGITS, _MAYBE_DIGITS = (
+    bytes(
+        ord("0") if code in letters or 48 <= code < 58 else code if code == 32 else ord("-")
+        for code in range(256)
+    )
+    for letters in (b"oilszbgq", b"oilszbgqaet")
+)
+_RUN, _APART_RUN = b"0" * _FEWEST_DIGITS, b"0" * 10
 _LETTERS, _FIGURES = ascii_lowercase, digits
 _CHOSEN = f"{_LETTERS}{_FIGURES}_"
 
@@ -167,39 +176,79 @@ def suspects(texts: Sequence[str | None]) -> list[int]:
     """Indices of the texts that may hold a contact, in order."""
     said = [text or "" for text in texts]
     joined = _APART.join(said)
+    if joined.count(_BREAK) >= len(said):
+        said = [text.replace(_BREAK, " ") for text in said]
+        joined = _APART.join(said)
     if not joined.isascii():
         joined = _APART.join(_folded(said))
-    plain = f" {joined} ".encode("utf-8", "replace").lower()
+    plain = b" %b " % joined.encode("utf-8", "replace").lower()
     blank = plain.translate(_BLANK)
-    lines = blank.split(b"\x1e")
-    if len(lines) != len(texts):
-        return [i for i, text in enumerate(texts) if text]
-    ends = [*map(add, accumulate(map(len, lines)), count(1))]
-    weights: defaultdict[int, int] = defaultdict(int)
+    lines = blank.splitlines(keepends=True)
+    ends = [*accumulate(map(len, lines))]
+    weights = _weighed(blank, ends)
+    _weigh_figures(plain, lines, weights)
+    _weigh_signs(plain, ends, weights)
+    squeezed = blank.translate(_UNLEET, _NO_LETTER)
+    line = at = 0
+    for _, start, _ in _SQUEEZED.find_matches_as_indexes(squeezed):
+        line += squeezed.count(b"\n", at, start)
+        at = start
+        weights[line] = _SURELY
+    return sorted([line for line, weight in weights.items() if weight >= _ENOUGH and texts[line]])
+
+
+def _weighed(blank: bytes, ends: Sequence[int]) -> dict[int, int]:
+    """What the triggers in each line weigh; a line that weighs enough is not looked at further."""
+    weights: dict[int, int] = {}
+    passed = 0
     for trigger, start, _ in _AUTOMATON.find_matches_as_indexes(blank, overlapping=True):
+        if start < passed:
+            continue
         weight = _WEIGHT[trigger]
-        if weight > 0 or _names(blank, start):
-            weights[bisect_right(ends, start)] += abs(weight)
-    figures = [*map(len, plain.translate(None, _NO_DIGIT).split(b"\x1e"))]
-    for line in [*compress(count(), figures)]:
-        size = figures[line]
-        if (
-            size >= _FEWEST_DIGITS
-            or size + weights.get(line, 0) >= _FEWEST_DIGITS
-            or (size > 1 and _LEET.search(lines[line]) and _LEET_RUN.search(lines[line]))
+        if weight == _LOOK:
+            if not _names(blank, start):
+                continue
+            weight = _SURELY
+        line = bisect_right(ends, start)
+        weights[line] = weight = weights.get(line, 0) + weight
+        if weight >= _ENOUGH:
+            passed = ends[line]
+    return weights
+
+
+def _weigh_figures(plain: bytes, lines: Sequence[bytes], weights: dict[int, int]) -> None:
+    """Mark the lines whose figures, with what is spelled in them, may add up to a number."""
+    seen = 0
+    for figures in _FIGURES_OF_A_LINE.finditer(plain.translate(None, _NO_DIGIT)):
+        line, size = figures.start() - seen, len(figures[0])
+        seen += size
+        if size + weights.get(line, 0) >= _FEWEST_DIGITS or (
+            size > 1 and _leet_run(lines[line]) and _LEET.search(lines[line])
         ):
             weights[line] = _SURELY
+
+
+def _weigh_signs(plain: bytes, ends: Sequence[int], weights: dict[int, int]) -> None:
+    """Mark the lines with signs that make a contact."""
+    passed = 0
     for sign, start, end in _LITERAL.find_matches_as_indexes(plain):
-        kind = _SIGNED[sign]
-        if kind == _SURELY or (_links(plain, start) if kind == _LINK else _disguised(plain, end)):
-            weights[bisect_right(ends, start)] = _SURELY
-    squeezed = blank.translate(_UNLEET, _NO_LETTER)
-    hits = _SQUEEZED.find_matches_as_indexes(squeezed)
-    if hits:
-        short = [*map(add, accumulate(map(len, squeezed.split(b"\x1e"))), count(1))]
-        for _, start, _ in hits:
-            weights[bisect_right(short, start)] = _SURELY
-    return sorted([line for line, weight in weights.items() if weight >= _ENOUGH and texts[line]])
+        if start < passed:
+            continue
+        kind, line = _SIGNED[sign], bisect_right(ends, start)
+        if (
+            weights.get(line, 0) >= _ENOUGH
+            or kind == _SURELY
+            or (_links(plain, start) if kind == _LINK else _disguised(plain, end))
+        ):
+            weights[line] = _SURELY
+            passed = ends[line]
+
+
+def _leet_run(line: bytes) -> bool:
+    """Whether a line has so many digits, and letters like one, in a row; spaces may be among more of them."""
+    if _RUN in line.translate(_LIKE_DIGITS):
+        return True
+    return _APART_RUN in line.translate(_MAYBE_DIGITS).replace(b"   ", b"-").replace(b" ", b"")
 
 
 def _word(text: bytes, at: int) -> bytes:
@@ -226,33 +275,28 @@ def _disguised(plain: bytes, end: int) -> bool:
     return bool(ROLES[word] & (SURE | MAYBE))
 
 
-_OTHER = re.compile(r"(?<!\w)[a-zA-Z0-9_]*+[^\x00-\x7f][^\s\x1e]*+")
-"""A word with characters that are not ASCII."""
-
-
 class _Forms(dict[str, str]):
     """Words in their normal form, worked out when first met; kept up to a bound, those with figures never."""
 
     def __missing__(self, word: str) -> str:
+        if word.isascii():
+            return word
         form = plain_form(word)
         if len(self) < _KEPT and len(word) <= _LONGEST_KEPT and not any(map(str.isdigit, form)):
             self[word] = form
         return form
 
 
-_FORMS = _Forms()
+_FORMS = _Forms((word, word) for word in COMMON)
 
 
 def _folded(texts: list[str]) -> list[str]:
     """The texts, those in other than ASCII characters in their normal form."""
     others = [*compress(count(), map(not_, map(str.isascii, texts)))]
-    folded = _OTHER.sub(_form, _APART.join([texts[i] for i in others])).split(_APART)
+    words = _APART.join([texts[i] for i in others]).split(" ")
+    folded = " ".join(map(_FORMS.__getitem__, words)).split(_APART)
     if len(folded) == len(others):
         texts = texts.copy()
         for i, text in zip(others, folded, strict=True):
             texts[i] = text
     return texts
-
-
-def _form(word: re.Match[str]) -> str:
-    return _FORMS[word[0]]

@@ -35,7 +35,7 @@ _SPACED = re.compile(
     r"(?<![\w.@-])[a-z0-9](?P<gap>[-_*|~/+, ]|  |, | [-*|/.] )[a-z0-9_.](?:(?P=gap)[a-z0-9_.])+(?![\w])|"
     r"(?<![\w.@-])[a-z0-9](?P<dot>\.)[a-z0-9_](?:\.[a-z0-9_])+(?![\w])"
 )
-_SIGNED = re.compile(r"(?<![\w@.])[a-z0-9]{0,12}[!$@|][a-z0-9!$@|]{0,12}(?![\w.])")
+_SIGNED = re.compile(r"(?<![\w@.])[a-z0-9]{0,12}+[!$@|][a-z0-9!$@|]{0,12}(?![\w.])")
 _BRACKETED = re.compile(
     rf"\s?[(\[{{<]\s?(?:(?P<dot>{_DOT}|\.)|(?P<at>{_AT}|@)|(?P<line>{_UNDERSCORE}|_))\s?[)\]}}>]\s?(?=[a-z0-9_])"
 )
@@ -67,8 +67,7 @@ _MAIL_APART = re.compile(
 _MAIL_DOT = re.compile(
     rf"(?<=[a-z0-9_])(?P<dot> \. )(?=[a-z0-9_])|(?:{_MAIL})(?P<glued>{_DOT}|,)(?=(?:{_ENDING})(?![a-z0-9]))"
 )
-_BRACKETS = re.compile(r"[(\[{<]")
-_HAS_SIGN = re.compile(r"[!$@|]")
+_HAS_SIGN = re.compile(r"[!$@|(\[{<]")
 _FEWEST_LETTERS, _FEWEST_APART = 4, 3
 _SHORTEST_PREFIX, _LONGEST_PREFIX = 5, 12
 
@@ -78,7 +77,8 @@ def respell(normal: Normal, t: Tokens) -> Normal:
     text = normal.text
     if t.all_roles & SINGLE and len([1 for roles in t.roles if roles & SINGLE]) >= _FEWEST_APART:
         normal = normal.rewrite(_cuts(text))
-    if _HAS_SIGN.search(text):
+    signs = _HAS_SIGN.search(text) is not None
+    if signs and any(sign in text for sign in "!$@|"):
         normal = normal.rewrite(
             (m.start(), m.end(), name)
             for m in _SIGNED.finditer(normal.text)
@@ -86,7 +86,7 @@ def respell(normal: Normal, t: Tokens) -> Normal:
         )
     if "@" in text:
         normal = normal.rewrite((m.start(), m.end(), "handle") for m in _SIGN_AS_WORD.finditer(normal.text))
-    if _BRACKETS.search(text):
+    if signs and any(bracket in text for bracket in "([{<"):
         normal = normal.rewrite(
             (m.start(), m.end(), _sign(m)) for m in _BRACKETED.finditer(normal.text) if m.start()
         )
@@ -108,7 +108,8 @@ def respell(normal: Normal, t: Tokens) -> Normal:
 
 def signs_as_digits(normal: Normal) -> Normal:
     """`normal` with signs among digits that look like one ("4|5", "()123") as digits; itself without any."""
-    if _SIGN_AS_DIGIT.search(normal.text) is None:
+    text = normal.text
+    if not ("|" in text or "!" in text or "()" in text) or _SIGN_AS_DIGIT.search(text) is None:
         return normal
     return normal.rewrite(
         (m.start(), m.end(), "0" if m[0] == "()" else "1") for m in _SIGN_AS_DIGIT.finditer(normal.text)

@@ -148,6 +148,4 @@ def _slip(word: str) -> bool:
         and ROLES_LISTED.get(word[:-1], 0) & ORDINARY
     ):
         return False
-    return 5 <= len(word) <= 12 and any(
-        ROLES_LISTED.get(slip, 0) & ORDINARY for slip in misspellings(word) if len(slip) >= 4
-    )
+    return 5 <= len(word) <= 12 and any(ROLES_LISTED.get(slip, 0) & ORDINARY for slip in misspellings(word))

@@ -53,6 +53,21 @@ class Tokens(NamedTuple):
             self.said[: self.starts[last]],
         )
 
+    def joined(self, other: Tokens) -> Tokens:
+        """The words with those of the text right after them; they must not be one word's parts."""
+        text, at = self.text + other.text, len(self.text)
+        said = self.said + other.said
+        return Tokens(
+            text,
+            [*self.words, *other.words],
+            [*self.gaps[:-1], self.gaps[-1] + other.gaps[0], *other.gaps[1:]],
+            [*self.starts, *[start + at for start in other.starts]],
+            [*self.ends, *[end + at for end in other.ends]],
+            [*self.roles, *other.roles],
+            self.all_roles | other.all_roles,
+            said if len(said) == len(text) else "",
+        )
+
 
 def _read(word: str) -> str:
     """A word of other letters that are all like Latin ones and spell a numeral, as that numeral."""

@@ -85,11 +85,15 @@ def _schema(schema: dict[str, Any]) -> dict[str, Any]:
     return {"schemaFormat": _FORMAT, "schema": {"$schema": DIALECT, **schema}}
 
 
+_CONTENT_TYPES = {"json": "application/json", "protobuf": "application/x-protobuf"}
+
+
 def _message(contract: Contract) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": "message",
         "title": "A message",
-        "contentType": "application/json",
+        # The payload's schema is of its JSON form, which Protobuf has too.
+        "contentType": _CONTENT_TYPES[contract.terms.kafka.format],
         "payload": _schema(message_schema(contract)),
     }
     if contract.terms.kafka.message_key:

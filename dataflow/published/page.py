@@ -6,7 +6,7 @@ from html import escape
 
 import orjson
 
-from connectors.items import Fill
+from connectors.items import HISTORY_FILLS, Fill
 from dataflow.contract import Contract
 from dataflow.published.contacts_section import contacts_section
 from dataflow.published.lineage import lineage
@@ -70,13 +70,27 @@ def _query(contract: Contract) -> str:
     parts.append(
         f"<p>Filter by <code>{contract.table.sort_key}</code>, the sort key: other filters read the whole "
         f"table. Join "
-        f"on <code>{contract.table.distribution_key}</code>, the distribution key. There is one row per "
-        f"({', '.join(f'<code>{name}</code>' for name in contract.identity)}), the one with the latest "
-        f"<code>{contract.version_field}</code>.</p>"
+        f"on <code>{contract.table.distribution_key}</code>, the distribution key. {_rows(contract)}</p>"
     )
     if description.limitations:
         parts.append(f"<p>{escape(description.limitations.strip())}</p>")
     return "".join(parts)
+
+
+def _rows(contract: Contract) -> str:
+    identity = f"({', '.join(f'<code>{name}</code>' for name in contract.identity)})"
+    version = f"<code>{contract.version_field}</code>"
+    if not contract.table.keeps_history:
+        return f"There is one row per {identity}, the one with the latest {version}."
+    table = contract.table
+    since, until, current = (table.filled_with(each) for each in HISTORY_FILLS)
+    view = f"{table.schema}.{table.current_view}"
+    return (
+        f"There is one row per {identity} and {version}: every version of a message. The view "
+        f"<code>{view}</code> shows the latest of each, the rows <code>WHERE {current}</code>. For what a "
+        f"message was at a time: <code>WHERE {since} &lt;= time AND ({until} IS NULL OR {until} &gt; time)"
+        "</code>."
+    )
 
 
 def _levels(contract: Contract) -> str:
@@ -95,7 +109,9 @@ def _levels(contract: Contract) -> str:
 
 
 def _amount(level: ServiceLevel) -> str:
-    value = ("yes" if level.value else "no") if isinstance(level.value, bool) else f"{level.value}"
+    value = f"{level.value:,}" if type(level.value) is int else f"{level.value}"
+    if isinstance(level.value, bool):
+        value = "yes" if level.value else "no"
     return f"{value} {level.unit}".strip()
 
 

@@ -8,7 +8,7 @@ STYLE = """
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:72rem;padding:1.5rem;background:var(--ground);color:var(--text);
 font:1rem/1.55 system-ui,sans-serif}
-h1{font-size:2rem;line-height:1.2;margin:0}h2{margin:2.5rem 0 .5rem;font-size:1.35rem}
+h1{font-size:2rem;line-height:1.2;margin:0;overflow-wrap:anywhere}h2{margin:2.5rem 0 .5rem;font-size:1.35rem}
 header p{max-width:48rem;margin:.5rem 0}
 nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1rem;padding:0;list-style:none}
 a{color:var(--accent)}
@@ -17,7 +17,8 @@ a:focus-visible,[tabindex]:focus-visible{outline:3px solid var(--accent);outline
 code,pre{font-family:ui-monospace,monospace;font-size:.92em;overflow-wrap:anywhere}
 pre{background:var(--panel);border:1px solid var(--line);border-radius:.4rem;padding:.8rem 1rem;
 overflow-x:auto}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.93rem}
+.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;min-width:44rem;font-size:.93rem}
+tbody th code{white-space:nowrap}tbody th .mark{white-space:nowrap}
 caption{text-align:left;color:var(--soft);padding:.3rem 0}
 th,td{text-align:left;vertical-align:top;padding:.45rem .7rem .45rem 0;border-bottom:1px solid var(--line)}
 thead th{color:var(--soft);font-weight:600}tbody th{font-weight:600}td:nth-child(2){white-space:nowrap}

@@ -11,6 +11,9 @@ _FILLED = {
     Fill.COMMIT_TIME: "the commit's time",
     Fill.COMMIT_ID: "the commit's id",
     Fill.SOURCE_NAME: "the topic's name",
+    Fill.VALID_FROM: "the row's version",
+    Fill.VALID_TO: "the next version",
+    Fill.IS_CURRENT: "whether there is no next version",
 }
 
 

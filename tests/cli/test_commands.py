@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dataflow.settings_table import SETTINGS
+from dataflow.settings_table import ACL_SETTINGS, GRANT_SETTINGS, KNOWN, SETTINGS
 from tests.core.messages import EXAMPLE
 from tests.pipeline import INHERITED, ROOT
 
@@ -58,6 +58,16 @@ def test_help_of_run_lists_every_setting_with_its_default() -> None:
     for setting in SETTINGS:
         (line,) = [line for line in told.splitlines() if line.startswith(f"    {setting.name} ")]
         assert setting.default is None or f"Default: {setting.default}." in line
+
+
+@pytest.mark.parametrize(
+    ("command", "listed"), [("acls", ACL_SETTINGS), ("grants", GRANT_SETTINGS), ("run", frozenset(KNOWN))]
+)
+def test_help_lists_the_settings_that_a_command_looks_at_and_no_others(
+    command: str, listed: frozenset[str]
+) -> None:
+    told = call(command, "--help").stdout
+    assert {name for name in KNOWN if f"\n    {name} " in told} == listed
 
 
 def test_the_script_and_the_module_are_the_same_program() -> None:

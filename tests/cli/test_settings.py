@@ -13,6 +13,7 @@ from connectors.kafka_access import ClientJudge
 from connectors.progress import AcceptedLoss, StartPolicy
 from dataflow.settings import Settings, SettingsError, Sources, read
 from dataflow.settings_table import (
+    KAFKA_ONLY,
     SETTINGS,
     WAREHOUSE_ONLY,
     ContactValues,
@@ -195,6 +196,12 @@ def test_a_command_for_the_warehouse_needs_no_other_settings() -> None:
     warehouse = {name: value for name, value in LEAST.items() if name.startswith("REDSHIFT_")}
     found = read(Sources(warehouse, {}, Path.read_text), ClientJudge(), WAREHOUSE_ONLY)
     assert (found.redshift_host, found.bootstrap) == ("warehouse", "")
+
+
+def test_a_command_for_kafka_needs_neither_a_warehouse_nor_a_key() -> None:
+    brokers = {name: value for name, value in LEAST.items() if name == "KAFKA_BOOTSTRAP_SERVERS"}
+    found = read(Sources(brokers, {}, Path.read_text), ClientJudge(), KAFKA_ONLY)
+    assert (found.redshift_host, found.contact_key) == ("", None)
 
 
 def test_the_environment_wins_over_dotenv() -> None:

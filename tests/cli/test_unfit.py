@@ -83,6 +83,15 @@ def test_the_contract_of_dotenv_is_the_one_that_ddl_prints(tmp_path: Path) -> No
     assert "varchar(1000)" in call("ddl", cwd=tmp_path).stdout
 
 
+def test_a_contract_of_protobuf_without_its_compiled_schema_is_refused(tmp_path: Path) -> None:
+    of_json = ROOT / "tests" / "contracts" / "purchases.odcs.yaml"
+    other = tmp_path / "other.odcs.yaml"
+    other.write_text(of_json.read_text().replace("format: json", "format: protobuf"))
+    refused = call("run", cwd=tmp_path, environment={**LEAST, "CONTRACT": str(other)})
+    assert refused.returncode == 2
+    assert "says format: protobuf, and beside the file lies no X.tags.toml" in refused.stderr
+
+
 @pytest.mark.parametrize(("host", "reason"), [("127.0.0.1", "Address already in use"), ("256.1.1.1", "")])
 def test_a_metrics_address_that_cannot_be_had_is_named(tmp_path: Path, host: str, reason: str) -> None:
     with socket.socket() as taken:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import ssl
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -14,12 +15,14 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from connectors import schema_registry
 from connectors.backoff import Backoff
 from connectors.framing import SchemaReference
-from connectors.items import StoredRecord, WriterSchema
+from connectors.items import StoredRecord, Verdict, WriterSchema
 from connectors.registry_access import RegistryAccess
+from connectors.registry_check import survey
 from connectors.schema_gate import SchemaGate
 from connectors.schema_registry import UNKNOWN_FOR, RegistryTrouble, SchemaRegistry, ask, connect
 from dataflow.contracts.messages_pb2 import Message
 from tests.pipeline import eventually
+from tests.standins.certificates import Authority
 from tests.standins.registry import Registered, Registry, protobuf_schema
 
 GUID = UUID("89791762-2336-4186-9674-299b90a802e2")
@@ -98,6 +101,48 @@ def test_user_and_password_are_sent(registry: Registry) -> None:
 def test_a_certificate_authority_that_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         connect(RegistryAccess("https://localhost", ca=str(tmp_path / "none.pem")))
+
+
+def test_a_registry_over_tls_is_believed_by_its_authority_alone(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ours")
+    another = Authority(tmp_path / "another")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(authority.issue("registry", ["127.0.0.1"]).both)
+    with Registry({8: JSON}, tls=tls) as secured:
+
+        def access(ca: Path | None) -> RegistryAccess:
+            return RegistryAccess(secured.url, ca=None if ca is None else str(ca), timeout=5.0)
+
+        assert ask(connect(access(authority.certificate)), 8) == WriterSchema("JSON", JSON.text)
+        for stranger in (another.certificate, None):
+            with pytest.raises(RegistryTrouble, match="unreachable"):
+                ask(connect(access(stranger)), 8)
+        assert survey(access(authority.certificate)).verdict is Verdict.RIGHT
+        assert "SCHEMA_REGISTRY_CA" in survey(access(another.certificate)).detail
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (200, b"", "answers at http"),
+        (404, b'{"error_code": 40403, "message": "x"}', "answers at http"),
+        (404, b"<html>another server</html>", "SCHEMA_REGISTRY_URL"),
+        (401, b"", "SCHEMA_REGISTRY_USER_INFO"),
+        (503, b"", "http_503: it answers with an error"),
+    ],
+)
+def test_a_check_asks_the_registry_once(registry: Registry, status: int, body: bytes, told: str) -> None:
+    registry.status, registry.body = status, body
+    finding = survey(RegistryAccess(registry.url))
+    assert told in finding.detail
+    assert finding.verdict is (Verdict.RIGHT if "answers at" in told else Verdict.WRONG)
+    assert len(registry.asked) == 1
+
+
+def test_a_check_names_an_authority_that_cannot_be_read(tmp_path: Path) -> None:
+    finding = survey(RegistryAccess("https://localhost", ca=str(tmp_path / "none.pem")))
+    assert finding.verdict is Verdict.WRONG
+    assert "SCHEMA_REGISTRY_CA" in finding.detail
 
 
 def test_the_clients_own_mock_is_understood_too() -> None:

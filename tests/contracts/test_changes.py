@@ -62,8 +62,8 @@ def test_a_contract_does_not_differ_from_itself(case: dict[str, Any]) -> None:
 
 def test_every_aspect_of_the_agreement_that_can_change_alone_has_a_case() -> None:
     told = {change["aspect"] for case in CASES for change in case["changes"]}
-    # One format is read; where a column comes from and the order of columns change only with the whole table.
-    assert {aspect.value for aspect in Aspect} - told == {"format", "fill", "order of columns"}
+    # Where a column comes from and the order of columns change only with the whole table.
+    assert {aspect.value for aspect in Aspect} - told == {"fill", "order of columns"}
 
 
 @given(contracts, contracts)

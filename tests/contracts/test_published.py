@@ -20,10 +20,13 @@ from dataflow.model import DeadLetter, Violation
 from dataflow.published import documents
 from dataflow.published.asyncapi import asyncapi, contact_schema
 from dataflow.published.message_schema import message_schema
+from dataflow.published.page import page
 from dataflow.published.reasons import OF_A_FIELD, OF_THE_VALUE, reasons
+from dataflow.published.tables import field_table
 from tests.cli.test_commands import call
 from tests.contracts.asyncapi_schema import SchemaUnavailable, asyncapi_schema
 from tests.contracts.test_changes import PACKAGED
+from tests.contracts.with_history import history_contract
 from tests.core.messages import batch_of
 from tests.pipeline import ROOT
 
@@ -53,6 +56,22 @@ def test_a_command_prints_what_is_committed_and_that_of_another_contract(action:
     assert other.returncode == 0
     assert "purchases" in other.stdout
     assert "message_text" not in other.stdout
+
+
+def test_a_history_changes_what_the_documents_say_of_the_table_and_nothing_of_the_message() -> None:
+    history = history_contract()
+    assert message_schema(history) == message_schema(MESSAGES)
+    assert asyncapi(history) == asyncapi(MESSAGES)
+    told = page(history)
+    for words in (
+        "<code>interactions.messages_current</code>",
+        "WHERE is_current",
+        "valid_from &lt;= time AND (valid_to IS NULL OR valid_to &gt; time)",
+        "not sent: the next version",
+    ):
+        assert words in told
+        assert words not in page(MESSAGES)
+    assert "| `valid_to` | `timestamp` | yes |" in field_table(history)
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)

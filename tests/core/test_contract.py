@@ -13,6 +13,7 @@ from connectors.redshift_sql import LEDGER
 from dataflow.contacts_table import TAKEN
 from dataflow.contract import ContractError, load, parse
 from dataflow.model import KINDS
+from tests.contracts.with_history import history_contract, history_text
 from tests.core.messages import cases
 
 PACKAGED = resources.files("dataflow").joinpath("contracts", "messages.odcs.yaml").read_text(encoding="utf-8")
@@ -67,6 +68,43 @@ def test_a_contract_without_a_contacts_table_has_none_and_either_object_may_stan
     assert (without.contacts, without.terms.contacts) == (None, None)
     turned = parse(PACKAGED.replace(messages + contacts, contacts + messages), "turned.yaml")
     assert turned == load()
+
+
+def test_a_contract_of_type_2_adds_the_columns_of_a_history_behind_the_others() -> None:
+    kept, latest = history_contract(), load()
+    assert list(kept.table.columns) == [
+        *latest.table.columns,
+        Column("valid_from", "timestamp", True, Fill.VALID_FROM),
+        Column("valid_to", "timestamp", False, Fill.VALID_TO),
+        Column("is_current", "boolean", True, Fill.IS_CURRENT),
+    ]
+    assert kept.table.message_columns == latest.table.message_columns
+    assert kept.fields == latest.fields
+    assert (latest.table.keeps_history, latest.table.row_key) == (False, latest.table.key)
+    assert (kept.table.keeps_history, kept.table.row_key) == (True, (*latest.table.key, "updated_at"))
+    assert [each.name for each in kept.terms.properties] == [each.name for each in kept.table.columns]
+    assert all(each.description for each in kept.terms.properties)
+
+
+@pytest.mark.parametrize("name", ["valid_from", "valid_to", "is_current"])
+def test_with_a_history_no_field_is_named_as_one_of_its_columns(name: str) -> None:
+    """The same name is free in a contract of type 1."""
+    parse(PACKAGED.replace("length_seconds", name), "latest.yaml")
+    with pytest.raises(ContractError, match=f"'{name}' is a column that scd: 2 adds"):
+        parse(history_text().replace("length_seconds", name), "history.yaml")
+
+
+def test_a_version_that_is_part_of_the_identity_has_no_history() -> None:
+    text = history_text().replace("value: updated_at", "value: created_at")
+    with pytest.raises(ContractError, match="'created_at' is part of the identity: there is no history"):
+        parse(text, "history.yaml")
+
+
+def test_a_history_s_table_leaves_room_for_the_name_of_its_view() -> None:
+    long = "m" * 120
+    text = history_text().replace("- name: messages\n", f"- name: {long}\n")
+    with pytest.raises(ContractError, match="too long for its view of current rows"):
+        parse(text.replace("physicalName: messages", f"physicalName: {long}"), "history.yaml")
 
 
 def test_the_packaged_contract_states_what_operators_watch() -> None:

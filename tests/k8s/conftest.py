@@ -19,6 +19,7 @@ from tests.k8s.image import Image, build
 from tests.k8s.manifests import COMPONENTS, OVERLAYS, Manifests, with_components
 from tests.k8s.sandbox import SandboxUnavailable, python_prefix, require
 from tests.pipeline import ROOT
+from tests.standins.prometheus import PrometheusUnavailable
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ def needed(get: Callable[[], T]) -> T:
     """What `get` answers; the test is skipped, or fails, where it is not to be had."""
     try:
         return get()
-    except (GoUnavailable, SandboxUnavailable) as reason:
+    except (GoUnavailable, SandboxUnavailable, PrometheusUnavailable) as reason:
         if os.environ.get("REQUIRE_K8S_TOOLS") == "1":
             pytest.fail(f"REQUIRE_K8S_TOOLS=1, but: {reason}", pytrace=False)
         pytest.skip(str(reason))

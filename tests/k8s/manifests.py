@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ COMPONENTS = tuple(
     )
 )
 Resource = Mapping[str, Any]
+_REFERENCE = re.compile(r"\$\((\w+)\)")
 
 
 class BuildFailed(Exception):
@@ -60,6 +62,29 @@ class PodTemplate:
         """A volume. Raises KeyError."""
         found: dict[str, Resource] = {each["name"]: each for each in self.spec["volumes"]}
         return found[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Which pods a policy is for: those with these labels, and none of those values."""
+
+    labels: Mapping[str, str]
+    refused: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, selector: Resource) -> Selector:
+        """As a manifest has it. Raises ValueError on an operator other than NotIn."""
+        expressions = selector.get("matchExpressions", ())
+        if any(each["operator"] != "NotIn" for each in expressions):
+            raise ValueError(f"only NotIn is known here: {expressions}")
+        refused = {each["key"]: each["values"] for each in expressions}
+        return cls(selector.get("matchLabels", {}), refused)
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Whether a pod with these labels is meant."""
+        return self.labels.items() <= labels.items() and not any(
+            labels.get(key) in values for key, values in self.refused.items()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +143,20 @@ class Manifests:
         for source in pod.container.get("envFrom", ()):
             found |= self.one("ConfigMap", source["configMapRef"]["name"])["data"]
         for each in pod.container.get("env", ()):
-            found[each["name"]] = each["value"]
+            field = each.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath")
+            found[each["name"]] = self.namespace if field == "metadata.namespace" else each["value"]
         return found
+
+    @property
+    def namespace(self) -> str:
+        """The one namespace of the build. Raises ValueError."""
+        (found,) = self.of_kind("Namespace")
+        return str(found["metadata"]["name"])
+
+    def arguments(self, pod: PodTemplate) -> list[str]:
+        """The container's `args`, with each `$(NAME)` as the kubelet fills it in. Raises KeyError."""
+        environment = self.environment(pod)
+        return [_REFERENCE.sub(lambda name: environment[name[1]], each) for each in pod.container["args"]]
 
     def secret_keys(self, name: str) -> set[str]:
         """The keys that a Secret has, or will have once its ExternalSecret was fetched. Raises ValueError."""
@@ -142,6 +179,11 @@ def _template(resource: Resource) -> Resource | None:
     return found
 
 
+def relative(target: Path, directory: Path) -> str:
+    """A path as a kustomization in `directory` may have it: kustomize takes no absolute ones."""
+    return os.path.relpath(target, directory)
+
+
 def with_components(directory: Path, overlay: str, components: Sequence[str]) -> Path:
     """A kustomization in `directory`, new: an overlay and more components, as an operator might write one."""
     directory.mkdir()
@@ -150,9 +192,8 @@ def with_components(directory: Path, overlay: str, components: Sequence[str]) ->
         "apiVersion": of["apiVersion"],
         "kind": of["kind"],
         "namespace": of["namespace"],
-        # kustomize takes no absolute paths.
-        "resources": [os.path.relpath(K8S / "overlays" / overlay, directory)],
-        "components": [os.path.relpath(K8S / each, directory) for each in components],
+        "resources": [relative(K8S / "overlays" / overlay, directory)],
+        "components": [relative(K8S / each, directory) for each in components],
     }
     (directory / "kustomization.yaml").write_text(yaml.safe_dump(written))
     return directory

@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -107,6 +107,7 @@ class Pod:
         self._template = template
         self._directory = node.directory / name
         self._address = address
+        self._mounts: list[Mount] = []
         self._process: subprocess.Popen[bytes] | None = None
         self.peak_memory = 0
         """Bytes, the highest of the resident sets that `watch` saw."""
@@ -124,8 +125,33 @@ class Pod:
 
     def start(self) -> None:
         """Make its volumes and start it."""
-        image, spec = self._node.image, self._template.spec
-        security = spec["securityContext"]
+        group = self._template.spec["securityContext"]["fsGroup"]
+        self._mounts = [Mount(self._node.hosts_file(), "/etc/hosts", writable=False)]
+        for mount in self._template.container.get("volumeMounts", ()):
+            source = self._volume(mount["name"], group)
+            self._mounts.append(Mount(source, mount["mountPath"], writable=not mount.get("readOnly", False)))
+        command = self._template.container.get("command", self._node.image.entrypoint)
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._inside([*command, *self._manifests.arguments(self._template)]),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def execute(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """One command more in the pod that was started, as `kubectl exec` runs it."""
+        return subprocess.run(
+            self._inside(arguments),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def _inside(self, arguments: Sequence[str]) -> list[str]:
+        image, security = self._node.image, self._template.spec["securityContext"]
         identity = Identity(security["runAsUser"], security["runAsGroup"], (security["fsGroup"],))
         environment = {
             **image.environment,
@@ -133,20 +159,9 @@ class Pod:
             # A pod listens at all of its addresses, and these are all its own. On this machine only one is.
             "METRICS_HOST": self._address,
         }
-        arguments = [*image.entrypoint, *self._template.container["args"]]
-        mounts = [Mount(self._node.hosts_file(), "/etc/hosts", writable=False)]
-        for mount in self._template.container.get("volumeMounts", ()):
-            source = self._volume(mount["name"], security["fsGroup"])
-            mounts.append(Mount(source, mount["mountPath"], writable=not mount.get("readOnly", False)))
-        with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
-                image.root.command(
-                    arguments, environment, mounts=mounts, workdir=image.workdir, identity=identity
-                ),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
+        return image.root.command(
+            arguments, environment, mounts=self._mounts, workdir=image.workdir, identity=identity
+        )
 
     def _volume(self, name: str, group: int) -> Path:
         volume = self._template.volume(name)

@@ -54,6 +54,11 @@ def test_what_only_the_tests_need_is_not_installed() -> None:
     )
 
 
+def test_every_stage_stands_on_one_base_that_never_moves() -> None:
+    (base,) = {stage.base for stage in stages(ROOT / "Dockerfile")}
+    assert re.fullmatch(r"python:3\.12-slim-bookworm@sha256:[0-9a-f]{64}", base)
+
+
 def test_no_address_of_an_index_is_written_down() -> None:
     for name in ("constraints-runtime.txt", "Dockerfile"):
         assert not re.search(r"https?://|--index-url|--extra-index", (ROOT / name).read_text())

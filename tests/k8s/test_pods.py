@@ -8,10 +8,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from urllib.parse import urlsplit
 
 import pytest
 
 from connectors.items import Table
+from connectors.verify_metrics import JOB
 from dataflow.contract import load
 from tests.faults.steady import SteadyTraffic, Writer
 from tests.faults.verdict import judge
@@ -19,14 +21,19 @@ from tests.faults.world import arrived
 from tests.fixtures_kafka import child_kafka, create_topics
 from tests.integration.test_exactly_once import assert_exactly_once
 from tests.integration.wiring import PARTITIONS, Wiring, group_offsets, produce_numbered
+from tests.k8s.conftest import needed
 from tests.k8s.image import Image
-from tests.k8s.manifests import Manifests, PodTemplate
+from tests.k8s.manifests import Manifests, PodTemplate, with_components
 from tests.k8s.pods import Liveness, Node, Pod, quantity
 from tests.pipeline import eventually
 from tests.standins.kafka_real import RealKafka
+from tests.standins.prometheus import Pushgateway, prometheus_programs
 from tests.standins.redshift_process import RedshiftProcess
 from tests.standins.trouble import TroubleProxy
 
+PIPELINE, VERIFY = "contract-dataflow", "contract-dataflow-verify"
+TOOLBOX = "contract-dataflow-toolbox"
+MORE = ("components/verify",)
 OUTAGE_ATTEMPTS = 60
 """Readiness is asked for longer than usual after an outage: the waits between tries have grown by then."""
 
@@ -74,14 +81,21 @@ def _address(number: int) -> str:
     return f"127.{64 + mine % 128}.{mine // 128 % 256}.{number}"
 
 
+@pytest.fixture(scope="module")
+def with_more(kustomize: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifests:
+    """The dev overlay, and what production has besides for people to look with."""
+    directory = tmp_path_factory.mktemp("overlay") / "dev-with-more"
+    return Manifests.build(kustomize, with_components(directory, "dev", MORE))
+
+
 @pytest.fixture
 def cluster(
     image: Image,
-    overlays: dict[str, Manifests],
+    with_more: Manifests,
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Cluster]:
-    dev, contract = overlays["dev"], load()
+    dev, contract = with_more, load()
     environment = dev.environment(dev.pod("contract-dataflow"))
     kafka_name, _, kafka_port = environment["KAFKA_BOOTSTRAP_SERVERS"].partition(":")
     with ExitStack() as ends:
@@ -92,7 +106,13 @@ def cluster(
         redshift = ends.enter_context(TroubleProxy((server.host, server.port), port, _address(2)))
         names = (contract.topic, contract.contacts_topic, contract.dead_letters_topic)
         create_topics(kafka.bootstrap, dict.fromkeys(names, PARTITIONS))
-        node = Node(image, tmp_path, {kafka_name: _address(1), environment["REDSHIFT_HOST"]: _address(2)})
+        gateway_name = str(urlsplit(dev.arguments(dev.pod(VERIFY))[-1]).hostname)
+        names_of_hosts = {
+            kafka_name: _address(1),
+            environment["REDSHIFT_HOST"]: _address(2),
+            gateway_name: _address(3),
+        }
+        node = Node(image, tmp_path, names_of_hosts)
         wiring = Wiring(kafka.bootstrap, *names, "messages", server)
         yield Cluster(dev, node, kafka, redshift, wiring, ends)
 
@@ -108,7 +128,10 @@ def table(cluster: Cluster) -> Table:
 def test_a_pod_outlives_an_outage_of_the_warehouse_and_drains_within_its_grace(
     cluster: Cluster, table: Table, record_property: Callable[[str, object], None]
 ) -> None:
-    """From its start on the warehouse is away, for longer than liveness would forgive; then it comes back."""
+    """From its start on the warehouse is away, for longer than liveness would forgive; then it comes back.
+
+    At the end the hourly `verify` and a person in the toolbox look at what it left.
+    """
     cluster.redshift.refuse()
     pod = cluster.started("contract-dataflow")
     record_property("seconds to start", pod.await_probe("startupProbe"))
@@ -131,6 +154,35 @@ def test_a_pod_outlives_an_outage_of_the_warehouse_and_drains_within_its_grace(
     assert liveness.kept
     assert_exactly_once(cluster.wiring, table, 1250)
     assert pod.peak_memory < quantity(cluster.pipeline.container["resources"]["limits"]["memory"])
+    assert_verified(cluster, 1250)
+    assert_toolbox_looks(cluster)
+
+
+def assert_verified(cluster: Cluster, messages: int) -> None:
+    """The pod of `verify` accounts for every message, finds nothing wrong, and tells the Pushgateway so."""
+    verify = cluster.manifests.pod(VERIFY)
+    address = urlsplit(cluster.manifests.arguments(verify)[-1])
+    programs = needed(prometheus_programs)
+    with Pushgateway(programs, cluster.node.directory, f"{_address(3)}:{address.port}") as gateway:
+        assert cluster.started(VERIFY).wait(120) == 0, cluster.node.logs(VERIFY)
+        told = gateway.samples()
+    whose = f'instance="",job="{JOB}",namespace="{cluster.manifests.namespace}",pipeline="messages"'
+    fates = ("row", "superseded", "dead_letter", "unaccounted")
+    counted = {fate: told[f'dataflow_verify_window_messages{{fate="{fate}",{whose}}}'] for fate in fates}
+    assert sum(counted.values()) == messages
+    assert counted["unaccounted"] == 0
+    assert told[f"dataflow_verify_ok{{{whose}}}"] == 1
+
+
+def assert_toolbox_looks(cluster: Cluster) -> None:
+    """While no pod of the pipeline is up, people find out in the toolbox what is there."""
+    toolbox = cluster.started(TOOLBOX)
+    told = toolbox.execute("contract-dataflow", "ledger")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "no gaps" in told.stdout
+    checked = toolbox.execute("contract-dataflow", "check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    toolbox.watch()
 
 
 def test_a_pod_ends_within_its_grace_when_neither_kafka_nor_the_warehouse_answers(

@@ -5,53 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
-from typing import Any
 
 import pytest
 
 from connectors.health import STALL
-from connectors.kafka_access import ClientJudge
 from dataflow.__main__ import main
 from dataflow.contract import load
-from dataflow.settings import SECRET_FILE, Settings, Sources, read
+from dataflow.settings import SECRET_FILE
 from tests.k8s.dockerfile import stages
-from tests.k8s.manifests import Manifests, PodTemplate, Resource
+from tests.k8s.manifests import Manifests, PodTemplate, Selector
 from tests.k8s.pods import quantity
+from tests.k8s.settings import PIPELINE, pods, secret_files, settings
 from tests.pipeline import ROOT
 
-PIPELINE = "contract-dataflow"
-LONG_ENOUGH = "a secret that is long enough"
 LEAVE = 10.0
 """Seconds from the end of both drains to the exit: leaving the group, closing clients."""
-
-
-def pods(builds: list[Manifests]) -> Iterator[tuple[Manifests, PodTemplate]]:
-    for build in builds:
-        for pod in build.pods():
-            yield build, pod
-
-
-def settings(build: Manifests, pod: PodTemplate) -> Settings:
-    """As the program reads them in this pod. Raises SettingsError on a wrong, unknown or missing one."""
-    mounted = secret_files(build, pod)
-
-    def read_file(path: Path) -> str:
-        if str(path) not in mounted:
-            raise FileNotFoundError(path)
-        return LONG_ENOUGH
-
-    return read(Sources(build.environment(pod), {}, read_file), ClientJudge())
-
-
-def secret_files(build: Manifests, pod: PodTemplate) -> set[str]:
-    found: set[str] = set()
-    for mount in pod.container.get("volumeMounts", ()):
-        volume = pod.volume(mount["name"])
-        if "secret" in volume:
-            keys = build.secret_keys(volume["secret"]["secretName"])
-            found |= {str(PurePosixPath(mount["mountPath"], key)) for key in keys}
-    return found
 
 
 def seconds(text: str) -> float:
@@ -94,7 +62,9 @@ def test_a_changed_setting_is_a_new_name(everything: list[Manifests]) -> None:
     """So that it restarts the pods."""
     for _build, pod in pods(everything):
         for source in pod.container["envFrom"]:
-            assert re.fullmatch(r"contract-dataflow-settings-[a-z0-9]{10}", source["configMapRef"]["name"])
+            assert re.fullmatch(
+                r"contract-dataflow(-owner)?-settings-[a-z0-9]{10}", source["configMapRef"]["name"]
+            )
 
 
 # -- the pods ------------------------------------------------------------------------------------------
@@ -185,14 +155,45 @@ def test_the_spool_has_room_for_its_limit_and_is_counted(everything: list[Manife
 
 def test_every_pod_whose_command_spools_has_the_spools_directory(everything: list[Manifests]) -> None:
     for build, pod in pods(everything):
-        if pod.container["args"][0] in ("run", "verify"):
+        if pod.container["args"][0] in ("run", "verify") or is_toolbox(pod):
             mounts = {mount["mountPath"] for mount in pod.container["volumeMounts"]}
             assert str(settings(build, pod).spool_dir) in mounts, pod.container["args"]
 
 
+def is_toolbox(pod: PodTemplate) -> bool:
+    return pod.owner == f"{PIPELINE}-toolbox"
+
+
+def test_the_toolbox_is_as_the_pipeline_and_does_nothing_until_it_is_asked(
+    everything: list[Manifests],
+) -> None:
+    """The same image, settings, secrets, account and network; it ends by itself, and never starts so."""
+    for build in everything:
+        toolbox, pipeline = build.pod(f"{PIPELINE}-toolbox"), build.pod(PIPELINE)
+        for same in ("image", "envFrom", "volumeMounts", "securityContext"):
+            assert toolbox.container[same] == pipeline.container[same], same
+        assert toolbox.spec["serviceAccountName"] == pipeline.spec["serviceAccountName"]
+        assert toolbox.volume("secrets") == pipeline.volume("secrets")
+        for policy in build.of_kind("NetworkPolicy"):
+            chosen = Selector.of(policy["spec"]["podSelector"])
+            if "Egress" in policy["spec"]["policyTypes"] and chosen.selects(pipeline.labels):
+                assert chosen.selects(toolbox.labels), policy["metadata"]["name"]
+        job = build.one("CronJob", toolbox.owner)["spec"]
+        assert job["suspend"] is True
+        limit = job["jobTemplate"]["spec"]["activeDeadlineSeconds"]
+        assert [*toolbox.container["command"], *build.arguments(toolbox)] == ["sleep", str(limit)]
+        assert job["jobTemplate"]["spec"]["ttlSecondsAfterFinished"] <= 600
+
+
 def test_jobs_run_commands_of_the_program(everything: list[Manifests]) -> None:
-    commands = {tuple(pod.container["args"]) for _build, pod in pods(everything)}
-    assert commands == {("run",), ("ddl", "--apply"), ("check",), ("verify",)}
+    commands = {tuple(build.arguments(pod)) for build, pod in pods(everything) if not is_toolbox(pod)}
+    assert {command[:2] for command in commands} == {
+        ("run",),
+        ("ddl", "--apply"),
+        ("check",),
+        ("grants", "--user"),
+        ("verify", "--push-gateway"),
+    }
     for arguments in commands:
         with pytest.raises(SystemExit) as ended:
             main([*arguments, "--help"])
@@ -252,50 +253,6 @@ def test_every_named_port_and_account_and_target_exists(everything: list[Manifes
                 assert variable["name"] in build.environment(pipeline)
 
 
-# -- the network ---------------------------------------------------------------------------------------
-
-
-def policies(build: Manifests) -> dict[str, Resource]:
-    return {each["metadata"]["name"]: each["spec"] for each in build.of_kind("NetworkPolicy")}
-
-
-def allows(rule: dict[str, Any], port: int) -> bool:
-    return any(each["port"] <= port <= each.get("endPort", each["port"]) for each in rule["ports"])
-
-
-def test_everything_is_denied_but_what_a_policy_allows(everything: list[Manifests]) -> None:
-    for build in everything:
-        denied = policies(build)["default-deny"]
-        assert denied == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-        named = set(policies(build)) - {"default-deny"}
-        assert named - {"aws"} == {"dns", "kafka", "redshift", "metrics"}
-        for name in named:
-            for rule in policies(build)[name].get("egress", []) + policies(build)[name].get("ingress", []):
-                assert rule.get("to") or rule.get("from"), f"{name} leads anywhere"
-                assert rule["ports"], f"{name} opens every port"
-
-
-def test_the_policies_open_the_ports_that_the_settings_name(everything: list[Manifests]) -> None:
-    for build, pod in pods(everything):
-        told = settings(build, pod)
-        (kafka,), (redshift,) = policies(build)["kafka"]["egress"], policies(build)["redshift"]["egress"]
-        for broker in told.bootstrap.split(","):
-            assert allows(kafka, int(broker.rpartition(":")[2])), broker
-        assert allows(redshift, told.redshift_port)
-        (metrics,) = policies(build)["metrics"]["ingress"]
-        assert build.pod(PIPELINE).port(metrics["ports"][0]["port"]) == told.metrics_port
-
-
-def test_pods_with_a_role_may_reach_aws_but_not_the_node_s_own_credentials(
-    overlays: dict[str, Manifests],
-) -> None:
-    prod = overlays["prod"]
-    assert "eks.amazonaws.com/role-arn" in prod.one("ServiceAccount", PIPELINE)["metadata"]["annotations"]
-    (rule,) = policies(prod)["aws"]["egress"]
-    assert allows(rule, 443)
-    assert rule["to"][0]["ipBlock"]["except"] == ["169.254.169.254/32"]
-
-
 # -- the contract --------------------------------------------------------------------------------------
 
 
@@ -335,23 +292,8 @@ def test_windows_and_the_hourly_check_are_as_the_contract_s_latency(everything: 
     promised = load().freshness
     for build in everything:
         assert settings(build, build.pod(PIPELINE)).window == promised
-        for job in build.of_kind("CronJob"):
+        for job in (each for each in build.of_kind("CronJob") if not each["spec"].get("suspend")):
             minute, *rest = job["spec"]["schedule"].split()
             assert minute.isdigit()
             assert rest == ["*"] * 4
             assert promised == timedelta(hours=1)
-
-
-def test_metrics_carry_the_pipeline_s_name(everything: list[Manifests]) -> None:
-    for build in everything:
-        for monitor in build.of_kind("PodMonitor"):
-            (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
-            added = {each["targetLabel"]: each["replacement"] for each in endpoint["relabelings"]}
-            assert added == {"pipeline": settings(build, build.pod(PIPELINE)).pipeline}
-
-
-def test_the_dashboard_is_found_by_its_label(everything: list[Manifests]) -> None:
-    for build in everything:
-        for each in build.of_kind("ConfigMap"):
-            if any(key.endswith(".json") for key in each["data"]):
-                assert each["metadata"]["labels"]["grafana_dashboard"] == "1"

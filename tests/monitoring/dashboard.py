@@ -1,4 +1,4 @@
-"""`k8s/monitoring/dashboard.json`, made from `tests.monitoring.panels`."""
+"""`k8s/monitoring/dashboard.json`, made from `tests.monitoring.rows`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tests.monitoring.panels import ROWS, Kind, Panel
+from tests.monitoring.panels import Kind, Panel
+from tests.monitoring.rows import ROWS
 from tests.pipeline import ROOT
 
 FILE = ROOT / "k8s" / "monitoring" / "dashboard.json"

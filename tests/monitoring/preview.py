@@ -102,7 +102,7 @@ def _panel(run: Observed, panel: dict[str, Any]) -> Iterator[str]:
     match panel["type"]:
         case "stat":
             values = _now(run, panel)
-            text = drawing.shown(values[0][1], unit) if values else "needs a day of history"
+            text = drawing.shown(values[0][1], unit) if values else "no data"
             yield drawing.figure(box, text, _colour(panel, values[0][1]) if values else drawing.FAINT)
         case "bargauge":
             yield drawing.bars(box, _now(run, panel), unit, COLOURS["blue"])

@@ -46,10 +46,20 @@ def alerts() -> list[Rule]:
 
 def groups() -> list[dict[str, Any]]:
     """The groups, as Prometheus takes them."""
-    document = yaml.safe_load(RULES.read_text(encoding="utf-8"))
-    assert document["kind"] == "PrometheusRule"
-    found: list[dict[str, Any]] = document["spec"]["groups"]
+    found: list[dict[str, Any]] = _document()["spec"]["groups"]
     return found
+
+
+def runbook() -> str:
+    """Where the runbook is to be read."""
+    found: str = _document()["metadata"]["annotations"]["contract-dataflow/runbook"]
+    return found
+
+
+def _document() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(RULES.read_text(encoding="utf-8"))
+    assert document["kind"] == "PrometheusRule"
+    return document
 
 
 def write_plain(path: Path, **more: Any) -> None:

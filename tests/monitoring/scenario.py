@@ -1,4 +1,4 @@
-"""A real Prometheus that watches a real run: two processes, bad messages, an outage, a crash."""
+"""A real Prometheus that watches a real run: two processes, bad messages, an outage, a crash, `verify`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ from confluent_kafka.admin import AdminClient
 
 from tests.integration.wiring import PARTITIONS, Wiring
 from tests.monitoring.rules import write_plain
+from tests.operate.calling import operate
 from tests.pipeline import Pipeline, eventually
-from tests.standins.prometheus import Prometheus, PrometheusPrograms
+from tests.standins.prometheus import DATA, Prometheus, PrometheusPrograms, Pushgateway
 from tests.standins.redshift_process import RedshiftProcess
 from tests.standins.traffic import generate, produce
 
 SCRAPE = 1
 """Seconds between two scrapes, and between two evaluations of the rules."""
+MINUTE, HOUR, DAY = 60, 3600, 86_400
 MESSAGES = 9_000
 SEED = 20240101
+NAMESPACE = "contract-dataflow"
+"""As the manifests have it."""
 TOLD_EVERY = 250
 """Messages after which the producer says how far it is."""
 
@@ -50,6 +54,7 @@ class Observed:
 
     prometheus: Prometheus
     pipelines: tuple[Pipeline, ...]
+    wiring: Wiring
     began: float
     ended: float
     """Unix times between which the run was watched."""
@@ -81,9 +86,11 @@ def observed(
             pipeline.wait_until_ready(60)
         eventually(lambda: _held(started) == PARTITIONS, 60, "every partition is held")
         write_plain(_made(directory / "prometheus") / "rules.yaml", interval=f"{SCRAPE}s")
-        configuration = _configuration([pipeline.address for pipeline in started])
+        _remember_yesterday(programs, directory / "prometheus")
+        gateway = ends.enter_context(Pushgateway(programs, directory))
+        configuration = _configuration([pipeline.address for pipeline in started], gateway.address)
         prometheus = ends.enter_context(Prometheus(programs, directory / "prometheus", configuration))
-        eventually(lambda: len(prometheus.query("up == 1")) == len(started), 30, "both are scraped")
+        eventually(lambda: len(prometheus.query("up == 1")) == len(started) + 1, 30, "all are scraped")
         began = time.time()
         with _traffic(wiring, acts.seconds):
             _pass(prometheus, acts.calm)
@@ -95,8 +102,16 @@ def observed(
             _pass(prometheus, acts.after)
         eventually(lambda: _held(started[:1]) == PARTITIONS, 60, "the other has taken over")
         eventually(lambda: started[0].metric("dataflow_rows_lag_messages") == 0, 60, "all rows are there")
+        called = operate(wiring, "verify", "--push-gateway", f"{gateway.address}/{KEY}")
+        assert any("dataflow_verify_ok" in series for series in gateway.samples()), (
+            called.stdout + called.stderr
+        )
         _pass(prometheus, 3)
-        yield Observed(prometheus, (started[0],), began, time.time())
+        yield Observed(prometheus, (started[0],), wiring, began, time.time())
+
+
+KEY = f"metrics/job/dataflow-verify/namespace/{NAMESPACE}"
+"""The end of the Pushgateway's address, as the CronJob gives it."""
 
 
 def _held(pipelines: list[Pipeline]) -> float:
@@ -108,8 +123,22 @@ def _made(directory: Path) -> Path:
     return directory
 
 
-def _configuration(addresses: list[str]) -> str:
-    labels = {"namespace": "prod", "pipeline": "messages"}
+def _remember_yesterday(programs: PrometheusPrograms, directory: Path) -> None:
+    """What Prometheus would know of the hour before this moment of yesterday: where each partition ended."""
+    yesterday = int(time.time()) - DAY
+    name = "partition:dataflow_end_offset:max"
+    samples = [
+        f'{name}{{namespace="{NAMESPACE}",pipeline="messages",partition="{partition}"}} 0 {at}'
+        for partition in range(PARTITIONS)
+        for at in range(yesterday - HOUR, yesterday + HOUR, MINUTE)
+    ]
+    file = directory / "yesterday.txt"
+    file.write_text("\n".join([f"# TYPE {name} gauge", *samples, "# EOF", ""]), encoding="utf-8")
+    programs.check("tsdb", "create-blocks-from", "openmetrics", str(file), str(directory / DATA))
+
+
+def _configuration(addresses: list[str], gateway: str) -> str:
+    labels = {"namespace": NAMESPACE, "pipeline": "messages"}
     targets = [
         {"targets": [address], "labels": {**labels, "pod": f"messages-{number}"}}
         for number, address in enumerate(addresses)
@@ -118,7 +147,15 @@ def _configuration(addresses: list[str]) -> str:
         {
             "global": {"scrape_interval": f"{SCRAPE}s", "scrape_timeout": f"{SCRAPE}s"},
             "rule_files": ["rules.yaml"],
-            "scrape_configs": [{"job_name": "contract-dataflow", "static_configs": targets}],
+            "scrape_configs": [
+                {"job_name": "contract-dataflow", "static_configs": targets},
+                {
+                    "job_name": "pushgateway",
+                    # What was pushed says itself whose it is.
+                    "honor_labels": True,
+                    "static_configs": [{"targets": [gateway.removeprefix("http://")]}],
+                },
+            ],
         }
     )
 

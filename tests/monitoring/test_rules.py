@@ -14,7 +14,7 @@ from connectors.metrics import COMMIT_ALLOWANCE
 from dataflow.commands.run import metrics_of
 from dataflow.contract import load
 from dataflow.settings import Sources, read
-from tests.monitoring.rules import Rule, alerts, read_rules, write_for_test, write_plain
+from tests.monitoring.rules import Rule, alerts, read_rules, runbook, write_for_test, write_plain
 from tests.standins.prometheus import PrometheusPrograms
 
 CASES: list[dict[str, Any]] = yaml.safe_load(
@@ -30,7 +30,7 @@ AGREED = {
     "dataflow_contract_partitions": f"{CONTRACT.partitions}+0x2000",
 }
 """What every process tells of the contract, as promtool writes it."""
-EVERYWHERE = {"namespace": "prod", "pipeline": "messages"}
+EVERYWHERE = {"namespace": "contract-dataflow", "pipeline": "messages"}
 
 
 def series(name: str) -> str:
@@ -90,7 +90,7 @@ def test_an_alert_says_how_long_how_grave_what_and_where_to_read(rule: Rule) -> 
     assert "for" in rule.body
     assert rule.body["labels"]["severity"] in ("critical", "warning")
     assert set(rule.body["annotations"]) == {"summary", "description", "runbook_url"}
-    assert rule.body["annotations"]["runbook_url"] == f"RUNBOOK.md#{rule.name.lower()}"
+    assert rule.body["annotations"]["runbook_url"] == f"{runbook()}#{rule.name.lower()}"
 
 
 def test_the_figures_that_alerts_compare_with_are_the_contracts() -> None:

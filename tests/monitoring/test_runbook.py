@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from itertools import takewhile
 from pathlib import Path
 
 import pytest
 import yaml
 
 from connectors.redshift_access import Reason
+from dataflow.__main__ import command_line
+from tests.monitoring.commands import PAGES, Command, commands
 from tests.monitoring.expressions import exported, names
-from tests.monitoring.panels import ROWS
+from tests.monitoring.rows import ROWS
 from tests.monitoring.rules import alerts
 from tests.pipeline import ROOT
 from tests.standins.prometheus import PrometheusPrograms
@@ -22,7 +21,6 @@ RUNBOOK = (ROOT / "RUNBOOK.md").read_text(encoding="utf-8")
 SECTIONS = {
     text.partition("\n")[0].strip(): text for text in re.split(r"^## ", RUNBOOK, flags=re.MULTILINE)[1:]
 }
-COMMANDS = sorted(set(re.findall(r"(?:python -m dataflow|-- contract-dataflow) ([^`\n]+)", RUNBOOK)))
 EXPRESSIONS = [
     line
     for block in re.findall(r"^```promql\n(.*?)^```", RUNBOOK, re.MULTILINE | re.DOTALL)
@@ -45,28 +43,21 @@ def test_a_heading_says_what_how_to_look_what_to_do_and_when_it_is_over(name: st
     assert parts == ["Means", "Look", "Do", "Over"]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_the_runbook_exists_with_its_options(command: str) -> None:
-    words = command.split()
-    # `dead-letters replay --rate 100`: the command and its action, then options.
-    called = list(takewhile(re.compile(r"[a-z-]+$").match, (word for word in words if word[0] != "-")))
-    called = called[:2] if called[0] == "dead-letters" else called[:1]
-    help_text = helped(*called)
-    assert help_text is not None, called
-    for option in re.findall(r"--[a-z-]+", command):
-        assert option in help_text
+@pytest.mark.parametrize("command", commands(*PAGES), ids=lambda command: f"{command.page}: {command.text}")
+def test_the_program_s_own_parser_takes_every_command_of_the_pages_for_operators(command: Command) -> None:
+    """Each with its options and their values; `observed` runs those of the runbook that only look."""
+    command_line().parse_args(command.arguments())
 
 
-def helped(*command: str) -> str | None:
-    """What a command says of itself; None when there is none of this name."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "dataflow", *command, "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return ran.stdout if ran.returncode == 0 else None
+def test_a_command_with_a_wrong_option_would_be_noticed() -> None:
+    with pytest.raises(SystemExit):
+        command_line().parse_args(Command("", "verify --pushgateway http://pushgateway:9091").arguments())
+
+
+def test_every_page_for_operators_has_commands_and_the_runbook_some_that_only_look() -> None:
+    assert {command.page for command in commands(*PAGES)} == set(PAGES)
+    looking = {command.words[0] for command in commands("RUNBOOK.md") if command.only_looks}
+    assert looking == {"check", "config", "ledger", "verify", "tail", "dead-letters", "rerun"}
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
@@ -90,6 +81,14 @@ def test_the_panels_that_the_runbook_names_are_on_the_dashboard() -> None:
     named = set(re.findall(r"(?<![*\w])\*([A-Z][^*\n]+)\*(?!\*)", RUNBOOK))
     known = titles | rows | {title.partition(" (")[0] for title in titles}
     assert {name.partition(" (")[0] for name in named} <= known
+
+
+def test_a_check_that_the_runbook_says_what_to_do_about_is_one_of_verify_s() -> None:
+    told = re.findall(r"^\| (`.+?`) \|", SECTIONS["DataflowVerifyFailed"], re.MULTILINE)
+    checks = {check for cell in told for check in re.findall(r"`(\w+)`", cell)}
+    assert len(checks) > 10
+    operating = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    assert checks <= set(re.findall(r"`(\w+)`", operating.partition("## verify")[2].partition("\n## ")[0]))
 
 
 def test_every_reason_that_the_warehouse_may_refuse_for_is_told() -> None:

@@ -40,7 +40,7 @@ def test_spans_are_half_open_and_places_name_one_message() -> None:
         (arguments.span, "messages:0:5-5"),
         (arguments.span, "messages:5-9"),
         (arguments.place, "7"),
-        (arguments.codes, "Missing"),
+        (arguments.codes, "missing;null"),
         (arguments.partitions, "0;1"),
         (arguments.commit_id, "0F3C"),
         (arguments.count, "0"),

@@ -82,6 +82,10 @@ def test_a_replay_that_is_killed_again_and_again_repeats_and_loses_nothing(
         assert "nobody may see" not in told
         assert "user-" not in told
 
+    unknown = operate(wiring, "dead-letters", "ls", "--partition", "0,99")
+    assert unknown.returncode == 2
+    assert f"{wiring.source} has no partition 99, only 0 to 3; did you mean 3?" in unknown.stderr
+
     # Killed at each point of the protocol and at random moments, with selections that overlap.
     replay = ("dead-letters", "replay", "--rate", "100")
     for point, ordinal in (

@@ -28,6 +28,7 @@ from dataflow.commands.run import steps_of
 from dataflow.commands.show import Form
 from dataflow.commands.verify import VerifyOrder, verify
 from dataflow.contract import load
+from dataflow.selection import NotKnown
 from dataflow.settings import Settings, Sources, read
 from tests.integration.conftest import Pipelines
 from tests.integration.wiring import Wiring, read_committed, stored_rows
@@ -218,6 +219,12 @@ def test_traffic_is_accounted_for_and_every_damage_is_found(
     assert_accounted(told, expected, 1500)
     part_of_it = VerifyOrder(None, None, TopicSpan(wiring.source, 1, 0, 1), None, None)
     assert 0 < verifying.run(part_of_it)["reconciliation"]["messages"] < 1500
+    beyond = VerifyOrder(None, None, TopicSpan(wiring.source, 1, 10_000, 10_001), None, None)
+    long_ago = VerifyOrder(DAY, DAY + timedelta(hours=1), None, None, None)
+    for empty in (beyond, long_ago):
+        assert verifying.wrong(empty) == {"window"}
+    with pytest.raises(NotKnown, match="no partition 99, only 0 to 3; did you mean 3"):
+        verifying.run(VerifyOrder(None, None, TopicSpan(wiring.source, 99, 0, 1), None, None))
 
     with connect(wiring.database, Transactions.EACH_STATEMENT) as session:
         for statement in LOOSER:
@@ -249,7 +256,7 @@ def test_traffic_is_accounted_for_and_every_damage_is_found(
     assert samples["dataflow_verify_window_messages", "row"] == len(expected.rows)
     assert samples["dataflow_verify_window_messages", "unaccounted"] == 0
     told_of = set(re.findall(r"`(\w+)`", OPERATING))
-    assert {check["check"] for check in told["checks"]} <= told_of
+    assert {"window", *(check["check"] for check in told["checks"])} <= told_of
     assert {name for name, *_ in samples} <= set(re.findall(r"`(dataflow_verify_\w+)", OPERATING))
     checks = {check["check"] for check in told["checks"] if check["verdict"] != "unknown"}
     assert {labels[0] for name, *labels in samples if name == "dataflow_verify_check_ok"} == checks

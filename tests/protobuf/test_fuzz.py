@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from functools import lru_cache
 from typing import Any
 
 from hypothesis import HealthCheck, example, given, settings
@@ -91,9 +92,14 @@ framed = st.one_of(
 )
 
 
+@lru_cache(len(DECODERS))
+def validator_of(decoder: Decoder) -> Validator:
+    return Validator(CONTRACT, decoder.message_rows)
+
+
 def judge(decoder: Decoder, batch: Batch) -> None:
     """Every record has one outcome, and every code is one of those that are documented."""
-    judged = Validator(CONTRACT, decoder.message_rows).validate(decoder.decode(batch))
+    judged = validator_of(decoder).validate(decoder.decode(batch))
     offsets = [row.offset for row in judged.rows], [each.record.offset() for each in judged.dead_letters]
     assert all(each == sorted(each) for each in offsets)
     assert sorted(offsets[0] + offsets[1]) == list(range(len(batch.records)))

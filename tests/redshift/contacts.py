@@ -9,11 +9,20 @@ from typing import Any
 
 from connectors import redshift_contacts_sql as contacts_sql
 from connectors import redshift_sql as sql
-from connectors.items import ContactColumn, ContactPart, ContactsTable, ExchangesView, Fill, Segment, Spool
+from connectors.items import (
+    ContactColumn,
+    ContactPart,
+    ContactsTable,
+    ExchangesView,
+    Fill,
+    Segment,
+    Spool,
+    Table,
+)
 from connectors.redshift_access import RedshiftAccess
 from connectors.redshift_check import apply_ddl
 from connectors.spool import Backlog, FileSpool
-from tests.redshift.warehouse import DESTINATION, TABLE, Letter, access_to, stored
+from tests.redshift.warehouse import DESTINATION, TABLE, TO_HISTORY, Letter, access_to, stored
 from tests.standins.redshift_client import RedshiftServer
 
 CONTACTS = ContactsTable(
@@ -35,12 +44,14 @@ CONTACTS = ContactsTable(
     view=ExchangesView("exchanges", "sender", "receiver", "written", "kind", ("phone", "handle")),
 )
 KEEPING = replace(DESTINATION, contacts=CONTACTS)
+KEEPING_VERSIONS = replace(TO_HISTORY, contacts=CONTACTS)
+"""The same beside a history of the letters."""
 
 
-def with_contacts(server: RedshiftServer) -> RedshiftAccess:
+def with_contacts(server: RedshiftServer, table: Table = TABLE) -> RedshiftAccess:
     """Access to the server, where the letters, their contacts and the ledger now exist."""
     access = access_to(server)
-    apply_ddl(access, (*sql.definitions(TABLE), *contacts_sql.definitions(CONTACTS)))
+    apply_ddl(access, (*sql.definitions(table), *contacts_sql.definitions(CONTACTS)))
     return access
 
 
@@ -75,12 +86,12 @@ def kept(server: RedshiftServer) -> list[tuple[Any, ...]]:
     )
 
 
-def owed(server: RedshiftServer) -> list[tuple[Any, ...]]:
-    """The contacts that the stored letters give away, with their letters' commits, in order."""
+def owed(server: RedshiftServer, which: str = "TRUE") -> list[tuple[Any, ...]]:
+    """The contacts that stored letters of a condition give away, with their letters' commits, in order."""
     letters = stored(
         server,
         "SELECT sender, written::varchar, body, loaded::varchar, load_id, origin "
-        f"FROM {TABLE.qualified} ORDER BY sender, written",
+        f"FROM {TABLE.qualified} WHERE {which} ORDER BY sender, written",
     )
     return [
         (sender, written, *contact, *commit)

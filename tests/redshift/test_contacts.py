@@ -12,17 +12,18 @@ from hypothesis import strategies as st
 
 from connectors import redshift_contacts_sql as contacts_sql
 from connectors import redshift_sql as sql
-from connectors.items import Segment, Verdict
+from connectors.items import Segment, Table, Verdict
 from connectors.ledger import ByCommit, ByOffsets, Rerun, decide_rerun
 from connectors.redshift_access import RedshiftAccess, WarehouseUnavailable, connect
 from connectors.redshift_check import survey
-from connectors.redshift_commit import Committed, commit_once
+from connectors.redshift_commit import Committed, Destination, commit_once
 from connectors.redshift_ddl import TableDiffers, carry_out, plan, refuse_lacking
 from connectors.redshift_ledger import read_entries
 from connectors.redshift_rerun import Consent, Purpose, Rewritten, rerun_once
 from tests.redshift.contacts import (
     CONTACTS,
     KEEPING,
+    KEEPING_VERSIONS,
     given_by,
     giving_span,
     kept,
@@ -67,9 +68,9 @@ def emptied(server: RedshiftServer) -> None:
         direct.raw.commit()
 
 
-def strays(access: RedshiftAccess) -> int:
+def strays(access: RedshiftAccess, table: Table = TABLE) -> int:
     with connect(access) as session:
-        ((count,),) = session.rows(contacts_sql.count_strays(CONTACTS, TABLE))
+        ((count,),) = session.rows(contacts_sql.count_strays(CONTACTS, table))
         session.rollback()
     return int(count)
 
@@ -158,12 +159,15 @@ POLLS = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("destination", [KEEPING, KEEPING_VERSIONS], ids=["type 1", "type 2"])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(polls=st.lists(POLLS, min_size=1, max_size=6))
 def test_after_every_commit_the_contacts_are_those_of_the_messages_that_the_model_keeps(
-    redshift_database: RedshiftServer, polls: list[Poll]
+    redshift_database: RedshiftServer, destination: Destination, polls: list[Poll]
 ) -> None:
-    with_contacts(redshift_database)
+    """With a history, the messages that the model keeps are the current rows."""
+    whole = with_contacts(redshift_database, destination.table)
+    current = "newest" if destination.table.keeps_history else "TRUE"
     emptied(redshift_database)
     messages: list[Letter] = []
     position = 0
@@ -178,7 +182,7 @@ def test_after_every_commit_the_contacts_are_those_of_the_messages_that_the_mode
                 with connect(through) as session:
                     commit_once(
                         session,
-                        KEEPING,
+                        destination,
                         [window(giving_span(first, len(messages), messages[first:]))],
                         {},
                         INSERTS,
@@ -192,7 +196,8 @@ def test_after_every_commit_the_contacts_are_those_of_the_messages_that_the_mode
                 position = len(messages)
             found = kept(redshift_database)
             assert [(row[0], *row[2:6]) for row in found] == _expected(messages[:position])
-            assert found == owed(redshift_database)
+            assert found == owed(redshift_database, current)
+            assert strays(whole, destination.table) == 0
 
 
 def _expected(messages: list[Letter]) -> list[tuple[object, ...]]:

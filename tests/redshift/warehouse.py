@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -40,8 +40,19 @@ TABLE = Table(
     distribution_key="sender",
     sort_key="written",
 )
+HISTORY = replace(
+    TABLE,
+    columns=(
+        *TABLE.columns,
+        Column("since", "timestamp", True, Fill.VALID_FROM),
+        Column("until", "timestamp", False, Fill.VALID_TO),
+        Column("newest", "boolean", True, Fill.IS_CURRENT),
+    ),
+)
+"""The same of type 2."""
 INSERTS = InsertStaging()
 DESTINATION = Destination(TABLE, "tests", "letters", "letters", "postmen")
+TO_HISTORY = replace(DESTINATION, table=HISTORY)
 
 
 def access_to(server: RedshiftServer) -> RedshiftAccess:

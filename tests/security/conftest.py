@@ -27,7 +27,9 @@ from tests.standins.redshift_process import RedshiftProcess
 from tests.standins.token_issuer import TokenKey
 
 USER = "pipeline"
+OPERATOR = "operator"
 KAFKA_PASSWORD = "kafka-pa$$word-of-tests"
+OPERATOR_PASSWORD = "kafka-Pa55word-of-0perators"
 ROLE_PASSWORD = "Warehouse-password-0f-tests"
 
 
@@ -51,8 +53,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     directory = tmp_path_factory.mktemp("secured")
     authority = Authority(directory / "ca")
     tokens = TokenKey()
+    passwords = {USER: KAFKA_PASSWORD, OPERATOR: OPERATOR_PASSWORD}
     try:
-        broker = SecuredKafka(directory / "kafka", authority, {USER: KAFKA_PASSWORD}, tokens)
+        broker = SecuredKafka(directory / "kafka", authority, passwords, tokens)
     except KafkaUnavailable as reason:
         if os.environ.get("REQUIRE_REAL_KAFKA") == "1":
             pytest.fail(f"REQUIRE_REAL_KAFKA=1, but: {reason}", pytrace=False)
@@ -79,6 +82,8 @@ class Secured:
     """The administrator's ways in: plain text on loopback, and the database's owner."""
     role: RedshiftServer
     """Who the pipeline is in the warehouse."""
+    operator: RedshiftServer
+    """Who its operators are there."""
     table: Table
 
     def environment(self, **more: str) -> dict[str, str]:
@@ -107,6 +112,25 @@ class Secured:
             )
             | more
         )
+
+    def by_operator(self, **more: str) -> dict[str, str]:
+        """An operator's own, with a SCRAM login, as the same pipeline."""
+        environment = self.scram(
+            KAFKA_CONFIG_SASL_USERNAME=OPERATOR,
+            KAFKA_CONFIG_SASL_PASSWORD=OPERATOR_PASSWORD,
+            REDSHIFT_USER=self.operator.user,
+        )
+        return environment | more
+
+    def allow_operators(self) -> None:
+        """What `acls` and `grants` give to operators."""
+        for command, *whom in (
+            ("acls", "--principal", f"User:{OPERATOR}"),
+            ("grants", "--user", self.operator.user),
+        ):
+            arguments = (command, "--for", "operators", *whom, "--apply")
+            told = call(*arguments, environment=self.wiring.environment())
+            assert told.returncode == 0, told.stderr
 
     def allow(self) -> None:
         """What `acls --apply` creates."""
@@ -138,12 +162,14 @@ def secured(place: Place) -> Iterator[Secured]:
     create_topics(place.broker.bootstrap, dict.fromkeys(names, PARTITIONS))
     owner = replace(place.warehouse, sslmode="disable", database=f"test_{run}")
     role = replace(place.warehouse, database=owner.database, user=f"pipeline {run}", password=ROLE_PASSWORD)
+    operator = replace(role, user=f"operator {run}")
     with connect(replace(owner, database="dev"), Transactions.EACH_STATEMENT) as administration:
         administration.run(f"CREATE DATABASE {owner.database}")
-        administration.run(f"""CREATE USER "{role.user}" PASSWORD '{ROLE_PASSWORD}'""")
+        for user in (role.user, operator.user):
+            administration.run(f"""CREATE USER "{user}" PASSWORD '{ROLE_PASSWORD}'""")
         administration.run(f"REVOKE TEMP ON DATABASE {owner.database} FROM PUBLIC")
         wiring = Wiring(place.broker.bootstrap, *names, f"group-{run}", owner)
-        yield Secured(place, wiring, role, wiring.create_tables())
+        yield Secured(place, wiring, role, operator, wiring.create_tables())
         administration.run(f"DROP DATABASE {owner.database} FORCE")
     client = AdminClient({"bootstrap.servers": place.broker.bootstrap})
     for deleted in client.delete_topics(list(names)).values():

@@ -129,7 +129,7 @@ def as_owner(server: RedshiftServer, *statements: str) -> None:
 
 
 def granted(server: RedshiftServer, user: str) -> tuple[str, ...]:
-    return grants(TABLE, server.database, Grantee(GranteeKind.USER, user), CONTACTS)
+    return grants(TABLE, server.database, Grantee(GranteeKind.USER, user), contacts=CONTACTS)
 
 
 def wrong_in(access: RedshiftAccess) -> list[str]:

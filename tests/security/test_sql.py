@@ -63,7 +63,13 @@ TEXT_PARAMETERS = {
     ("redshift_verify_sql", "_sum", "text"): "a condition made there",
     ("redshift_verify_sql", "_differs", "one"): "a column's, checked by the contract",
     ("redshift_verify_sql", "_differs", "other"): "a column's, checked by the contract",
+    **{("redshift_history_sql", each, "chosen"): "the table's own" for each in ("_columns", "_listed")},
+    ("redshift_history_sql", "_listed", "relation"): "the table's name, checked by the contract",
+    ("redshift_history_sql", "_lies", "columns"): "only compared",
+    ("redshift_history_sql", "insert_links", "touched"): "temporary tables, fixed where it is called",
+    **{("redshift_history_sql", "_link", each): "as for _listed" for each in ("target", "name")},
     ("redshift_evolution", "lacking", "stored"): "only compared",
+    ("redshift_evolution", "other_history", "stored"): "only compared",
     ("redshift_evolution", "_differences", "stored"): "only compared",
     **{
         ("redshift_evolution", each, "table"): "a qualified name, checked by the contract"
@@ -77,6 +83,7 @@ TEXT_PARAMETERS = {
     ("redshift_grants", "quoted", "name"): "quoted here",
     ("redshift_grants", "grants", "database"): "quoted there",
     ("redshift_grants", "_listed", "privileges"): "fixed in redshift_sql",
+    ("redshift_grants", "grants", "privileges"): "fixed in redshift_sql",
 }
 """Where a text comes in to a module that makes statements, and why that is harmless."""
 

@@ -1,4 +1,4 @@
-"""A real Prometheus: its programs, fetched once from Debian and kept, and a server on loopback."""
+"""A real Prometheus and a real Pushgateway: programs fetched once from Debian, servers on loopback."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from types import TracebackType
 from typing import Any, Self
 
 UPSTREAM = "2.42.0"
-"""The version that is fetched: Debian 12's. apt checks the package against the archive's signed index."""
+GATEWAY_UPSTREAM = "1.5.1"
+"""The versions that are fetched: Debian 12's. apt checks the packages against the archive's signed index."""
+DATA = "data"
+"""Where Prometheus keeps its blocks, in its directory."""
 _FETCH_TIMEOUT = 300.0
 
 
@@ -31,10 +34,11 @@ class PrometheusUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PrometheusPrograms:
-    """The server and its tool."""
+    """The server, its tool, and the gateway for what doesn't run for long."""
 
     server: Path
     tool: Path
+    gateway: Path
 
     def check(self, *arguments: str) -> str:
         """What `promtool` says to these arguments. Raises AssertionError with it when it is not content."""
@@ -48,37 +52,42 @@ def prometheus_programs() -> PrometheusPrograms:
     """The programs, fetched when no earlier run has. Raises `PrometheusUnavailable`.
 
     `TEST_PROMETHEUS_BIN` names a directory with others. Kept in `$XDG_CACHE_HOME/contract-dataflow`, one
-    directory per version, which comes into being complete or not at all.
+    directory per package and version, which comes into being complete or not at all.
     """
+    server, tool = _programs("prometheus", UPSTREAM, "prometheus", "promtool")
+    (gateway,) = _programs("prometheus-pushgateway", GATEWAY_UPSTREAM, "prometheus-pushgateway")
+    return PrometheusPrograms(server, tool, gateway)
+
+
+def _programs(package: str, upstream: str, *names: str) -> list[Path]:
     named = os.environ.get("TEST_PROMETHEUS_BIN")
     if named:
-        return _within(Path(named))
+        return _within(Path(named), names)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "contract-dataflow"
-    kept = cache / f"prometheus-{UPSTREAM}"
+    kept = cache / f"{package}-{upstream}"
     if not kept.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
-        with (cache / f"prometheus-{UPSTREAM}.lock").open("w") as lock:
+        with (cache / f"{package}-{upstream}.lock").open("w") as lock:
             # Only so that two runs do not fetch the same; what makes it safe is the rename.
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not kept.is_dir():
-                _fetch(kept)
-    return _within(kept)
+                _fetch(f"{package}={upstream}*", kept)
+    return _within(kept, names)
 
 
-def _within(directory: Path) -> PrometheusPrograms:
-    programs = PrometheusPrograms(directory / "prometheus", directory / "promtool")
-    for program in (programs.server, programs.tool):
+def _within(directory: Path, names: Sequence[str]) -> list[Path]:
+    programs = [directory / name for name in names]
+    for program in programs:
         if not os.access(program, os.X_OK):
             raise PrometheusUnavailable(f"{program} is not a program that runs")
     return programs
 
 
-def _fetch(kept: Path) -> None:
+def _fetch(package: str, kept: Path) -> None:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise PrometheusUnavailable(f"no {tool} here: name a directory with TEST_PROMETHEUS_BIN")
     with tempfile.TemporaryDirectory(dir=kept.parent, prefix=f"{kept.name}-") as directory:
-        package = f"prometheus={UPSTREAM}*"
         said = _run(["apt-get", "download", package], directory)
         if not list(Path(directory).glob("*.deb")):
             # Without lists, or with old ones, apt knows no package to download.
@@ -87,7 +96,7 @@ def _fetch(kept: Path) -> None:
         for archive in Path(directory).glob("*.deb"):
             said += _run(["dpkg-deb", "--extract", archive.name, "unpacked"], directory)
         found = Path(directory) / "unpacked" / "usr" / "bin"
-        if not (found / "promtool").exists():
+        if not found.is_dir():
             raise PrometheusUnavailable(f"apt does not give {package}:\n{said[-1000:]}")
         found.rename(kept)
 
@@ -113,39 +122,27 @@ class QueryFailed(Exception):
     """Prometheus refused an expression; the text is its own."""
 
 
-class Prometheus:
-    """A server in `directory` under the configuration given, ready from `with` to its end."""
+class WatchedServer:
+    """A program of Prometheus's family in `directory`, listening at `address`, from `with` to its end."""
 
-    def __init__(self, programs: PrometheusPrograms, directory: Path, configuration: str) -> None:
-        """`configuration`: the text of a prometheus.yml; files that it names lie in `directory`."""
-        self._programs = programs
+    def __init__(self, program: Path, arguments: Sequence[str], directory: Path, address: str) -> None:
+        """`address`: host:port; everything the program says goes to a log in `directory`."""
+        self._command = [str(program), *arguments, f"--web.listen-address={address}"]
         self._directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "prometheus.yml").write_text(configuration, encoding="utf-8")
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self._port: int = listener.getsockname()[1]
+        self._log = directory / f"{program.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self.address = f"http://{address}"
 
     def __enter__(self) -> Self:
-        with (self._directory / "prometheus.log").open("wb") as log:
+        with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [
-                    self._programs.server,
-                    "--config.file=prometheus.yml",
-                    "--storage.tsdb.path=data",
-                    f"--web.listen-address=127.0.0.1:{self._port}",
-                ],
-                cwd=self._directory,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                self._command, cwd=self._directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         deadline = time.monotonic() + 30
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self._stop()
-                raise RuntimeError((self._directory / "prometheus.log").read_text()[-3000:])
+                raise RuntimeError(self._log.read_text()[-3000:])
             time.sleep(0.05)
         return self
 
@@ -161,10 +158,47 @@ class Prometheus:
 
     def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/-/ready", timeout=5):
+            with urllib.request.urlopen(f"{self.address}/-/ready", timeout=5):
                 return True
         except OSError:
             return False
+
+
+def free_address() -> str:
+    """host:port on loopback that nobody listens at."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+class Pushgateway(WatchedServer):
+    """What was pushed last, by key."""
+
+    def __init__(self, programs: PrometheusPrograms, directory: Path, address: str | None = None) -> None:
+        """`address`: host:port; by default one that is free."""
+        super().__init__(programs.gateway, (), directory, address or free_address())
+
+    def samples(self) -> dict[str, float]:
+        """Every sample that it would tell Prometheus, by the text of its series."""
+        with urllib.request.urlopen(f"{self.address}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        told = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        return {series: float(value) for series, _, value in told}
+
+
+class Prometheus(WatchedServer):
+    """A server in `directory` under the configuration given, ready from `with` to its end."""
+
+    def __init__(self, programs: PrometheusPrograms, directory: Path, configuration: str) -> None:
+        """`configuration`: the text of a prometheus.yml; files that it names lie in `directory`."""
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "prometheus.yml").write_text(configuration, encoding="utf-8")
+        super().__init__(
+            programs.server,
+            ("--config.file=prometheus.yml", f"--storage.tsdb.path={DATA}"),
+            directory,
+            free_address(),
+        )
 
     def query(self, expression: str, at: float | None = None) -> list[dict[str, Any]]:
         """An instant vector (`metric`, `value`), now or at Unix time `at`. Raises `QueryFailed`."""
@@ -189,7 +223,7 @@ class Prometheus:
         return found
 
     def _get(self, path: str, parameters: Mapping[str, str]) -> Any:
-        address = f"http://127.0.0.1:{self._port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+        address = f"{self.address}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         try:
             with urllib.request.urlopen(address, timeout=30) as answer:
                 return json.load(answer)["data"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,6 +43,8 @@ class Registry:
     """The answer's body while `status` is not 200, or instead of any other when it is not empty."""
     port: int = 0
     asked: list[str] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
+    """With it, the registry speaks HTTPS."""
 
     def __enter__(self) -> Self:
         registry = self
@@ -59,6 +62,8 @@ class Registry:
                 """Say nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        if self.tls is not None:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_port
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -74,7 +79,7 @@ class Registry:
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self.port}"
 
     def _answer(self, path: str, authorization: str | None) -> tuple[int, bytes]:
         if self.status != 200 or self.body:

@@ -157,7 +157,9 @@ class RowBatch:
     """The main branch of one `Batch`: rows in the staging format, ready for a spool.
 
     Each of `lines` is one JSON array without a newline: the offset, then the values of the table's
-    message columns in the table's order. Timestamps are text, `YYYY-MM-DD HH:MM:SS[.ffffff]`, UTC.
+    message columns in the table's order. Timestamps are text, `YYYY-MM-DD HH:MM:SS[.ffffff]`, UTC. Behind the
+    values of a message that gave contacts away stands one element more: an array of arrays, for each contact
+    the values of the contacts' table's contact columns in its order.
     """
 
     partition: int
@@ -284,6 +286,77 @@ class Table:
     def message_columns(self) -> tuple[Column, ...]:
         """The columns that a message fills, in order: the layout of a staged row after its offset."""
         return tuple(column for column in self.columns if column.fill is Fill.MESSAGE)
+
+    @property
+    def qualified(self) -> str:
+        """`schema.name`."""
+        return f"{self.schema}.{self.name}"
+
+
+class ContactPart(Enum):
+    """What of a contact fills a column of the contacts' table."""
+
+    EVENT_ID = "contact event id"
+    """The id of its event on the side topic."""
+    KIND = "contact kind"
+    PLATFORM = "contact platform"
+    HMAC = "contact hmac"
+    KEY_ID = "contact key id"
+    """Which key the HMAC was made with."""
+    MASKED = "contact mask"
+    START = "contact start"
+    END = "contact end"
+    """The span in the text, half open."""
+    RULE = "contact rule"
+    DETECTOR_VERSION = "detector version"
+
+
+@dataclass(frozen=True, slots=True)
+class ContactColumn(Column):
+    """One column of the contacts' table. With neither a part nor another fill it holds what the message's
+    column of the same name does."""
+
+    part: ContactPart | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangesView:
+    """A view of the contacts' table: a row for each two users of whom one gave the other a contact."""
+
+    name: str
+    sender: str
+    recipient: str
+    given_at: str
+    """Columns of the contacts' table: who gave, to whom, when."""
+    kind: str
+    kinds: tuple[str, ...]
+    """The words that the column `kind` may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactsTable:
+    """The table of contacts that texts of `Table`'s messages gave away: a row for each contact of a message's
+    current version. It is in the same schema, and bears the message's key in columns of the same names."""
+
+    schema: str
+    name: str
+    columns: tuple[ContactColumn, ...]
+    distribution_key: str
+    sort_key: str
+    view: ExchangesView | None = None
+
+    @property
+    def contact_columns(self) -> tuple[ContactColumn, ...]:
+        """The columns that a contact fills, in order: the layout of a staged contact."""
+        return tuple(column for column in self.columns if column.part is not None)
+
+    @property
+    def commit_column(self) -> str:
+        """The column of the commit that wrote the message's row. Raises ValueError when there is none."""
+        for column in self.columns:
+            if column.fill is Fill.COMMIT_ID:
+                return column.name
+        raise ValueError(f"{self.qualified} has no column for the commit's id")
 
     @property
     def qualified(self) -> str:

@@ -45,6 +45,12 @@ class EventsBroken(BrokenPromise):
     exit_code = 13
 
 
+class CommitMismatch(BrokenPromise):
+    """The warehouse did not take what it was given: rows short, or an entry refused under the lock."""
+
+    exit_code = 14
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a system has come with one partition of one incarnation of a topic."""

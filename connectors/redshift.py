@@ -228,7 +228,12 @@ class Committer:
             return
         with connect(self._access) as session:
             if not self._judged:
-                refuse_lacking(session, self._access.database, self._destination.table)
+                refuse_lacking(
+                    session,
+                    self._access.database,
+                    self._destination.table,
+                    self._destination.contacts,
+                )
                 self._judged = True
             tails = read_own_ledger(session, self._destination)
             session.rollback()

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from connectors import redshift_sql as sql
-from connectors.items import Column, Finding, Table, Verdict
+from connectors.items import Column, ContactsTable, Finding, Table, Verdict
 from connectors.redshift_access import RedshiftAccess, Session, WarehouseTrouble, connect
+from connectors.redshift_contacts_sql import CONTACTS_PRIVILEGES
 from connectors.redshift_sql import LEDGER_PRIVILEGES, TABLE_PRIVILEGES
 
 
@@ -68,8 +69,14 @@ class _Found:
     sort_place: int
 
 
-def survey(access: RedshiftAccess, table: Table) -> tuple[Finding, ...]:
-    """What is right and wrong in the warehouse, against the contract's table and the ledger. Never raises
+_Wanted = tuple[str, Sequence[Column], tuple[str, str] | None, Sequence[str]]
+"""A table's name, columns, distribution and sort key, and what the pipeline must be permitted on it."""
+
+
+def survey(
+    access: RedshiftAccess, table: Table, contacts: ContactsTable | None = None
+) -> tuple[Finding, ...]:
+    """What is right and wrong in the warehouse, against the contract's tables and the ledger. Never raises
     WarehouseTrouble: that is a finding too."""
     where = f"{access.host}:{access.port}/{access.database}"
     findings: list[Finding] = []
@@ -77,7 +84,7 @@ def survey(access: RedshiftAccess, table: Table) -> tuple[Finding, ...]:
         with connect(access) as session:
             findings.append(Finding("redshift login", Verdict.RIGHT, where))
             session.execute("SET TRANSACTION READ ONLY")
-            findings += _survey(session, access.database, table)
+            findings += _survey(session, access.database, table, contacts)
             session.rollback()
     except WarehouseTrouble as trouble:
         if findings:
@@ -87,12 +94,14 @@ def survey(access: RedshiftAccess, table: Table) -> tuple[Finding, ...]:
             findings.append(Finding("redshift login", Verdict.WRONG, f"{where}: {trouble.told}"))
             findings += [
                 Finding(f"table {table.schema}.{name}", Verdict.UNKNOWN, "nobody could log in")
-                for name in (table.name, sql.LEDGER)
+                for name in (table.name, sql.LEDGER, *([contacts.name] if contacts else []))
             ]
     return tuple(findings)
 
 
-def _survey(session: Session, database: str, table: Table) -> Iterator[Finding]:
+def _survey(
+    session: Session, database: str, table: Table, contacts: ContactsTable | None
+) -> Iterator[Finding]:
     schema = f"schema {table.schema}"
     if not session.rows(sql.count_schemas(), (table.schema,))[0][0]:
         yield Finding(schema, Verdict.WRONG, "missing; `ddl --apply` creates it")
@@ -106,10 +115,14 @@ def _survey(session: Session, database: str, table: Table) -> Iterator[Finding]:
     else:
         yield Finding("temporary tables", Verdict.WRONG, f"no permission; GRANT TEMP ON DATABASE {database}")
     columns = _columns(session, database, table.schema)
-    for name, wanted, keys, privileges in (
+    tables: list[_Wanted] = [
         (table.name, table.columns, (table.distribution_key, table.sort_key), TABLE_PRIVILEGES),
         (sql.LEDGER, sql.LEDGER_COLUMNS, None, LEDGER_PRIVILEGES),
-    ):
+    ]
+    if contacts is not None:
+        kept_by = (contacts.distribution_key, contacts.sort_key)
+        tables.append((contacts.name, contacts.columns, kept_by, CONTACTS_PRIVILEGES))
+    for name, wanted, keys, privileges in tables:
         subject = f"table {table.schema}.{name}"
         found = columns.get(name, ())
         if not found:
@@ -120,14 +133,15 @@ def _survey(session: Session, database: str, table: Table) -> Iterator[Finding]:
             yield from _compare_keys(subject, found, *keys)
         yield _permissions(session, f"{table.schema}.{name}", privileges)
     if table.keeps_history:
-        yield _view(session, table)
+        yield _view(session, table.schema, table.current_view)
+    if contacts is not None and contacts.view is not None:
+        yield _view(session, contacts.schema, contacts.view.name)
 
 
-def _view(session: Session, table: Table) -> Finding:
-    """Readers ask the view of current rows; the pipeline doesn't."""
-    name = table.current_view
-    subject = f"view {table.schema}.{name}"
-    if not session.rows(sql.count_tables(), (table.schema, name))[0][0]:
+def _view(session: Session, schema: str, name: str) -> Finding:
+    """Readers ask a view; the pipeline doesn't."""
+    subject = f"view {schema}.{name}"
+    if not session.rows(sql.count_tables(), (schema, name))[0][0]:
         return Finding(subject, Verdict.WRONG, "missing; `ddl --apply` creates it")
     return Finding(subject, Verdict.RIGHT, "there")
 

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 
 from connectors import redshift_history_sql as history_sql
 from connectors import redshift_sql as sql
-from connectors.items import ClosedWindow, Fill, Segment, Table
-from connectors.progress import BrokenPromise, DataLoss, LedgerBroken, LedgerTail, Progress
+from connectors.items import ClosedWindow, ContactsTable, Fill, Segment, Table
+from connectors.progress import CommitMismatch, DataLoss, LedgerBroken, LedgerTail, Progress
 from connectors.redshift_access import Session
+from connectors.redshift_contacts import replace_contacts
 from connectors.redshift_ddl import refuse_other_history
 from connectors.spans import (
     NOTHING_ACCEPTED,
@@ -32,12 +33,6 @@ from connectors.spans import (
 from connectors.staging import Staging
 
 
-class CommitMismatch(BrokenPromise):
-    """The warehouse did not take what it was given: rows short, or an entry refused under the lock."""
-
-    exit_code = 14
-
-
 @dataclass(frozen=True, slots=True)
 class Destination:
     """Whose rows go where: the ledger's entries are those of `pipeline` and `topic`, written by `group`.
@@ -52,13 +47,16 @@ class Destination:
     """Written to the column that is filled with the source's name."""
     group: str
     accepted: Accepted = NOTHING_ACCEPTED
+    contacts: ContactsTable | None = None
+    """Where the contacts of the rows go; None: nowhere."""
 
     def __post_init__(self) -> None:
         """Check the lengths now: the warehouse would refuse every commit."""
         columns = {column.name: column for column in sql.LEDGER_COLUMNS}
         fitting = [(columns["pipeline"], self.pipeline), (columns["topic"], self.topic)]
         fitting.append((columns["consumer_group"], self.group))
-        fitting += [(column, self.source) for column in self.table.columns if column.fill is Fill.SOURCE_NAME]
+        filled = (*self.table.columns, *(self.contacts.columns if self.contacts is not None else ()))
+        fitting += [(column, self.source) for column in filled if column.fill is Fill.SOURCE_NAME]
         for column, value in fitting:
             limit = sql.byte_length(column.sql_type)
             if limit is not None and len(value.encode()) > limit:
@@ -219,6 +217,8 @@ def _write_rows(
     else:
         session.execute(sql.delete_older(table))
     session.execute(sql.merge_incoming(table))
+    if destination.contacts is not None:
+        replace_contacts(session, destination.contacts, table, takes)
     laps.done("merge")
     return staged
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from connectors import redshift_contacts_sql as contacts_sql
 from connectors import redshift_sql as sql
-from connectors.items import Column, Table
+from connectors.items import Column, ContactsTable, Table
 from connectors.progress import BrokenPromise
 from connectors.redshift_access import RedshiftAccess, Session, connect
 from connectors.redshift_check import apply_ddl
+from connectors.redshift_contacts_ddl import around_exchanges
 from connectors.redshift_evolution import (
     Alteration,
     Difference,
@@ -25,8 +27,9 @@ from connectors.redshift_evolution import (
 
 
 class TableDiffers(BrokenPromise):
-    """The table lacks columns of the contract, or is of the other type (history or none): rows could not be
-    written, or not as they are meant, and waiting would not mend it."""
+    """A table lacks columns of the contract, is of the other type (history or none), or is not there while
+    contacts are to be kept: rows could not be written, or not as they are meant, and waiting would not mend
+    it."""
 
     exit_code = 19
 
@@ -43,11 +46,12 @@ class Plan:
     """With any of these nothing is done."""
 
 
-def plan(access: RedshiftAccess, table: Table) -> Plan:
+def plan(access: RedshiftAccess, table: Table, contacts: ContactsTable | None = None) -> Plan:
     """Read the catalogue and decide. Changes nothing. Raises WarehouseTrouble."""
+    wanted_objects = objects(table, contacts)
     with connect(access) as session:
         session.execute("SET TRANSACTION READ ONLY")
-        there = [each for each in sql.definitions(table) if _exists(session, each)]
+        there = [each for each in wanted_objects if _exists(session, each)]
         found: list[Difference] = []
         for definition, wanted in _tables(table, there):
             stored = _stored(session, access.database, definition.schema, definition.name)
@@ -59,16 +63,23 @@ def plan(access: RedshiftAccess, table: Table) -> Plan:
             elif (other := other_history(table, [each.name for each in stored])) is not None:
                 found.append(other)
             else:
-                viewed = any(each.kind is sql.ObjectKind.VIEW for each in there)
+                viewed = any(each.name == table.current_view for each in there)
                 changes = differences(name, wanted, stored)
                 found += around_view(table, changes) if viewed else changes
+        found += _of_contacts(session, access.database, contacts, there)
         session.rollback()
     return Plan(
-        create=tuple(each for each in sql.definitions(table) if each not in there),
+        create=tuple(each for each in wanted_objects if each not in there),
         there=tuple(there),
         alter=tuple(each for each in found if isinstance(each, Alteration)),
         refused=tuple(each for each in found if isinstance(each, Refusal)),
     )
+
+
+def objects(table: Table, contacts: ContactsTable | None) -> tuple[sql.Definition, ...]:
+    """All that the warehouse shall have, in the order of its creation."""
+    kept = () if contacts is None else contacts_sql.definitions(contacts)
+    return (*sql.definitions(table), *kept)
 
 
 def carry_out(access: RedshiftAccess, planned: Plan) -> None:
@@ -85,9 +96,11 @@ def carry_out(access: RedshiftAccess, planned: Plan) -> None:
             session.alone(alteration.sql)
 
 
-def refuse_lacking(session: Session, database: str, table: Table) -> None:
-    """Raises TableDiffers when the table is there but lacks columns of the contract, which it names, or is of
-    the other type.
+def refuse_lacking(
+    session: Session, database: str, table: Table, contacts: ContactsTable | None = None
+) -> None:
+    """Raises TableDiffers when the table is there but lacks columns of the contract, which it names, or its
+    contacts' table, or is of the other type.
 
     A table that is not there, or of which no column may be seen, is not judged. Raises WarehouseTrouble.
     """
@@ -100,6 +113,34 @@ def refuse_lacking(session: Session, database: str, table: Table) -> None:
             f"{table.qualified} lacks {', '.join(missing)}, which the contract has; "
             "`ddl --dry-run` shows what to do, `ddl --apply` adds what may be null"
         )
+    if contacts is not None and stored:
+        _refuse_contacts(session, database, contacts)
+
+
+def _refuse_contacts(session: Session, database: str, contacts: ContactsTable) -> None:
+    definition = contacts_sql.definitions(contacts)[0]
+    if not _exists(session, definition):
+        raise TableDiffers(
+            f"{contacts.qualified} is not there, and CONTACTS_TABLE=on; `ddl --apply` creates it"
+        )
+    stored = [column.name for column in _stored(session, database, contacts.schema, contacts.name)]
+    missing = lacking(contacts.columns, stored) if stored else ()
+    if missing:
+        raise TableDiffers(
+            f"{contacts.qualified} lacks {', '.join(missing)}, which the contract has; "
+            "`ddl --dry-run` shows what to do, `ddl --apply` adds what may be null"
+        )
+
+
+def _of_contacts(
+    session: Session, database: str, contacts: ContactsTable | None, there: Sequence[sql.Definition]
+) -> Sequence[Difference]:
+    if contacts is None:
+        return ()
+    made, *views = contacts_sql.definitions(contacts)
+    stored = _stored(session, database, made.schema, made.name) if made in there else []
+    found = differences(contacts.qualified, contacts.columns, stored) if stored else ()
+    return around_exchanges(contacts, found) if any(view in there for view in views) else found
 
 
 def read_table(session: Session, database: str, table: Table) -> list[Stored]:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from connectors.items import Table
+from connectors.items import ContactsTable, Table
+from connectors.redshift_contacts_sql import CONTACTS_PRIVILEGES
 from connectors.redshift_sql import (
     LEDGER_PRIVILEGES,
     OPERATORS_TABLE_PRIVILEGES,
@@ -55,18 +56,26 @@ def quoted(name: str) -> str:
 
 
 def grants(
-    table: Table, database: str, grantee: Grantee, privileges: Privileges = Privileges.PIPELINE
+    table: Table,
+    database: str,
+    grantee: Grantee,
+    privileges: Privileges = Privileges.PIPELINE,
+    contacts: ContactsTable | None = None,
 ) -> tuple[str, ...]:
     """One statement each, with these `privileges` on the table: by default all that `run` and `check` need.
 
     Creating the tables is not among it.
     """
     to = grantee.sql
+    kept: tuple[str, ...] = ()
+    if contacts is not None:
+        kept = (f"GRANT {_listed(CONTACTS_PRIVILEGES)} ON {contacts.qualified} TO {to}",)
     return (
         f"GRANT TEMP ON DATABASE {quoted(database)} TO {to}",
         f"GRANT USAGE ON SCHEMA {table.schema} TO {to}",
         f"GRANT {_listed(privileges.value)} ON {table.qualified} TO {to}",
         f"GRANT {_listed(LEDGER_PRIVILEGES)} ON {ledger_name(table)} TO {to}",
+        *kept,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from connectors import redshift_contacts_sql as contacts_sql
 from connectors import redshift_history_sql as history_sql
 from connectors import redshift_rerun_sql as rerun_sql
 from connectors import redshift_sql as sql
@@ -26,6 +27,7 @@ from connectors.redshift_commit import (
     read_own_ledger,
     stage,
 )
+from connectors.redshift_contacts import replace_contacts
 from connectors.redshift_ddl import refuse_other_history
 from connectors.redshift_ledger import read_entries
 from connectors.spans import LedgerEntry, Take
@@ -112,9 +114,9 @@ def rerun_once(
     now = max(now, *(entry.committed_at + timedelta(microseconds=1) for entry in entries))
     takes = [Take(segment, segment.first) for segment in segments]
     staged = stage(session, destination, takes, staging)
-    session.execute(rerun_sql.create_incoming(table))
-    session.execute(rerun_sql.insert_incoming(table), fills(destination, commit_id, now))
-    changes = _merge(session, destination, rerun, sum(staged.values()))
+    session.execute(sql.create_incoming(table))
+    session.execute(sql.insert_incoming(table), fills(destination, commit_id, now))
+    changes = _merge(session, destination, rerun, takes, sum(staged.values()))
     if consent is Consent.REFUSE and (changes.removed or changes.older):
         session.rollback()
         return WouldTakeAway(changes)
@@ -131,13 +133,17 @@ def rerun_once(
     return Rewritten(changes)
 
 
-def _merge(session: Session, destination: Destination, rerun: Rerun, staged: int) -> Changes:
-    table, commits = destination.table, rerun.commits
+def _merge(
+    session: Session, destination: Destination, rerun: Rerun, takes: Sequence[Take], staged: int
+) -> Changes:
+    table, contacts, commits = destination.table, destination.contacts, rerun.commits
     ((taken_back, removed, older),) = session.rows(rerun_sql.count_changes(table, len(commits)), commits)
     if table.keeps_history:
         session.execute(history_sql.create_taken(table))
         session.execute(history_sql.insert_taken(table, len(commits)), commits)
     session.execute(rerun_sql.delete_rows(table, len(commits)), commits)
+    if contacts is not None:
+        session.execute(contacts_sql.delete_of_commits(contacts, len(commits)), commits)
     session.execute(rerun_sql.create_outdone(table))
     session.execute(rerun_sql.insert_outdone(table), (destination.pipeline, destination.topic))
     ((read,),) = session.rows(rerun_sql.count_incoming())
@@ -146,4 +152,6 @@ def _merge(session: Session, destination: Destination, rerun: Rerun, staged: int
     if table.keeps_history:
         link_versions(session, table, (sql.INCOMING, history_sql.TAKEN))
     session.execute(sql.merge_incoming(table))
+    if contacts is not None:
+        replace_contacts(session, contacts, table, takes)
     return Changes(int(taken_back), int(removed), int(older), staged, int(written), int(read) - int(written))

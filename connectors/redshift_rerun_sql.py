@@ -5,13 +5,9 @@ from __future__ import annotations
 from connectors.items import Fill, Table
 from connectors.redshift_sql import (
     INCOMING,
-    POSITION_COLUMNS,
-    STAGED,
     columns_sql,
     distribution,
-    incoming_value,
     ledger_name,
-    names,
     same_row,
 )
 
@@ -21,24 +17,6 @@ OUTDONE = "outdone_rows"
 def commit_column(table: Table) -> str:
     """The column that holds the id of the commit that wrote a row. Raises ValueError when there is none."""
     return table.filled_with(Fill.COMMIT_ID)
-
-
-def create_incoming(table: Table) -> str:
-    """What the rerun may write: one row for each row key, all columns, and where it was read."""
-    columns = (*table.columns, *POSITION_COLUMNS)
-    return f"CREATE TEMP TABLE {INCOMING} ({columns_sql(columns)}) {distribution(table)}"
-
-
-def insert_incoming(table: Table) -> str:
-    """Of each row key the highest version, then the highest offset. Parameters: the fills, in table order."""
-    read = names((*table.message_columns, *POSITION_COLUMNS))
-    selected = ", ".join(incoming_value(table, column) for column in (*table.columns, *POSITION_COLUMNS))
-    return (
-        f"INSERT INTO {INCOMING} ({names((*table.columns, *POSITION_COLUMNS))}) SELECT {selected} FROM ("
-        f"SELECT {read}, ROW_NUMBER() OVER (PARTITION BY {', '.join(table.row_key)} "
-        f"ORDER BY {table.version} DESC, kafka_offset DESC, kafka_partition DESC) AS place "
-        f"FROM {STAGED}) ranked WHERE place = 1"
-    )
 
 
 def _of_commits(table: Table, commits: int) -> str:

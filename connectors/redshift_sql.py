@@ -175,17 +175,19 @@ def count_staged() -> str:
 
 
 def create_incoming(table: Table) -> str:
-    """The temporary table of what this commit may write: one row for each row key, all columns."""
-    return f"CREATE TEMP TABLE {INCOMING} ({_columns(table.columns, ', ')}) {distribution(table)}"
+    """The temporary table of what may be written: a row for each row key, and where it was read."""
+    columns = (*table.columns, *POSITION_COLUMNS)
+    return f"CREATE TEMP TABLE {INCOMING} ({_columns(columns, ', ')}) {distribution(table)}"
 
 
 def insert_incoming(table: Table) -> str:
     """Of each row key the highest version, then the highest offset. Parameters: the fills, in table order."""
-    messages = names(table.message_columns)
-    selected = ", ".join(incoming_value(table, column) for column in table.columns)
+    read = names((*table.message_columns, *POSITION_COLUMNS))
+    columns = (*table.columns, *POSITION_COLUMNS)
+    selected = ", ".join(incoming_value(table, column) for column in columns)
     return (
-        f"INSERT INTO {INCOMING} ({names(table.columns)}) SELECT {selected} FROM ("
-        f"SELECT {messages}, ROW_NUMBER() OVER (PARTITION BY {', '.join(table.row_key)} "
+        f"INSERT INTO {INCOMING} ({names(columns)}) SELECT {selected} FROM ("
+        f"SELECT {read}, ROW_NUMBER() OVER (PARTITION BY {', '.join(table.row_key)} "
         f"ORDER BY {table.version} DESC, kafka_offset DESC, kafka_partition DESC) AS place "
         f"FROM {STAGED}) ranked WHERE place = 1"
     )
@@ -344,6 +346,11 @@ def _columns(columns: Sequence[Column], separator: str) -> str:
 def columns_sql(columns: Sequence[Column]) -> str:
     """Columns as a table's definition has them."""
     return _columns(columns, ", ")
+
+
+def columns_lines(columns: Sequence[Column]) -> str:
+    """The same, a line each, for people to read."""
+    return _columns(columns, _LINES)
 
 
 def names(columns: Sequence[Column]) -> str:

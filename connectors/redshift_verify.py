@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from connectors import redshift_contacts_sql as contacts_sql
 from connectors import redshift_history_sql as history_sql
 from connectors import redshift_rerun_sql as rerun_sql
+from connectors import redshift_sql as table_sql
 from connectors import redshift_verify_sql as sql
 from connectors.items import Segment
 from connectors.redshift_access import Session
@@ -30,6 +32,8 @@ class TableFigures:
     by_commit: Mapping[str | None, int]
     ledger_rows: Mapping[str, int]
     """Rows that each commit staged, of every pipeline that writes the table."""
+    stray_contacts: int | None
+    """Contacts that do not belong to their message's row; None: none are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,15 @@ def look_through(session: Session, destination: Destination, faults: Sequence[sq
         int(surplus),
         {commit: int(count) for commit, count in session.rows(sql.count_by_commit(table))},
         {commit: int(count) for commit, count in session.rows(sql.ledger_rows(table))},
+        _stray_contacts(session, destination),
     )
+
+
+def _stray_contacts(session: Session, destination: Destination) -> int | None:
+    if destination.contacts is None:
+        return None
+    ((count,),) = session.rows(contacts_sql.count_strays(destination.contacts, destination.table))
+    return int(count)
 
 
 def look_at_history(session: Session, destination: Destination) -> HistoryFigures:
@@ -97,10 +109,10 @@ def compare(
     """
     table = destination.table
     versions = stage(session, destination, [Take(each, each.first) for each in segments], staging)
-    session.execute(rerun_sql.create_incoming(table))
+    session.execute(table_sql.create_incoming(table))
     # Stamps of a commit that never is: only the values of messages are compared.
     stamps = fills(destination, "", datetime(2000, 1, 1, tzinfo=UTC))
-    session.execute(rerun_sql.insert_incoming(table), stamps)
+    session.execute(table_sql.insert_incoming(table), stamps)
     ((expected,),) = session.rows(rerun_sql.count_incoming())
     ((missing, older, altered),) = session.rows(sql.compare(table, len(commits)), [*commits, *commits])
     ((stored, unexplained),) = session.rows(sql.count_of_commits(table, len(commits)), commits)

@@ -52,7 +52,7 @@ class InsertStaging:
 
 
 def staged_rows(takes: Sequence[Take]) -> Iterator[list[str | None]]:
-    """The rows to stage as text: the message columns in order, then partition and offset."""
+    """The rows to stage as text: the message columns in order, then partition and offset; no contacts."""
     for take in takes:
         partition = str(take.segment.partition)
         trim = take.at > take.segment.first
@@ -60,10 +60,23 @@ def staged_rows(takes: Sequence[Take]) -> Iterator[list[str | None]]:
             offset, *values = orjson.loads(line)
             if trim and offset < take.at:
                 continue
+            if bears_contacts(line):
+                values.pop()
             row = [value if value is None or type(value) is str else _text(value) for value in values]
             row += (partition, str(offset))
             yield row
 
 
+def bears_contacts(line: bytes) -> bool:
+    """Whether the message of a staged row gave contacts away."""
+    # Every other value is a scalar: none of them ends in a bracket.
+    return line.endswith(b"]]]")
+
+
 def _text(value: object) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def text(value: object) -> str | None:
+    """A staged value as a parameter."""
+    return value if value is None or isinstance(value, str) else _text(value)

@@ -91,7 +91,7 @@ def command_line() -> argparse.ArgumentParser:
     ddl = add(
         "ddl",
         "print the warehouse's DDL, or bring the warehouse to it",
-        "Prints schema, table and ledger as the contract states them. With --apply, creates what is\n"
+        "Prints schema, tables, ledger and view as the contract states them. With --apply, creates what is\n"
         "missing, adds nullable columns and widens varchars; anything else is refused with the steps that a\n"
         "person takes, and nothing is changed then. --dry-run connects and shows what --apply would do.",
     )

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 
-from connectors.items import HISTORY_NAMES, Column, Table
+from connectors.items import HISTORY_NAMES, Column, ContactsTable, Table
+from dataflow.contacts_table import CONTACTS_OF, ReadContacts, read_contacts
 from dataflow.fields import Field, Rule, TextField, TimestampField
 from dataflow.history import check_rules, check_version, history_properties, read_history
 from dataflow.odcs import ELEMENT, ContractError, Node
@@ -51,6 +52,8 @@ class Contract:
     fields: tuple[Field, ...]
     """What a message carries, in the table's order: `fields[i]` fills `table.message_columns[i]`."""
     table: Table
+    contacts: ContactsTable | None
+    """Where contacts are kept beside the messages; None: the contract has no such table."""
     rules: tuple[Rule, ...]
     identity: tuple[str, ...]
     """Fields that together name one message, in key order."""
@@ -140,11 +143,10 @@ def _read_contract(root: Node) -> Contract | None:
     root.only(_ROOT, instead=_NOT_AT_ROOT)
     api_version = root.choice("apiVersion", API_VERSIONS)
     root.choice("kind", ("DataContract",))
-    objects = list(root.items("schema"))
-    if len(objects) != 1:
-        root.problem(f"schema must hold exactly one object, not {len(objects)}")
+    objects = _read_objects(root)
+    if objects is None:
         return None
-    (schema,) = objects
+    schema, second = objects
     servers = read_servers(root)
     properties = read_properties(schema)
     table_name = _read_table_name(schema)
@@ -154,9 +156,8 @@ def _read_contract(root: Node) -> Contract | None:
     history = read_history(schema, custom, properties)
     names = [column.name for column in properties.columns] + list(HISTORY_NAMES if history else ())
     fields = KnownFields(properties.fields, names)
-    elements = frozenset(f"{table_name}.{name}" for name in names)
-    levels = read_service_levels(root, table_name, elements)
-    quality = _read_quality(schema, properties, fields)
+    rule_names: set[str] = set()
+    quality = _read_quality(schema, properties, fields, rule_names)
     version_field = fields.required(custom, "versionField", TimestampField)
     added = history_properties(properties.properties, version_field) if history else ()
     if history:
@@ -182,11 +183,17 @@ def _read_contract(root: Node) -> Contract | None:
         distribution,
         sort,
     )
+    contacts = None
+    if second is not None:
+        contacts = read_contacts(second, _read_table_name(second), table, event_time)
+        quality += _read_contacts_quality(second, contacts, rule_names)
+    levels = read_service_levels(root, table_name, _elements(table, contacts))
     return Contract(
         name=root.text("name", _NAME),
         version=root.text("version", _VERSION),
         fields=properties.fields,
         table=table,
+        contacts=None if contacts is None else contacts.table,
         rules=tuple(each.rule for each in quality if each.rule is not None),
         identity=properties.identity,
         version_field=version_field,
@@ -221,6 +228,7 @@ def _read_contract(root: Node) -> Contract | None:
             roles=read_roles(root),
             price=read_price(root),
             links=(*read_links(root), *read_links(schema)),
+            contacts=None if contacts is None else contacts.terms,
         ),
     )
 
@@ -246,11 +254,50 @@ def _read_table_name(schema: Node) -> str:
     return name
 
 
-def _read_quality(schema: Node, properties: Properties, fields: KnownFields) -> tuple[Quality, ...]:
-    seen: set[str] = set()
+def _read_objects(root: Node) -> tuple[Node, Node | None] | None:
+    """The table of the messages and that of their contacts, whichever stands first; None with a problem."""
+    objects = list(root.items("schema"))
+    second = [each for each in objects if _is_of_contacts(each)]
+    first = [each for each in objects if each not in second]
+    if len(first) != 1 or len(second) > 1:
+        root.problem(
+            f"schema must hold exactly one object, and at most one more that has the custom property "
+            f"{CONTACTS_OF}; not {len(first)} and {len(second)}"
+        )
+        return None
+    return first[0], second[0] if second else None
+
+
+def _is_of_contacts(schema: Node) -> bool:
+    given = schema.at("customProperties").value
+    return isinstance(given, list) and any(
+        isinstance(each, dict) and each.get("property") == CONTACTS_OF for each in given
+    )
+
+
+def _elements(table: Table, contacts: ReadContacts | None) -> frozenset[str]:
+    """What a service level may be about, besides the topic and the table."""
+    found = {f"{table.name}.{column.name}" for column in table.columns}
+    if contacts is not None:
+        name = contacts.table.name
+        found |= {name, *(f"{name}.{column.name}" for column in contacts.table.columns)}
+    return frozenset(found)
+
+
+def _read_quality(
+    schema: Node, properties: Properties, fields: KnownFields, seen: set[str]
+) -> tuple[Quality, ...]:
     found = list(read_quality(schema, "", fields, seen))
     for each, node in zip(properties.properties, properties.nodes, strict=True):
         found += read_quality(node, each.name, fields, seen)
+    return tuple(found)
+
+
+def _read_contacts_quality(schema: Node, contacts: ReadContacts, seen: set[str]) -> tuple[Quality, ...]:
+    name = contacts.table.name
+    found = [replace(each, field=name) for each in read_quality(schema, "", contacts.fields, seen)]
+    for each, node in zip(contacts.terms.properties, contacts.nodes, strict=True):
+        found += read_quality(node, f"{name}.{each.name}", contacts.fields, seen)
     return tuple(found)
 
 

@@ -123,8 +123,6 @@ class ContactEncoder:
         """The event of one contact, keyed by the contract's event key."""
         row, contact = sighting.row, sighting.contact
         message_id = self._message_id(row)
-        parts = [message_id, contact.kind, contact.start, contact.end, self._version]
-        event_id = hashlib.blake2b(orjson.dumps(parts), digest_size=16).hexdigest()
         time = str(row.values[self._time]).removesuffix("+00").replace(" ", "T") + "Z"
         data: dict[str, object] = {
             "kind": contact.kind,
@@ -137,7 +135,7 @@ class ContactEncoder:
         }
         headers: tuple[Header, ...] = (
             ("ce_specversion", b"1.0"),
-            ("ce_id", event_id.encode()),
+            ("ce_id", event_id(message_id, contact, self._version).encode()),
             ("ce_source", f"/topics/{batch.topic}".encode()),
             ("ce_type", self._type.encode()),
             ("ce_subject", message_id.encode()),
@@ -149,16 +147,35 @@ class ContactEncoder:
         return OutgoingMessage(self._topic, key, orjson.dumps(data), headers, row.offset, arrived_at)
 
     def _value(self, contact: Contact) -> dict[str, object]:
-        how = self._values
-        if isinstance(how, Omitted):
+        told = hidden(contact, self._values)
+        if told is None:
             return {}
-        digest = hmac.new(how.key, contact.value.encode(), hashlib.sha256).hexdigest()
-        told: dict[str, object] = {
-            "value_hmac": digest,
-            "key_id": how.key_id,
-            "masked": masked(contact.value),
-        }
-        return {**told, "value": contact.value} if isinstance(how, Raw) else told
+        fields: dict[str, object] = {"value_hmac": told.hmac, "key_id": told.key_id, "masked": told.masked}
+        return {**fields, "value": contact.value} if isinstance(self._values, Raw) else fields
+
+
+def event_id(message_id: str, contact: Contact, detector_version: int) -> str:
+    """32 hex digits that name a contact's event, see `ContactEncoder`."""
+    parts = [message_id, contact.kind, contact.start, contact.end, detector_version]
+    return hashlib.blake2b(orjson.dumps(parts), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A contact's value as it may leave: told apart from others, not read."""
+
+    hmac: str
+    """HMAC-SHA256, hex."""
+    key_id: str
+    masked: str
+
+
+def hidden(contact: Contact, values: ContactValues) -> Hidden | None:
+    """What may be told of a contact's value; None when nothing may."""
+    if isinstance(values, Omitted):
+        return None
+    digest = hmac.new(values.key, contact.value.encode(), hashlib.sha256).hexdigest()
+    return Hidden(digest, values.key_id, masked(contact.value))
 
 
 ATTEMPT = "dead_letter.attempt"

@@ -19,6 +19,7 @@ from bytewax.outputs import DynamicSink
 
 from connectors.items import Batch, ClosedWindow, EventBatch, RowBatch, Segment
 from connectors.spool import WindowSegments
+from dataflow.contact_rows import ContactRows
 from dataflow.decoder import Decoder
 from dataflow.detect import Detector
 from dataflow.encode import ContactEncoder, DeadLetterEncoder, encode_rows
@@ -46,6 +47,8 @@ class Scan:
     splits: Splits | None
     """The memory of contacts split over messages; None: they are not looked for."""
     contacts: ContactEncoder
+    rows: ContactRows | None = None
+    """How contacts go to the warehouse, beside their messages' rows; None: they don't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +114,17 @@ class Steps:
         if batch.rows_from is None:
             return None
         first = min(max(batch.first, batch.rows_from), batch.next)
-        lines = encode_rows(checked.rows, first)
+        lines = self.lines(checked, first)
         return str(batch.partition), RowBatch(
             batch.partition, first, batch.next, lines, batch.lost, batch.topic_id
         )
+
+    def lines(self, checked: Checked, first: int) -> tuple[bytes, ...]:
+        """Rows at or above the offset `first` in the staging format, their contacts behind them."""
+        lines = encode_rows(checked.rows, first)
+        if self.scan is None or self.scan.rows is None or not checked.sightings:
+            return lines
+        return self.scan.rows.behind(lines, checked.rows, checked.sightings)
 
     def closed(self, windowed: Windowed) -> ClosedWindow:
         """A window's number and segments as the committer takes them."""

@@ -75,12 +75,16 @@ class Row(NamedTuple):
     values: tuple[Value, ...]
 
 
+KINDS = ("phone", "handle")
+"""What a contact is one of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contact:
     """A phone number or a social handle given away in a text. `value` is personal data."""
 
     kind: str
-    """`phone` or `handle`."""
+    """One of `KINDS`."""
     platform: str | None
     value: str
     """E.164, or the handle in lower case without `@`."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from connectors.items import HISTORY_FILLS, Column, Fill
+from connectors.items import HISTORY_FILLS, Column, ContactPart, Fill
 from dataflow.column_types import read_field
 from dataflow.fields import Field, TextField, TimestampField
 from dataflow.odcs import ELEMENT, Node, shown
@@ -16,8 +16,13 @@ from dataflow.terms import Property, Scalar, Word
 MAX_COLUMNS = 1600
 """Most columns that a Redshift table has."""
 COMMIT_ID_BYTES = 32
-_FILLS = tuple(fill.value for fill in Fill if fill not in HISTORY_FILLS)
-"""What a column's `fill` may say; the columns of a history are not written in the file."""
+ROW_FILLS: Mapping[str, Fill | ContactPart] = {each.value: each for each in Fill if each not in HISTORY_FILLS}
+"""What may fill a column of the messages' table, by its word; a history's columns are not in the file."""
+CONTACT_FILLS: Mapping[str, Fill | ContactPart] = {
+    **ROW_FILLS,
+    **{each.value: each for each in ContactPart},
+}
+"""What may fill a column of the contacts' table."""
 IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,126}")
 """A plain lower-case SQL name, which needs no quoting in any statement."""
 RESERVED = frozenset(
@@ -79,29 +84,38 @@ def read_properties(schema: Node) -> Properties:
     columns: list[Column] = []
     properties: list[Property] = []
     nodes: list[Node] = []
-    seen: set[str] = set()
-    for number, node in enumerate(schema.items("properties")):
-        if number == MAX_COLUMNS:
-            schema.problem(f"properties holds more than {MAX_COLUMNS} columns, Redshift's most")
-            break
-        read = _read_property(node, seen)
-        if read is None:
-            continue
-        read_field, described = read
+    for node, field, described in read_columns(schema, ROW_FILLS):
         columns.append(Column(described.name, described.physical_type, described.required, described.fill))
         properties.append(described)
         nodes.append(node)
         if described.fill is Fill.MESSAGE:
-            fields.append(read_field)
-        else:
-            _check_fill(node, described.fill, read_field)
+            fields.append(field)
     if not fields:
         schema.problem("properties holds no usable field")
     identity = _read_identity(schema, properties, nodes)
     return Properties(tuple(fields), tuple(columns), tuple(properties), identity, tuple(nodes))
 
 
-def _read_property(node: Node, seen: set[str]) -> tuple[Field, Property] | None:
+def read_columns(
+    schema: Node, fills: Mapping[str, Fill | ContactPart]
+) -> Iterator[tuple[Node, Field, Property]]:
+    """Each property as a column of a table: its node, what it may hold, and how the file describes it."""
+    seen: set[str] = set()
+    for number, node in enumerate(schema.items("properties")):
+        if number == MAX_COLUMNS:
+            schema.problem(f"properties holds more than {MAX_COLUMNS} columns, Redshift's most")
+            return
+        read = _read_property(node, fills, seen)
+        if read is None:
+            continue
+        if read[1].fill is not Fill.MESSAGE:
+            _check_fill(node, read[1].fill, read[0])
+        yield node, *read
+
+
+def _read_property(
+    node: Node, fills: Mapping[str, Fill | ContactPart], seen: set[str]
+) -> tuple[Field, Property] | None:
     node.only(_PROPERTY, instead=_NOT_TAKEN)
     name = node.text("name", IDENTIFIER)
     if name in RESERVED:
@@ -112,8 +126,8 @@ def _read_property(node: Node, seen: set[str]) -> tuple[Field, Property] | None:
     if node.has("physicalName") and node.text("physicalName") != name:
         node.at("physicalName").problem("a column is named as its field; leave physicalName out")
     custom = node.custom("fill", "acceptedTypes")
-    chosen = custom.choice("fill", _FILLS) if custom.has("fill") else ""
-    fill = Fill(chosen) if chosen else Fill.MESSAGE
+    chosen = custom.choice("fill", list(fills)) if custom.has("fill") else ""
+    fill = fills[chosen] if chosen else Fill.MESSAGE
     if name.startswith(METAFIELD) and not custom.has("fill"):
         node.problem(
             f"{name!r} is named as a metafield, which no message carries; "
@@ -128,7 +142,12 @@ def _read_property(node: Node, seen: set[str]) -> tuple[Field, Property] | None:
 
 
 def _describe(
-    node: Node, name: str, required: bool, fill: Fill, classification: str, words: tuple[Word, ...]
+    node: Node,
+    name: str,
+    required: bool,
+    fill: Fill | ContactPart,
+    classification: str,
+    words: tuple[Word, ...],
 ) -> Property:
     node.check_for_people()
     if node.has("semanticType"):
@@ -141,7 +160,8 @@ def _describe(
         logical_type=node.words("logicalType"),
         physical_type=node.words("physicalType").lower().replace(" ", ""),
         required=required,
-        fill=fill,
+        fill=fill if isinstance(fill, Fill) else Fill.MESSAGE,
+        part=fill if isinstance(fill, ContactPart) else None,
         key_position=_key_position(node),
         description=node.words("description"),
         business_name=node.words("businessName"),

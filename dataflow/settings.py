@@ -22,6 +22,7 @@ from dataflow.settings_table import (
     KNOWN,
     REDSHIFT,
     SETTINGS,
+    ContactsTable,
     ContactValues,
     GroupProtocol,
     LogForm,
@@ -133,6 +134,7 @@ class Settings:
     contact_key_id: str
     default_region: str
     split_contacts: SplitContacts
+    contacts_table: ContactsTable
     contract: Path | None
     pipeline: str
     source_id: str | None
@@ -376,6 +378,7 @@ def read(sources: Sources, judge: ClientJudge, groups: frozenset[str] = ALL_GROU
         contact_key_id=get["CONTACT_HMAC_KEY_ID"],
         default_region=get["DEFAULT_REGION"],
         split_contacts=get["SPLIT_CONTACTS"],
+        contacts_table=get["CONTACTS_TABLE"],
         contract=get["CONTRACT"],
         pipeline=get["PIPELINE"],
         source_id=get["SOURCE_ID"],

@@ -29,6 +29,13 @@ class SplitContacts(Enum):
     ON = "on"
 
 
+class ContactsTable(Enum):
+    """Whether contacts are kept in the warehouse, beside the messages."""
+
+    OFF = "off"
+    ON = "on"
+
+
 class RedshiftAuth(Enum):
     """How to log in to the warehouse."""
 
@@ -318,6 +325,13 @@ SETTINGS: tuple[Setting, ...] = (
         CONTACTS,
         "on: also join a contact from a pair's last messages.",
         _one_of(SplitContacts),
+        "off",
+    ),
+    Setting(
+        "CONTACTS_TABLE",
+        CONTACTS,
+        "on: contacts also go to the contract's table of contacts, with their messages' rows.",
+        _one_of(ContactsTable),
         "off",
     ),
     Setting("CONTRACT", PIPELINE, "Contract file. Default: the messages contract of the package.", Path),

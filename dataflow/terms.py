@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from connectors.items import Fill
+from connectors.items import ContactPart, Fill
 from dataflow.fields import Rule
 
 Scalar = str | int | float | bool | None
@@ -162,6 +162,8 @@ class Property:
     words: tuple[Word, ...] = ()
     """The enumeration, in the file's order; empty: any value."""
     links: tuple[Link, ...] = ()
+    part: ContactPart | None = None
+    """In the contacts' table: what of a contact it holds."""
 
     @property
     def personal(self) -> bool:
@@ -203,6 +205,17 @@ class RedshiftServer:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactsTerms:
+    """What the file says of the contacts' table besides what is compiled."""
+
+    properties: tuple[Property, ...]
+    """Every column, in the table's order."""
+    description: str = ""
+    granularity: str = ""
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """Everything that the file says besides what is compiled."""
 
@@ -228,3 +241,5 @@ class Terms:
     roles: tuple[Role, ...] = ()
     price: Price | None = None
     links: tuple[Link, ...] = ()
+    contacts: ContactsTerms | None = None
+    """None: the contract has no table of contacts."""

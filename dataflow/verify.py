@@ -169,6 +169,17 @@ def judge_by_commit(
     )
 
 
+def judge_contacts(stray: int) -> Check:
+    """The contacts' table against the rows of its messages."""
+    return none_of(
+        "contacts_agree",
+        stray,
+        "contacts of no row",
+        "their message is absent, or another commit wrote its row: written by hand, or by a process with "
+        "CONTACTS_TABLE=off; rerun the row's commit",
+    )
+
+
 def _some(commits: Iterable[str | None]) -> str:
     names = [commit or "(no process id)" for commit in commits]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

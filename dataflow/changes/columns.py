@@ -30,7 +30,7 @@ def column_changes(old: Contract, new: Contract) -> Iterator[Change]:
     sent_after = {field.name: field for field in new.fields}
     for name, was in before.items():
         if name not in after:
-            yield _removed(was)
+            yield removed(was)
             continue
         now = after[name]
         if was.fill is not now.fill:
@@ -41,22 +41,24 @@ def column_changes(old: Contract, new: Contract) -> Iterator[Change]:
         elif name in sent_before:
             yield from _field_changes(sent_before[name], sent_after[name], was, now)
         else:
-            yield from _filled_changes(was, now)
-        yield from _described(was, now)
+            yield from filled_changes(was, now)
+        yield from described(was, now)
     for name, now in after.items():
         if name not in before:
-            yield _added(now)
+            yield added(now)
     yield from _order(list(before), list(after))
 
 
-def _removed(was: Property) -> Change:
+def removed(was: Property) -> Change:
+    """A column that is no longer there."""
     reason = "queries that name the column fail"
     if was.fill is Fill.MESSAGE:
         reason += "; producers may go on sending it, it is ignored"
     return Change(Aspect.FIELD, was.name, _told(was), "", COMPATIBLE, BREAKING, reason)
 
 
-def _added(now: Property) -> Change:
+def added(now: Property) -> Change:
+    """A column that was not there."""
     told = ("", _told(now))
     if now.fill is not Fill.MESSAGE:
         reason = "the commit fills it; queries that don't name it answer as before"
@@ -192,7 +194,7 @@ def _required(was: Property, now: Property) -> Iterator[Change]:
         yield Change(Aspect.NULLABILITY, was.name, "required", "optional", COMPATIBLE, BREAKING, reason)
 
 
-def _filled_changes(was: Property, now: Property) -> Iterator[Change]:
+def filled_changes(was: Property, now: Property) -> Iterator[Change]:
     """A column that the commit fills: producers have nothing to do with it."""
     if was.physical_type != now.physical_type:
         told = (was.physical_type, now.physical_type)
@@ -208,7 +210,8 @@ def _filled_changes(was: Property, now: Property) -> Iterator[Change]:
         yield replace(change, producers=COMPATIBLE, reason="the commit fills it, whatever a message says")
 
 
-def _described(was: Property, now: Property) -> Iterator[Change]:
+def described(was: Property, now: Property) -> Iterator[Change]:
+    """What is said of a column: its classification, and words for people."""
     name = was.name
     if was.classification != now.classification:
         told = (was.classification, now.classification)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from dataflow.changes.columns import column_changes
+from dataflow.changes.contacts import contacts_changes
 from dataflow.changes.values import Aspect, Change, Comparison, Impact
 from dataflow.contract import Contract
 from dataflow.fields import PresentUnless
@@ -24,6 +25,7 @@ def compare(old: Contract, new: Contract) -> Comparison:
     changes = (
         *column_changes(old, new),
         *_table_changes(old, new),
+        *contacts_changes(old, new),
         *_rule_changes(old, new),
         *_topic_changes(old, new),
         *_level_changes(old, new),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from connectors.items import ContactsTable
 from connectors.kafka_access import KafkaAccess
 from connectors.kafka_tokens import load_provider
 from connectors.redshift_access import Password, ProvisionedIam, RedshiftAccess, ServerlessIam, SslMode
@@ -15,6 +16,7 @@ from dataflow import encode
 from dataflow.contract import Contract
 from dataflow.detect import Detector
 from dataflow.settings import Settings, SettingsError
+from dataflow.settings_table import ContactsTable as Switch
 from dataflow.settings_table import ContactValues, RedshiftAuth
 
 
@@ -70,6 +72,8 @@ def judge(settings: Settings, contract: Contract) -> None:
         destination(settings, contract, topics)
     except ValueError as long:
         faults.append(f"SOURCE_ID: {long}; set it to a shorter name of the source")
+    if settings.contacts_table is Switch.ON and contract.contacts is None:
+        faults.append("CONTACTS_TABLE: the contract has no table of contacts; leave it off")
     if not Detector.knows(settings.default_region):
         faults.append("DEFAULT_REGION: libphonenumber knows no such country; an ISO 3166 code such as US")
     if faults:
@@ -110,7 +114,13 @@ def destination(settings: Settings, contract: Contract, topics: Topics) -> Desti
         settings.source_id or topics.source,
         settings.group,
         Accepted(settings.accepted_group, settings.accepted_pipeline),
+        contacts_table(settings, contract),
     )
+
+
+def contacts_table(settings: Settings, contract: Contract) -> ContactsTable | None:
+    """Where contacts are kept beside the messages; None when they are not."""
+    return contract.contacts if settings.contacts_table is Switch.ON else None
 
 
 def redshift_access(settings: Settings) -> RedshiftAccess:

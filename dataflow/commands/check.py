@@ -16,6 +16,7 @@ from connectors.redshift_commit import read_other_pipelines, read_tails
 from connectors.spans import Accepted, decide_owner
 from dataflow.commands.access import (
     Topics,
+    contacts_table,
     destination,
     kafka_access,
     redshift_access,
@@ -48,7 +49,8 @@ def _findings(settings: Settings, contract: Contract) -> Iterator[Finding]:
         tuple(filter(None, (topics.contacts, topics.dead_letters))),
     )
     yield from kafka.findings
-    yield from redshift_check.survey(redshift_access(settings), contract.table)
+    contacts = contacts_table(settings, contract)
+    yield from redshift_check.survey(redshift_access(settings), contract.table, contacts)
     registry = registry_access(settings)
     if registry is not None:
         # Its client takes half a second to import, which only those pay who have a registry.

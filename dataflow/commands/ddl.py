@@ -1,4 +1,4 @@
-"""`ddl`: schema, table and ledger, printed, compared with what is there, or applied."""
+"""`ddl`: schema, tables, ledger and view, printed, compared with what is there, or applied."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from collections.abc import Callable
 from typing import TextIO
 
 from connectors.redshift_access import WarehouseTrouble
-from connectors.redshift_ddl import Plan, carry_out, plan
-from connectors.redshift_sql import definitions
-from dataflow.commands.access import redshift_access
+from connectors.redshift_ddl import Plan, carry_out, objects, plan
+from dataflow.commands.access import contacts_table, redshift_access
 from dataflow.contract import Contract
 from dataflow.settings import Settings
 
 
 def print_ddl(contract: Contract, out: TextIO) -> int:
-    """The statements, each ended by a semicolon."""
-    for definition in definitions(contract.table):
+    """The statements for all that the contract has, each ended by a semicolon."""
+    for definition in objects(contract.table, contract.contacts):
         print(f"{definition.sql.rstrip().rstrip(';')};\n", file=out)
     return 0
 
@@ -42,7 +41,7 @@ def _planned(
 ) -> int:
     access = redshift_access(settings)
     try:
-        planned = plan(access, contract.table)
+        planned = plan(access, contract.table, contacts_table(settings, contract))
         if not planned.refused:
             deed(settings, planned, out)
             return 0

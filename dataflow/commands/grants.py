@@ -7,7 +7,7 @@ from typing import TextIO
 from connectors.redshift_access import WarehouseTrouble
 from connectors.redshift_check import run_statements
 from connectors.redshift_grants import Grantee, Privileges, grants
-from dataflow.commands.access import Party, redshift_access
+from dataflow.commands.access import Party, contacts_table, redshift_access
 from dataflow.contract import Contract
 from dataflow.settings import Settings
 
@@ -38,4 +38,5 @@ def apply(
 
 
 def _wanted(settings: Settings, contract: Contract, party: Party, grantee: Grantee) -> tuple[str, ...]:
-    return grants(contract.table, settings.redshift_database, grantee, _PRIVILEGES[party])
+    contacts = contacts_table(settings, contract)
+    return grants(contract.table, settings.redshift_database, grantee, _PRIVILEGES[party], contacts)

@@ -10,7 +10,6 @@ from connectors.items import Batch, Record, RowBatch, Segment
 from connectors.kafka_read import TopicReader
 from connectors.ledger import Entry, Standing, reading_turns
 from connectors.spool import Backlog, FileSpool
-from dataflow.encode import encode_rows
 from dataflow.flow import Steps
 from dataflow.model import Checked
 
@@ -27,7 +26,7 @@ def checked_rows(
             first, next = records[0].offset(), records[-1].offset() + 1
             batch = Batch(reader.topic, partition, 0, first, next, datetime.now(UTC), first, records)
             checked = finish(steps.enrich.enrich(steps.validate.validate(steps.decode.decode(batch))))
-            yield checked, RowBatch(partition, first, next, encode_rows(checked.rows, first))
+            yield checked, RowBatch(partition, first, next, steps.lines(checked, first))
 
 
 class Reread:

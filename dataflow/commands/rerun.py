@@ -211,7 +211,9 @@ class _Reading:
                 self.produced.append(self._steps.events(self._untold(checked)))
 
     def _finish(self, checked: Checked) -> Checked:
-        return self._steps.detect(checked) if self._events is Events.REPEATED else checked
+        scan = self._steps.scan
+        kept = scan is not None and scan.rows is not None
+        return self._steps.detect(checked) if kept or self._events is Events.REPEATED else checked
 
     def _untold(self, checked: Checked) -> Checked:
         """Without the dead letters that are on their topic already."""

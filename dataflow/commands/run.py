@@ -37,12 +37,14 @@ from connectors.stopping import Stop
 from dataflow.commands.access import (
     Topics,
     contact_values,
+    contacts_table,
     destination,
     kafka_access,
     redshift_access,
     registry_access,
     topics_of,
 )
+from dataflow.contact_rows import ContactRows
 from dataflow.contract import Contract
 from dataflow.decoder import Decoder
 from dataflow.detect import DETECTOR_MAJOR_VERSION, Detector, SplitMemory
@@ -346,12 +348,15 @@ def steps_of(settings: Settings, contract: Contract, topics: Topics) -> Steps:
 
 def _scan(settings: Settings, contract: Contract, topics: Topics) -> Scan:
     detector = Detector(settings.default_region)
+    values = contact_values(settings)
+    kept = contacts_table(settings, contract) is not None
     split = settings.split_contacts is SplitContacts.ON
     return Scan(
         field=contract.position(contract.scanned_field),
         detector=detector,
         splits=Splits(contract, SplitMemory(detector)) if split else None,
-        contacts=ContactEncoder(contract, topics.contacts, contact_values(settings), DETECTOR_MAJOR_VERSION),
+        contacts=ContactEncoder(contract, topics.contacts, values, DETECTOR_MAJOR_VERSION),
+        rows=ContactRows(contract, values, DETECTOR_MAJOR_VERSION) if kept else None,
     )
 
 

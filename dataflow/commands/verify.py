@@ -39,6 +39,7 @@ from dataflow.verify import (
     Waiting,
     judge_by_commit,
     judge_commits,
+    judge_contacts,
     judge_freshness,
     judge_history,
     judge_reconciliation,
@@ -260,6 +261,8 @@ class _Run:
             told = ", ".join(f"{_column(fault)}: {count}" for fault, count in wrong.items())
             yield none_of(name, sum(wrong.values()), "faults", told)
         yield from judge_by_commit(found.by_commit, found.ledger_rows, now.rerun_as)
+        if found.stray_contacts is not None:
+            yield judge_contacts(found.stray_contacts)
 
     def _ledger(self, now: Standing) -> Iterator[Check]:
         wrong = faults(now.in_force)

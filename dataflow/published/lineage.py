@@ -18,6 +18,8 @@ def lineage(contract: Contract) -> str:
     ]
     if contract.contacts_topic:
         out.insert(1, (contract.contacts_topic, "contacts given away"))
+    if contract.contacts is not None:
+        out.insert(1, (contract.contacts.qualified, "a row per contact, in the same commits"))
     height = len(out) * 84 + 4
     middle = height / 2
     words = (

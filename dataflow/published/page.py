@@ -8,7 +8,9 @@ import orjson
 
 from connectors.items import HISTORY_FILLS, Fill
 from dataflow.contract import Contract
+from dataflow.published.contacts_section import contacts_section
 from dataflow.published.lineage import lineage
+from dataflow.published.markup import code, wide_table
 from dataflow.published.message_schema import example_message
 from dataflow.published.reasons import reasons
 from dataflow.published.style import STYLE
@@ -22,6 +24,7 @@ def page(contract: Contract) -> str:
         "Ask it": _query(contract),
         "How fresh": _levels(contract),
         "Columns": _columns(contract),
+        "Contacts given away": contacts_section(contract),
         "Where it comes from": lineage(contract),
         "A message": _message(contract),
         "Quality": _quality(contract),
@@ -63,7 +66,7 @@ def _query(contract: Contract) -> str:
     description = contract.terms.description
     parts = []
     if description.usage:
-        parts.append(f'<pre tabindex="0"><code>{escape(description.usage.strip())}</code></pre>')
+        parts.append(code(description.usage.strip()))
     parts.append(
         f"<p>Filter by <code>{contract.table.sort_key}</code>, the sort key: other filters read the whole "
         f"table. Join "
@@ -101,7 +104,7 @@ def _levels(contract: Contract) -> str:
         f"<p>A message that reached the topic is a row at most <strong>{hours:g} h</strong> later, plus the "
         f"duration of a commit. About {contract.daily_volume:,} messages a day are expected. The newest "
         "insertion time tells how fresh the table is now.</p>"
-        + _table("Promises", ("promise", "value", "of", "meaning"), rows)
+        + wide_table("Promises", ("promise", "value", "of", "meaning"), rows)
     )
 
 
@@ -112,15 +115,6 @@ def _amount(level: ServiceLevel) -> str:
     return f"{value} {level.unit}".strip()
 
 
-def _table(caption: str, headings: tuple[str, ...], rows: list[str]) -> str:
-    heads = "".join(f'<th scope="col">{each}</th>' for each in headings)
-    return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{caption}"><table>'
-        f"<caption>{caption}</caption>"
-        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
 def _columns(contract: Contract) -> str:
     headings = ("column", "type", "null", "sensitivity", "takes", "meaning", "example")
     rows = [_column(contract, each) for each in contract.terms.properties]
@@ -129,7 +123,7 @@ def _columns(contract: Contract) -> str:
     if personal:
         names = ", ".join(f"<code>{name}</code>" for name in personal)
         told = f"<p>Personal data, not to be copied into tickets, logs or notebooks: {names}.</p>"
-    return told + _table("Columns of the table", headings, rows)
+    return told + wide_table("Columns of the table", headings, rows)
 
 
 def _column(contract: Contract, column: Property) -> str:
@@ -169,8 +163,7 @@ def _message(contract: Contract) -> str:
     example = example_message(contract)
     if not example:
         return ""
-    text = orjson.dumps(example, option=orjson.OPT_INDENT_2).decode()
-    return f'<pre tabindex="0"><code>{escape(text)}</code></pre>'
+    return code(orjson.dumps(example, option=orjson.OPT_INDENT_2).decode())
 
 
 def _quality(contract: Contract) -> str:
@@ -183,7 +176,7 @@ def _quality(contract: Contract) -> str:
         return ""
     return (
         "<p>An error refuses the message; a warning is counted and the row is kept. Rules about the table "
-        "are looked at from outside.</p>" + _table("Rules", ("rule", "severity", "meaning"), rows)
+        "are looked at from outside.</p>" + wide_table("Rules", ("rule", "severity", "meaning"), rows)
     )
 
 
@@ -197,7 +190,7 @@ def _dead_letters(contract: Contract) -> str:
         f"<code>{escape(contract.dead_letters_topic)}</code>, byte for byte, with every reason; nothing is "
         "cut, defaulted or guessed. "
         "Messages in Protobuf or in a schema registry's frame have reasons of their "
-        "own.</p>" + _table("Reasons", ("code", "a message that"), rows)
+        "own.</p>" + wide_table("Reasons", ("code", "a message that"), rows)
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.items import Fill
+from connectors.items import ContactPart, Fill
 from dataflow.contract import Contract
 from dataflow.fields import DecimalField, Field, IntegerField, TextField
 from dataflow.terms import Property
@@ -17,8 +17,22 @@ _FILLED = {
 }
 
 
+_PARTS = {
+    ContactPart.EVENT_ID: "the event's id",
+    ContactPart.KIND: "phone or handle",
+    ContactPart.PLATFORM: "the platform's name",
+    ContactPart.HMAC: "the value's HMAC",
+    ContactPart.KEY_ID: "the key's name",
+    ContactPart.MASKED: "the value, masked",
+    ContactPart.START: "where it begins",
+    ContactPart.END: "where it ends",
+    ContactPart.RULE: "the detector's rule",
+    ContactPart.DETECTOR_VERSION: "the detector's major version",
+}
+
+
 def field_table(contract: Contract) -> str:
-    """A Markdown document: one line for each column."""
+    """A Markdown document: one line for each column, of the messages and of their contacts."""
     lines = [
         f"# {contract.table.qualified}, contract {contract.version}",
         "",
@@ -34,7 +48,32 @@ def field_table(contract: Contract) -> str:
         meaning = _escaped(f"{each.description}{key and ' ('}{key[2:]}{key and ')'}")
         cells = (f"`{each.name}`", f"`{each.physical_type}`", null, each.classification, taken, meaning)
         lines.append(f"| {' | '.join(cells)} |")
+    if contract.contacts is None or contract.terms.contacts is None:
+        return "\n".join([*lines, ""])
+    lines += [
+        "",
+        f"## {contract.contacts.qualified}",
+        "",
+        " ".join(contract.terms.contacts.description.split()),
+        "",
+        "| column | type | may be null | classification | holds | meaning |",
+        "|---|---|---|---|---|---|",
+    ]
+    for each in contract.terms.contacts.properties:
+        null = "no" if each.required else "yes"
+        held, meaning = _escaped(holds(each)), _escaped(each.description)
+        cells = (f"`{each.name}`", f"`{each.physical_type}`", null, each.classification, held, meaning)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
+
+
+def holds(column: Property) -> str:
+    """What a column of the contacts' table holds, in a few words."""
+    if column.part is not None:
+        return _PARTS[column.part]
+    if column.fill is not Fill.MESSAGE:
+        return _FILLED[column.fill]
+    return "as the message's"
 
 
 def takes(contract: Contract, column: Property) -> str:

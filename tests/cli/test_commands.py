@@ -279,4 +279,5 @@ def test_ddl_prints_what_the_warehouse_needs_without_settings(tmp_path: Path) ->
     assert "CREATE SCHEMA IF NOT EXISTS interactions;" in told.stdout
     assert "DISTKEY(user_id) COMPOUND SORTKEY(created_at);" in told.stdout
     assert "commit_ledger" in told.stdout
-    assert told.stdout.count(";\n") == 3
+    assert "CREATE OR REPLACE VIEW interactions.contact_exchanges AS" in told.stdout
+    assert told.stdout.count(";\n") == 5

@@ -29,6 +29,10 @@ from tests.pipeline import ROOT
             {"KAFKA_DEAD_LETTERS_TOPIC": "d", "KAFKA_CONTACTS_TOPIC": "d"},
             "KAFKA_DEAD_LETTERS_TOPIC: is the contacts' topic too (d)",
         ),
+        (
+            {"CONTACTS_TABLE": "on", "CONTRACT": str(ROOT / "tests" / "contracts" / "purchases.odcs.yaml")},
+            "CONTACTS_TABLE: the contract has no table of contacts; leave it off",
+        ),
         ({"DEFAULT_REGION": "ZZ"}, "DEFAULT_REGION: libphonenumber knows no such country"),
     ],
 )
@@ -39,6 +43,13 @@ def test_settings_that_do_not_fit_the_contract_or_each_other_are_told(
     refused = call(command, cwd=tmp_path, environment={**LEAST, **environment})
     assert refused.returncode == 2
     assert told in refused.stderr
+
+
+def test_what_contacts_need_is_granted_only_where_they_are_kept(tmp_path: Path) -> None:
+    kept = "GRANT SELECT, INSERT, DELETE ON interactions.message_contacts"
+    for switch, statements in (("off", 0), ("on", 1)):
+        told = call("grants", "--user", "x", cwd=tmp_path, environment={**LEAST, "CONTACTS_TABLE": switch})
+        assert told.stdout.count(kept) == statements
 
 
 def test_a_long_topic_is_read_under_a_shorter_name_of_the_source(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from connectors.redshift_sql import definitions
+from connectors.redshift_ddl import objects
 from dataflow.contract import Contract, load
 from tests.contracts.datacontract_cli import CliUnavailable, datacontract
 from tests.contracts.mutations import FILES
@@ -32,6 +32,11 @@ ROWS = {
     PURCHASES: "('web', 9007199254740993, 1, '2026-02-28', 12.50, 1.08, false, NULL, NULL, NULL, "
     "'2026-02-28 08:00:00+00', '2026-02-28 08:00:00+00', getdate(), 'commit', 'shop.purchases')",
 }
+CONTACT = (
+    "('1', '2', '2023-10-31 03:58:22', 'event', 'phone', NULL, NULL, NULL, NULL, 0, 12, 'rule', 1, "
+    "getdate(), 'commit', 'interactions.messages')"
+)
+"""Given away by the row of the messages."""
 
 
 @pytest.fixture(scope="module")
@@ -98,13 +103,15 @@ def judged(
 
 
 def fill(session: Connection, contract: Contract, row: str) -> None:
-    for definition in definitions(contract.table):
+    for definition in objects(contract.table, contract.contacts):
         session.run(definition.sql)
     session.run(
         f"INSERT INTO {contract.table.schema}.commit_ledger "
         "VALUES ('commit', 'p', 't', NULL, 'g', 0, 0, 1, 1, 0, getdate(), getdate(), getdate())"
     )
     session.run(f"INSERT INTO {contract.table.qualified} VALUES {row}")
+    if contract.contacts is not None:
+        session.run(f"INSERT INTO {contract.contacts.qualified} VALUES {CONTACT}")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -117,7 +124,8 @@ def test_a_table_made_from_the_contract_passes_and_a_broken_row_does_not(
         told = judged(command, standin, path, tmp_path)
         assert told["result"] == "passed", told["checks"]
         columns = {check["field"] for check in told["checks"] if "physical type" in check["name"]}
-        assert columns == {column.name for column in contract.table.columns}
+        kept = () if contract.contacts is None else contract.contacts.columns
+        assert columns == {column.name for column in (*contract.table.columns, *kept)}
         assert all(check["result"] == "passed" for check in told["checks"])
         session.run(f"INSERT INTO {contract.table.qualified} VALUES {ROWS[path]}")
         twice = judged(command, standin, path, tmp_path)

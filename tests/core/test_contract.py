@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from connectors.items import Column, Fill
+from connectors.items import Column, ContactPart, ExchangesView, Fill
+from connectors.redshift_sql import LEDGER
+from dataflow.contacts_table import TAKEN
 from dataflow.contract import ContractError, load, parse
+from dataflow.model import KINDS
 from tests.contracts.with_history import history_contract, history_text
 from tests.core.messages import cases
 
@@ -38,6 +41,33 @@ def test_the_packaged_contract_states_the_table() -> None:
     assert table.qualified == "interactions.messages"
     assert table.key == ("user_id", "subject_id", "created_at")
     assert (table.version, table.distribution_key, table.sort_key) == ("updated_at", "user_id", "created_at")
+
+
+def test_the_packaged_contract_states_the_contacts_table() -> None:
+    contract = load()
+    contacts = contract.contacts
+    assert contacts is not None
+    assert contacts.qualified == "interactions.message_contacts"
+    assert (contacts.distribution_key, contacts.sort_key) == ("user_id", "created_at")
+    assert {column.part for column in contacts.contact_columns} == set(ContactPart)
+    own = {column.name: (column.sql_type, column.fill) for column in contract.table.columns}
+    others = [column for column in contacts.columns if column.part is None]
+    assert {column.name for column in others} > set(contract.table.key)
+    assert all(own[column.name] == (column.sql_type, column.fill) for column in others)
+    assert contacts.view == ExchangesView(
+        *("contact_exchanges", "user_id", "subject_id", "created_at", "kind", KINDS)
+    )
+    assert {LEDGER} == TAKEN
+
+
+def test_a_contract_without_a_contacts_table_has_none_and_either_object_may_stand_first() -> None:
+    first, second = PACKAGED.index("  - name: messages\n"), PACKAGED.index("  - name: message_contacts\n")
+    end = PACKAGED.index("slaProperties:")
+    messages, contacts = PACKAGED[first:second], PACKAGED[second:end]
+    without = parse(PACKAGED.replace(contacts, ""), "without.yaml")
+    assert (without.contacts, without.terms.contacts) == (None, None)
+    turned = parse(PACKAGED.replace(messages + contacts, contacts + messages), "turned.yaml")
+    assert turned == load()
 
 
 def test_a_contract_of_type_2_adds_the_columns_of_a_history_behind_the_others() -> None:
@@ -179,7 +209,7 @@ def test_a_contract_holds_what_documents_and_comparisons_need() -> None:
         "backfill": False,
     }
     assert load().retention == timedelta(days=7)
-    assert [rule.kind for rule in terms.quality] == ["custom"] * 4 + ["library", "sql", "text"]
+    assert [rule.kind for rule in terms.quality] == ["custom"] * 4 + ["library", "sql", "text", "sql"]
     assert hash(terms) == hash(load().terms)
 
 

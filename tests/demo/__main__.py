@@ -81,6 +81,7 @@ def _run(console: Console, options: argparse.Namespace, stage: Stage) -> int:
         evidence = collect(
             stage.database,
             stage.table,
+            stage.contacts,
             stage.bootstrap,
             stage.topics.contacts,
             stage.topics.dead_letters,
@@ -210,6 +211,7 @@ def _report(
         "rows": sum(len(versions) for versions in evidence.rows.values()),
         "contacts": {f"{kind} {platform}": n for (platform, kind), n in sorted(contacts(evidence).items())},
         "different_event_ids": evidence.event_ids,
+        "contacts_in_the_table": evidence.kept_contacts.total(),
         "dead_letters": dict(dead_letters(evidence).most_common()),
         "warnings": dict(evidence.warnings.most_common()),
         "query": QUERY,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import orjson
 from confluent_kafka import Message
 
-from connectors.items import Table
+from connectors.items import ContactsTable, Table
 from connectors.redshift_sql import ledger_name
 from tests.contents import Event, event_of, instant, row_digest, stored
 from tests.standins.kafka_reader import read_to_end
-from tests.standins.redshift_client import RedshiftServer, connect
+from tests.standins.redshift_client import Connection, RedshiftServer, connect
 from tests.standins.traffic import Identity
 
 
@@ -75,6 +75,8 @@ class Evidence:
     """Contact events by their message's place and all that they say."""
     event_ids: int
     """Different `ce_id`s."""
+    kept_contacts: Counter[Event]
+    """The contacts' table: a row is the same as an event says."""
     dead_letters: Sequence[Letter]
     warnings: Counter[str]
     """What the program's metrics told of warnings, by code."""
@@ -83,6 +85,7 @@ class Evidence:
 def collect(
     database: RedshiftServer,
     table: Table,
+    kept: ContactsTable | None,
     bootstrap: str,
     contacts: str,
     letters: str,
@@ -101,15 +104,25 @@ def collect(
                 f"window_end FROM {ledger_name(table)} ORDER BY kafka_partition, first_offset"
             )
         ]
+        kept_contacts = Counter(_kept(session, kept))
     events = read_to_end(bootstrap, contacts)
     return Evidence(
         rows,
         spans,
         Counter(_contact(event) for event in events),
         len({_headers(event)["ce_id"] for event in events}),
+        kept_contacts,
         [_dead_letter(message) for message in read_to_end(bootstrap, letters)],
         warnings,
     )
+
+
+def _kept(session: Connection, kept: ContactsTable | None) -> Iterator[Event]:
+    if kept is None:
+        return
+    columns = "kind, platform, span_start, span_end, value_hmac, user_id, subject_id, created_at"
+    for row in session.rows(f"SELECT {columns} FROM {kept.qualified}"):
+        yield Event._make((*row[:-1], instant(row[-1])))
 
 
 def _headers(message: Message) -> Mapping[str, Any]:

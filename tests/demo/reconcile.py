@@ -71,6 +71,13 @@ def _lines(traffic: Traffic, evidence: Evidence, hmac_key: str) -> Iterator[Line
     yield Line(
         "contact events", contacts.total(), evidence.contacts.total(), _apart(contacts, evidence.contacts)
     )
+    kept = Counter(event for row in expected.rows.values() for event in given_by(row, hmac_key))
+    yield Line(
+        "  of rows there now, in the contacts' table",
+        kept.total(),
+        evidence.kept_contacts.total(),
+        _apart(kept, evidence.kept_contacts),
+    )
     warnings = expected.warnings
     yield Line("warnings", warnings.total(), evidence.warnings.total(), _apart(warnings, evidence.warnings))
 
@@ -85,13 +92,17 @@ def placed(traffic: Traffic) -> Iterator[tuple[Place, Planned]]:
 
 def events_of(message: Planned, hmac_key: str) -> Iterator[Event]:
     """The events that must come of a message."""
-    outcome = message.outcome
-    if isinstance(outcome, RowOutcome):
-        who = outcome.identity
-        for given in outcome.contacts:
-            value = keyed(hmac_key, given.value)
-            span = given.start, given.end
-            yield Event(given.kind, given.platform, *span, value, who.user_id, who.subject_id, who.created_at)
+    if isinstance(message.outcome, RowOutcome):
+        yield from given_by(message.outcome, hmac_key)
+
+
+def given_by(row: RowOutcome, hmac_key: str) -> Iterator[Event]:
+    """What must be told of the contacts that a version of a row gives away."""
+    who = row.identity
+    for given in row.contacts:
+        value = keyed(hmac_key, given.value)
+        span = given.start, given.end
+        yield Event(given.kind, given.platform, *span, value, who.user_id, who.subject_id, who.created_at)
 
 
 def _wrong_letters(places: Mapping[Place, Planned], found: Sequence[Letter]) -> int:

@@ -44,6 +44,7 @@ class Stage:
         self.directory = directory
         self.window = window
         self.table = contract.table
+        self.contacts = contract.contacts
         self.topics = Topics(contract.topic, contract.contacts_topic, contract.dead_letters_topic)
         self._partitions = contract.partitions
         self._ends = ExitStack()
@@ -85,6 +86,7 @@ class Stage:
             "REDSHIFT_PASSWORD": database.password,
             "REDSHIFT_SSLMODE": database.sslmode,
             "CONTACT_HMAC_KEY": KEY,
+            "CONTACTS_TABLE": "on",
             "WINDOW": self.window,
             "MESSAGE_FORMAT": "auto" if self._form is Form.MIXED else self._form.value,
         }

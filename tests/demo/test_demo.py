@@ -41,6 +41,7 @@ def test_the_demo_accounts_for_every_message(tmp_path: Path) -> None:
     assert len({window["process_id"] for window in figures["windows"]}) >= 2
     committed = sum(window["rows"] for window in figures["windows"])
     assert committed == figures["reconciliation"][1]["found"] > 1900
+    assert figures["different_event_ids"] >= figures["contacts_in_the_table"] > 20
     assert set(figures["dead_letters"]) == (DECODE_CODES | VALIDATE_CODES) - OF_OTHER_TYPES
     assert sum(figures["warnings"].values()) == figures["reconciliation"][-1]["found"] > 0
     assert len(figures["query_first_rows"]) == 5

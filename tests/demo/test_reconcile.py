@@ -11,7 +11,7 @@ import pytest
 
 from tests.contents import keyed
 from tests.demo.evidence import Evidence, Letter, Place, Span, Version, sha256
-from tests.demo.reconcile import events_of, placed, reconcile
+from tests.demo.reconcile import events_of, given_by, placed, reconcile
 from tests.demo.stage import KEY
 from tests.standins.traffic import DeadLetterOutcome, Identity, RowOutcome, Traffic, generate
 
@@ -37,6 +37,7 @@ def evidence(traffic: Traffic) -> Evidence:
         ],
         contacts,
         contacts.total(),
+        Counter(event for row in traffic.expected().rows.values() for event in given_by(row, KEY)),
         [
             Letter(place, tuple(sorted(message.outcome.codes)), message.key, message.value, None)
             for place, message in messages
@@ -81,6 +82,15 @@ def test_a_lost_a_doubled_and_a_misplaced_event_show(traffic: Traffic, evidence:
         contacts = evidence.contacts.copy()
         contacts[event] += changed
         assert broken(traffic, replace(evidence, contacts=contacts)) == {"contact events"}
+
+
+def test_a_contact_too_many_or_too_few_in_the_table_shows(traffic: Traffic, evidence: Evidence) -> None:
+    event = next(iter(evidence.kept_contacts))
+    for changed in (-1, 1):
+        kept = evidence.kept_contacts.copy()
+        kept[event] += changed
+        told = broken(traffic, replace(evidence, kept_contacts=kept))
+        assert told == {"of rows there now, in the contacts' table"}
 
 
 @pytest.mark.parametrize(

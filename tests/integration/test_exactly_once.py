@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -18,9 +19,11 @@ from tests.integration.wiring import (
     contacts_of,
     expected_contacts,
     expected_dead_letters,
+    expected_kept,
     expected_rows,
     group_offsets,
     headers_of,
+    kept_contacts,
     ledger_rows,
     letters_of,
     produce_numbered,
@@ -31,8 +34,14 @@ from tests.integration.wiring import (
 from tests.pipeline import eventually
 
 
+@pytest.fixture
+def wiring(wiring: Wiring) -> Wiring:
+    return replace(wiring, contacts_table="on")
+
+
 def assert_exactly_once(wiring: Wiring, table: Table, produced: int) -> None:
     assert stored_rows(wiring, table) == expected_rows(produced)
+    assert kept_contacts(wiring) == expected_kept(produced)
     assert contacts_of(read_committed(wiring, wiring.contacts)) == expected_contacts(produced)
     assert letters_of(read_committed(wiring, wiring.dead_letters)) == expected_dead_letters(produced)
     position = dict.fromkeys(range(PARTITIONS), 0)

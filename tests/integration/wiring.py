@@ -13,7 +13,8 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Produ
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # exported unnamed
 
 from connectors.items import Table
-from connectors.redshift_sql import definitions, ledger_name
+from connectors.redshift_ddl import objects
+from connectors.redshift_sql import ledger_name
 from dataflow.contract import load
 from tests.contents import Event, digest, event_digest, event_of, instant, keyed, row_digest, stored
 from tests.pipeline import eventually
@@ -46,6 +47,7 @@ class Wiring:
     dead_letters: str
     group: str
     database: RedshiftServer
+    contacts_table: str = "off"
 
     def environment(self, **more: str) -> dict[str, str]:
         """What the program needs to run here."""
@@ -64,6 +66,7 @@ class Wiring:
             "REDSHIFT_PASSWORD": self.database.password,
             "REDSHIFT_SSLMODE": self.database.sslmode,
             "CONTACT_HMAC_KEY": HMAC_KEY,
+            "CONTACTS_TABLE": self.contacts_table,
             "WINDOW": "2s",
             "EXIT_LINGER": "10ms",
             **more,
@@ -71,11 +74,11 @@ class Wiring:
 
     def create_tables(self) -> Table:
         """As `ddl --apply` does; the table."""
-        table = load().table
+        contract = load()
         with connect(self.database, Transactions.EACH_STATEMENT) as session:
-            for definition in definitions(table):
+            for definition in objects(contract.table, contract.contacts):
                 session.run(definition.sql)
-        return table
+        return contract.table
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,14 +199,33 @@ def produce(wiring: Wiring, messages: Iterable[tuple[int, bytes]]) -> None:
 
 def expected_rows(next: int, first: int = 0, lost: Container[int] = ()) -> Counter[str]:
     """The rows that `produce_numbered` makes, as `stored_rows` tells them; without the numbers `lost`."""
+    return Counter(row_line(message.values) for message in _latest(range(first, next), lost))
+
+
+def _latest(numbers: Iterable[int], lost: Container[int] = ()) -> Iterable[Numbered]:
     rows: dict[str, Numbered] = {}
-    for message in map(Numbered, range(first, next)):
+    for message in map(Numbered, numbers):
         if message.breaks_the_contract or message.number in lost:
             continue
         stored = rows.get(message.user)
         if stored is None or message.updated_at >= stored.updated_at:
             rows[message.user] = message
-    return Counter(row_line(message.values) for message in rows.values())
+    return rows.values()
+
+
+def expected_kept(next: int) -> Counter[Event]:
+    """What the contacts' table must hold of the numbers below `next`: the contacts of the rows."""
+    return Counter(message.event for message in _latest(range(next)) if message.event)
+
+
+def kept_contacts(wiring: Wiring) -> Counter[Event]:
+    """The contacts' table, a row as its event says it."""
+    contacts = load().contacts
+    assert contacts is not None
+    columns = "kind, platform, span_start, span_end, value_hmac, user_id, subject_id, created_at"
+    with connect(wiring.database) as session:
+        rows = session.rows(f"SELECT {columns} FROM {contacts.qualified}")
+    return Counter(Event._make((*row[:-1], instant(row[-1]))) for row in rows)
 
 
 def expected_contacts(next: int) -> Counter[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from signal import SIGKILL
 
@@ -18,7 +19,9 @@ from tests.integration.wiring import (
     contacts_of,
     expected_contacts,
     expected_dead_letters,
+    expected_kept,
     expected_rows,
+    kept_contacts,
     letters_of,
     produce_numbered,
     read_committed,
@@ -56,6 +59,7 @@ class Trickle:
 def test_reruns_while_the_pipeline_runs_lose_and_repeat_nothing(
     wiring: Wiring, table: Table, pipelines: Pipelines, tmp_path: Path
 ) -> None:
+    wiring = replace(wiring, contacts_table="on")
     pipeline = pipelines.start(wiring.environment(WINDOW="1s"))
     pipeline.wait_until_ready(60)
     trickle = Trickle(wiring)
@@ -68,6 +72,10 @@ def test_reruns_while_the_pipeline_runs_lose_and_repeat_nothing(
         with connect(wiring.database) as session:
             session.run(
                 f"UPDATE {table.qualified} SET message_text = 'spoilt' WHERE metafield_process_id = %s",
+                [first],
+            )
+            session.run(
+                "UPDATE interactions.message_contacts SET kind = 'handle' WHERE metafield_process_id = %s",
                 [first],
             )
             session.raw.commit()
@@ -98,6 +106,7 @@ def test_reruns_while_the_pipeline_runs_lose_and_repeat_nothing(
     assert pipeline.terminate() == 0, pipeline.tail()
 
     assert stored_rows(wiring, table) == expected_rows(produced)
+    assert kept_contacts(wiring) == expected_kept(produced)
     assert letters_of(read_committed(wiring, wiring.dead_letters)) == expected_dead_letters(produced)
     # Contacts were asked for once more: under the ids that they had.
     events = read_committed(wiring, wiring.contacts)

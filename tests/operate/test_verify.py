@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -109,6 +109,10 @@ DAMAGES = {
         "UPDATE {table} SET metafield_process_id = (SELECT min(process_id) FROM {ledger})",
         "rows_per_commit",
     ),
+    "a contact of another commit's row": (
+        "UPDATE {contacts} SET metafield_process_id = 'nobody'",
+        "contacts_agree",
+    ),
     "an entry removed": (
         "DELETE FROM {ledger} WHERE kafka_partition = 1 AND first_offset = "
         "(SELECT min(first_offset) FROM {ledger} WHERE kafka_partition = 1 AND first_offset > 0)",
@@ -136,7 +140,11 @@ LOOSER = (
 @contextmanager
 def damaged(wiring: Wiring, table: Table, statement: str) -> Iterator[None]:
     """The tables after a statement, and afterwards as they were."""
-    names = {"table": table.qualified, "ledger": ledger_name(table)}
+    names = {
+        "table": table.qualified,
+        "ledger": ledger_name(table),
+        "contacts": "interactions.message_contacts",
+    }
     with connect(wiring.database) as session:
         for name in names.values():
             session.run(f"CREATE TABLE {name}_before AS SELECT * FROM {name}")
@@ -198,6 +206,7 @@ def test_traffic_is_accounted_for_and_every_damage_is_found(
 ) -> None:
     traffic = generate(1500, 3, DAY)
     expected = traffic.expected()
+    wiring = replace(wiring, contacts_table="on")
     pipeline = pipelines.start(wiring.environment(WINDOW="1s"))
     pipeline.wait_until_ready(60)
     for end in (500, 1000, 1500):

@@ -11,7 +11,7 @@ import pytest
 
 from connectors import redshift_sql as sql
 from connectors.items import ClosedWindow, Table
-from connectors.progress import LedgerBroken
+from connectors.progress import CommitMismatch, LedgerBroken
 from connectors.redshift_access import (
     Reason,
     RedshiftAccess,
@@ -21,7 +21,6 @@ from connectors.redshift_access import (
 )
 from connectors.redshift_check import apply_ddl
 from connectors.redshift_commit import (
-    CommitMismatch,
     Committed,
     NothingNew,
     commit_once,

@@ -27,7 +27,8 @@ from connectors.redshift_grants import Grantee, GranteeKind, grants
 from tests.cli.test_commands import call
 from tests.integration.conftest import Pipelines
 from tests.integration.wiring import produce_numbered
-from tests.redshift.warehouse import DESTINATION, INSERTS, NOON, TABLE, access_to, run_of, window, with_tables
+from tests.redshift.contacts import CONTACTS, KEEPING, giving_span, with_contacts
+from tests.redshift.warehouse import INSERTS, NOON, TABLE, Letter, access_to, window
 from tests.security.conftest import ROLE_PASSWORD, USER, Secured
 from tests.standins.redshift_client import RedshiftServer, Transactions, connect
 
@@ -111,7 +112,7 @@ def test_the_printed_acl_commands_say_what_apply_creates(secured: Secured) -> No
 @pytest.fixture
 def role(redshift_database: RedshiftServer) -> RedshiftServer:
     """A user who is permitted nothing; tables exist, and belong to the administrator."""
-    with_tables(redshift_database)
+    with_contacts(redshift_database)
     user = f"pipeline_{uuid.uuid4().hex[:8]}"
     as_owner(
         redshift_database,
@@ -128,22 +129,23 @@ def as_owner(server: RedshiftServer, *statements: str) -> None:
 
 
 def granted(server: RedshiftServer, user: str) -> tuple[str, ...]:
-    return grants(TABLE, server.database, Grantee(GranteeKind.USER, user))
+    return grants(TABLE, server.database, Grantee(GranteeKind.USER, user), contacts=CONTACTS)
 
 
 def wrong_in(access: RedshiftAccess) -> list[str]:
     return [
         f"{each.subject}: {each.detail}"
-        for each in survey(access, TABLE)
+        for each in survey(access, TABLE, CONTACTS)
         if each.verdict is not Verdict.RIGHT
     ]
 
 
 def commit(access: RedshiftAccess, first: int) -> object:
     with connect_as_the_program_does(access) as session:
-        windows = [window(run_of(first, first + 4))]
+        letters = [Letter(offset, written=offset, body="1") for offset in range(first, first + 4)]
+        windows = [window(giving_span(first, first + 4, letters))]
         seen: dict[int, int] = {}
-        return commit_once(session, DESTINATION, windows, seen, INSERTS, uuid.uuid4().hex, NOON)
+        return commit_once(session, KEEPING, windows, seen, INSERTS, uuid.uuid4().hex, NOON)
 
 
 SINGLE = re.compile(r"GRANT (.*) ON (.*) TO (.*)")
@@ -170,7 +172,7 @@ def test_the_listed_grants_are_enough_and_each_is_told_when_it_is_missing(
             assert refused.value.reason is Reason.PERMISSION, statement
             needed += 1
             as_owner(redshift_database, f"GRANT {privilege} ON {on} TO {to}")
-    assert needed == 8
+    assert needed == 11
     assert wrong_in(access) == []
     assert isinstance(commit(access, 4), Committed)
 

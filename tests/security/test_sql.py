@@ -59,6 +59,7 @@ TEXT_PARAMETERS = {
     ("redshift_sql", "wide", "sql_type"): "a column's, checked by the contract",
     ("redshift_sql", "_columns", "separator"): "fixed where it is called",
     ("redshift_sql", "may", "privileges"): "fixed in redshift_sql",
+    ("redshift_contacts_sql", "_kinds", "condition"): "fixed where it is called",
     ("redshift_verify_sql", "_sum", "text"): "a condition made there",
     ("redshift_verify_sql", "_differs", "one"): "a column's, checked by the contract",
     ("redshift_verify_sql", "_differs", "other"): "a column's, checked by the contract",

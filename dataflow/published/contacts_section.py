@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from connectors.items import ContactPart, ContactsTable, ExchangesView
+from connectors.items import ContactPart, ContactsTable, ExchangesView, Fill
 from dataflow.contract import Contract
 from dataflow.published.markup import code, wide_table
 from dataflow.published.tables import holds
@@ -45,6 +45,8 @@ def contacts_section(contract: Contract) -> str:
 def join_query(contract: Contract, table: ContactsTable) -> str:
     """What messages gave away, as one join."""
     same = " AND ".join(f"c.{name} = m.{name}" for name in contract.table.key)
+    if contract.table.keeps_history:
+        same += f" AND m.{contract.table.filled_with(Fill.IS_CURRENT)}"
     kind = next(each.name for each in table.columns if each.part is ContactPart.KIND)
     return (
         f"SELECT m.*, c.{kind}\nFROM {contract.table.qualified} m\n"

@@ -60,6 +60,7 @@ TEXT_PARAMETERS = {
     ("redshift_sql", "_columns", "separator"): "fixed where it is called",
     ("redshift_sql", "may", "privileges"): "fixed in redshift_sql",
     ("redshift_contacts_sql", "_kinds", "condition"): "fixed where it is called",
+    ("redshift_contacts_sql", "_current", "relation"): "a table's name, checked by the contract",
     ("redshift_verify_sql", "_sum", "text"): "a condition made there",
     ("redshift_verify_sql", "_differs", "one"): "a column's, checked by the contract",
     ("redshift_verify_sql", "_differs", "other"): "a column's, checked by the contract",

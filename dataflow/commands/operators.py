@@ -252,7 +252,7 @@ def dispatch(options: argparse.Namespace, settings: Settings, contract: Contract
     from connectors.progress import BrokenPromise
     from connectors.redshift_access import WarehouseTrouble
     from connectors.verify_metrics import PushFailed
-    from dataflow.commands.access import redshift_access
+    from dataflow.commands.access import contacts_table, redshift_access
     from dataflow.commands.rerun import Refused
     from dataflow.commands.told import told_of
     from dataflow.selection import NotKnown
@@ -266,7 +266,8 @@ def dispatch(options: argparse.Namespace, settings: Settings, contract: Contract
     except KeyboardInterrupt:
         told = "interrupted; `ledger` tells what was committed"
     except WarehouseTrouble as trouble:
-        told = told_of(trouble, redshift_access(settings), contract.table, options.command)
+        kept = contacts_table(settings, contract)
+        told = told_of(trouble, redshift_access(settings), contract.table, kept, options.command)
     except OSError as trouble:
         told = f"{trouble.filename}: {trouble.strerror}"
     except (KafkaTrouble, BrokenPromise, PushFailed, Refused) as trouble:

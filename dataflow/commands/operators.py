@@ -183,7 +183,13 @@ def _add_dead_letters(add: Adds) -> None:
     ls.add_argument(
         "--limit", type=read_by(arguments.count), default=50, metavar="N", help="the newest N (default 50)"
     )
-    show = actions.add_parser("show", help="all about one, but its bytes", formatter_class=form)
+    show = actions.add_parser(
+        "show",
+        help="all about one, but its bytes",
+        formatter_class=form,
+        description="All about one dead letter, but its bytes: they are what a person wrote, and personal\n"
+        "data. --value-to hands them out, by intent; no other of these commands does.",
+    )
     show.add_argument(
         "place", type=read_by(arguments.place), metavar="PARTITION:OFFSET", help="as `ls` shows it"
     )

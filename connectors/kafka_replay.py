@@ -9,6 +9,7 @@ and the broker refuses that process from then on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -75,7 +76,10 @@ class ReplayProducer:
         except KafkaException as trouble:
             error: KafkaError = trouble.args[0]
             if error.txn_requires_abort():
-                self._repeat(lambda: self._producer.abort_transaction(CALL_TIMEOUT))
+                # A broker that refused every partition knows of no transaction, and says so to an abort.
+                # Nothing was committed all the same; the next `init_transactions` ends what may be open.
+                with suppress(KafkaException):
+                    self._repeat(lambda: self._producer.abort_transaction(CALL_TIMEOUT))
                 error = failures[0] if failures else error
             elif error.code() in (KafkaError._FENCED, KafkaError.PRODUCER_FENCED):
                 raise KafkaTrouble("another replay took over; this one ends") from None

@@ -210,19 +210,22 @@ def _compare_keys(
 
 
 def missing_grants(
-    access: RedshiftAccess, table: Table, privileges: Sequence[str], ledger_privileges: Sequence[str]
+    access: RedshiftAccess, schema: str, wanted: Mapping[str, Sequence[str]]
 ) -> tuple[str, ...]:
-    """Which of these the login lacks, as the beginnings of GRANT statements. Raises WarehouseTrouble."""
+    """Which privileges on these tables of the schema the login lacks, as the beginnings of GRANT statements.
+
+    Raises WarehouseTrouble, for a table that is missing too.
+    """
     missing: list[str] = []
     with connect(access) as session:
         if not session.rows(sql.may_create_temporary(), (access.database,))[0][0]:
             missing.append(f"GRANT TEMP ON DATABASE {access.database}")
-        if not session.rows(sql.may_use_schema(), (table.schema,))[0][0]:
-            return (*missing, f"GRANT USAGE ON SCHEMA {table.schema}")
-        for name, wanted in ((table.name, privileges), (sql.LEDGER, ledger_privileges)):
-            lacking = _lacking(session, f"{table.schema}.{name}", wanted)
+        if not session.rows(sql.may_use_schema(), (schema,))[0][0]:
+            return (*missing, f"GRANT USAGE ON SCHEMA {schema}")
+        for name, privileges in wanted.items():
+            lacking = _lacking(session, f"{schema}.{name}", privileges)
             if lacking:
-                missing.append(f"GRANT {', '.join(lacking)} ON {table.schema}.{name}")
+                missing.append(f"GRANT {', '.join(lacking)} ON {schema}.{name}")
         session.rollback()
     return tuple(missing)
 

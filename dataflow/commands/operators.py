@@ -183,7 +183,13 @@ def _add_dead_letters(add: Adds) -> None:
     ls.add_argument(
         "--limit", type=read_by(arguments.count), default=50, metavar="N", help="the newest N (default 50)"
     )
-    show = actions.add_parser("show", help="all about one, but its bytes", formatter_class=form)
+    show = actions.add_parser(
+        "show",
+        help="all about one, but its bytes",
+        formatter_class=form,
+        description="All about one dead letter, but its bytes: they are what a person wrote, and personal\n"
+        "data. --value-to hands them out, by intent; no other of these commands does.",
+    )
     show.add_argument(
         "place", type=read_by(arguments.place), metavar="PARTITION:OFFSET", help="as `ls` shows it"
     )
@@ -252,7 +258,7 @@ def dispatch(options: argparse.Namespace, settings: Settings, contract: Contract
     from connectors.progress import BrokenPromise
     from connectors.redshift_access import WarehouseTrouble
     from connectors.verify_metrics import PushFailed
-    from dataflow.commands.access import redshift_access
+    from dataflow.commands.access import contacts_table, redshift_access
     from dataflow.commands.rerun import Refused
     from dataflow.commands.told import told_of
     from dataflow.selection import NotKnown
@@ -266,7 +272,8 @@ def dispatch(options: argparse.Namespace, settings: Settings, contract: Contract
     except KeyboardInterrupt:
         told = "interrupted; `ledger` tells what was committed"
     except WarehouseTrouble as trouble:
-        told = told_of(trouble, redshift_access(settings), contract.table, options.command)
+        kept = contacts_table(settings, contract)
+        told = told_of(trouble, redshift_access(settings), contract.table, kept, options.command)
     except OSError as trouble:
         told = f"{trouble.filename}: {trouble.strerror}"
     except (KafkaTrouble, BrokenPromise, PushFailed, Refused) as trouble:

@@ -70,6 +70,25 @@ def test_help_lists_the_settings_that_a_command_looks_at_and_no_others(
     assert {name for name in KNOWN if f"\n    {name} " in told} == listed
 
 
+def test_grants_look_at_the_setting_of_the_contacts_table_and_list_it() -> None:
+    warehouse = {
+        "REDSHIFT_HOST": "warehouse.example.com",
+        "REDSHIFT_DATABASE": "analytics",
+        "REDSHIFT_USER": "owner",
+        "REDSHIFT_PASSWORD": "nobody hears it",
+    }
+    arguments = ("grants", "--for", "operators", "--user", "o")
+    off = call(*arguments, environment=warehouse).stdout.splitlines()
+    on = call(*arguments, environment=warehouse | {"CONTACTS_TABLE": "on"}).stdout.splitlines()
+    assert on[:-1] == off
+    assert on[-1].startswith("GRANT SELECT, INSERT, DELETE ON ")
+    assert "\n    CONTACTS_TABLE " in call("grants", "--help").stdout
+
+
+def test_show_says_that_a_letters_bytes_are_personal_data() -> None:
+    assert "personal" in call("dead-letters", "show", "--help").stdout
+
+
 def test_the_script_and_the_module_are_the_same_program() -> None:
     script = Path(sys.executable).with_name("contract-dataflow")
     told = subprocess.run([script, "--help"], cwd=NOWHERE, capture_output=True, text=True, check=True)

@@ -19,15 +19,19 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported un
 from connectors.items import Verdict
 from connectors.kafka_access import KafkaAccess
 from connectors.kafka_acls import Permission, permissions
+from connectors.ledger import ByCommit
 from connectors.redshift_access import Reason, RedshiftAccess, WarehouseRefused
 from connectors.redshift_access import connect as connect_as_the_program_does
 from connectors.redshift_check import survey
 from connectors.redshift_commit import Committed, commit_once
-from connectors.redshift_grants import Grantee, GranteeKind, grants
+from connectors.redshift_grants import Grantee, GranteeKind, Privileges, grants
+from connectors.redshift_ledger import read_entries
+from dataflow.commands.told import told_of
 from tests.cli.test_commands import call
 from tests.integration.conftest import Pipelines
 from tests.integration.wiring import produce_numbered
 from tests.redshift.contacts import CONTACTS, KEEPING, giving_span, with_contacts
+from tests.redshift.test_contacts import rerun
 from tests.redshift.warehouse import INSERTS, NOON, TABLE, Letter, access_to, window
 from tests.security.conftest import ROLE_PASSWORD, USER, Secured
 from tests.standins.redshift_client import RedshiftServer, Transactions, connect
@@ -175,6 +179,42 @@ def test_the_listed_grants_are_enough_and_each_is_told_when_it_is_missing(
     assert needed == 11
     assert wrong_in(access) == []
     assert isinstance(commit(access, 4), Committed)
+
+
+def test_a_rerun_needs_each_grant_listed_for_operators_and_is_told_the_missing_one(
+    redshift_database: RedshiftServer, role: RedshiftServer
+) -> None:
+    operators = Grantee(GranteeKind.USER, role.user)
+    listed = grants(TABLE, redshift_database.database, operators, Privileges.OPERATORS, CONTACTS)
+    as_owner(redshift_database, *listed)
+    access = access_to(role)
+    done = commit(access, 0)
+    assert isinstance(done, Committed)
+    (wanted,) = commit_ids(access)
+    again = giving_span(0, 4, [Letter(offset, written=offset, body="2") for offset in range(4)])
+    needed = 0
+    for statement in listed:
+        found = SINGLE.fullmatch(statement)
+        assert found is not None
+        privileges, on, to = found.groups()
+        for privilege in privileges.split(", "):
+            as_owner(redshift_database, f"REVOKE {privilege} ON {on} FROM {to}")
+            with pytest.raises(WarehouseRefused) as refused:
+                rerun(access, ByCommit(wanted), again)
+            told = told_of(refused.value, access, TABLE, CONTACTS, "rerun")
+            missing = f"GRANT {privilege} ON {on}".replace('"', "")
+            assert f"Missing: {missing}. " in told, (statement, told)
+            needed += 1
+            as_owner(redshift_database, f"GRANT {privilege} ON {on} TO {to}")
+    assert needed == 12
+    rerun(access, ByCommit(wanted), again)
+
+
+def commit_ids(access: RedshiftAccess) -> list[str]:
+    with connect_as_the_program_does(access) as session:
+        entries = read_entries(session, TABLE, KEEPING.pipeline, KEEPING.topic)
+        session.rollback()
+    return [entry.process_id for entry in entries]
 
 
 def test_grants_are_printed_for_a_user_a_role_or_a_group_whatever_its_name(secured: Secured) -> None:

@@ -41,7 +41,8 @@ def wiring(wiring: Wiring) -> Wiring:
 
 def assert_exactly_once(wiring: Wiring, table: Table, produced: int) -> None:
     assert stored_rows(wiring, table) == expected_rows(produced)
-    assert kept_contacts(wiring) == expected_kept(produced)
+    if wiring.contacts_table == "on":
+        assert kept_contacts(wiring) == expected_kept(produced)
     assert contacts_of(read_committed(wiring, wiring.contacts)) == expected_contacts(produced)
     assert letters_of(read_committed(wiring, wiring.dead_letters)) == expected_dead_letters(produced)
     position = dict.fromkeys(range(PARTITIONS), 0)

@@ -67,14 +67,16 @@ class HealthServer:
     def __init__(self, host: str, port: int, registry: CollectorRegistry, health: Health) -> None:
         """Binds; port 0 takes a free one."""
 
-        scraped = self._scraped = Event()
+        lingering, scraped = self._lingering, self._scraped = Event(), Event()
 
         class Handler(ReadOnlyHandler):
             def respond(self) -> None:
                 match self.path.split("?", 1)[0]:
                     case "/metrics":
+                        # An answer that was begun before may lack what the last reader waits for.
+                        last = lingering.is_set() and self.command == "GET"
                         self.answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
-                        if self.command == "GET":
+                        if last:
                             scraped.set()
                     case "/livez":
                         alive = health.alive()
@@ -100,8 +102,8 @@ class HealthServer:
         self._thread.start()
 
     def linger(self, seconds: float, stop: Stop) -> None:
-        """Go on serving until the metrics were read once more, `seconds` have passed, or `stop` is set."""
-        self._scraped.clear()
+        """Go on serving until the metrics as they are now were read, `seconds` passed, or `stop` is set."""
+        self._lingering.set()
         deadline = time.monotonic() + seconds
         while not stop.is_set() and time.monotonic() < deadline:
             if self._scraped.wait(LINGER_STEP):

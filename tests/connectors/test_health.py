@@ -6,12 +6,16 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric
 
-from connectors.health import STALL, Health, HealthServer
+from connectors.health import LINGER_STEP, STALL, Health, HealthServer
 from connectors.metrics import Metrics
+from connectors.stopping import Stop
 
 
 class Clock:
@@ -107,3 +111,52 @@ def test_names_of_unknown_fields_are_bounded(server: HealthServer, metrics: Metr
     body = get(server, "/metrics")[1]
     assert body.count("dataflow_unknown_fields_total{") == 51
     assert 'dataflow_unknown_fields_total{field="other"} 150.0' in body
+
+
+class Halting:
+    """A collector that lets the first reader wait amid its answer."""
+
+    def __init__(self) -> None:
+        self.reached, self.go_on = Event(), Event()
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        self.reached.set()
+        assert self.go_on.wait(30)
+        return iter(())
+
+
+class AskedStop(Stop):
+    """Tells that it was asked: that the lingering has begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = Event()
+
+    def is_set(self) -> bool:
+        self.asked.set()
+        return super().is_set()
+
+
+def test_lingering_does_not_end_with_an_answer_that_was_begun_before_it(
+    health: Health, metrics: Metrics
+) -> None:
+    halting, stop = Halting(), AskedStop()
+    server = HealthServer("127.0.0.1", 0, metrics.registry, health)
+    metrics.registry.register(halting)
+    server.start()
+    with ThreadPoolExecutor(2) as pool:
+        early = pool.submit(get, server, "/metrics")
+        assert halting.reached.wait(30)
+        metrics.broken("DataLoss")
+        lingering = pool.submit(server.linger, 60, stop)
+        assert stop.asked.wait(30)
+        halting.go_on.set()
+        assert early.result(30)[0] == 200
+        with pytest.raises(TimeoutError):
+            lingering.result(5 * LINGER_STEP)
+        assert 'promise="DataLoss"} 1.0' in get(server, "/metrics")[1]
+        lingering.result(30)
+    server.stop()

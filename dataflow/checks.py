@@ -11,7 +11,6 @@ from typing import Any
 
 from dataflow.decimals import NoDecimal, reader
 from dataflow.fields import (
-    EXACT_DIGITS,
     BooleanField,
     DateField,
     DecimalField,
@@ -128,13 +127,18 @@ def _enumeration(field: TextField) -> Check:
         f"is none of the allowed words; send one of: {', '.join(field.values)}",
     )
 
+    integers = "integer" in field.accepts
+    expected = "a string or an integer" if integers else "a string"
+
     def check(value: Any, found: list[Violation]) -> Value:
+        if integers and type(value) is int:
+            value = str(value)
         if type(value) is str:
             if value in words:
                 return value
             found.append(outside)
         elif not _absent(value, field, found):
-            _wrong_type(value, field, "a string", found)
+            _wrong_type(value, field, expected, found)
         return None
 
     return check
@@ -158,12 +162,7 @@ def _integer(field: IntegerField) -> Check:
 
 def _decimal(field: DecimalField) -> Check:
     read = reader(field)
-    kinds: list[type] = [int] if "number" in field.accepts else []
-    if kinds and field.precision <= EXACT_DIGITS:
-        kinds.append(float)
-    if "string" in field.accepts:
-        kinds.append(str)
-    taken = frozenset(kinds)
+    taken = frozenset(field.kinds)
     expected = " or ".join(
         words
         for kind, words in ((float, "a number"), (int, "an integer"), (str, "a number as a string"))

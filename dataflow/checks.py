@@ -127,18 +127,13 @@ def _enumeration(field: TextField) -> Check:
         f"is none of the allowed words; send one of: {', '.join(field.values)}",
     )
 
-    integers = "integer" in field.accepts
-    expected = "a string or an integer" if integers else "a string"
-
     def check(value: Any, found: list[Violation]) -> Value:
-        if integers and type(value) is int:
-            value = str(value)
         if type(value) is str:
             if value in words:
                 return value
             found.append(outside)
         elif not _absent(value, field, found):
-            _wrong_type(value, field, expected, found)
+            _wrong_type(value, field, "a string", found)
         return None
 
     return check

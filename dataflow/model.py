@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Any, NamedTuple
 
 from connectors.items import Batch, Record
@@ -75,6 +76,10 @@ class Row(NamedTuple):
     values: tuple[Value, ...]
 
 
+NEW_ROW = partial(tuple.__new__, Row)
+"""From (offset, values): `Row._make` without the call of a Python function."""
+
+
 KINDS = ("phone", "handle")
 """What a contact is one of."""
 
@@ -105,9 +110,11 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """After decode: every record of the batch is in exactly one of the three tuples, in offset order."""
+    """After decode: every record of the batch is in exactly one of the four tuples, each in offset order."""
 
     batch: Batch
+    rows: tuple[Row, ...] = ()
+    """Records that are surely right, and checked already."""
     documents: tuple[Document, ...] = ()
     dead_letters: tuple[DeadLetter, ...] = ()
     messages: tuple[tuple[Record, Any], ...] = ()

@@ -1,19 +1,27 @@
-"""Decode and validate: Protobuf against JSON, the same messages by turns in the same process."""
+"""Decode and validate: Protobuf against JSON, compiled against interpreted, by turns in the same process.
+
+*Interpreted* is what the compiled functions stand for: every field looked up by name in a dictionary, and
+handed to its check. Its rows are those of the compiled ways, or the benchmark ends.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from connectors.framing import SchemaReference
 from connectors.items import Batch, StoredRecord, WriterSchema
-from dataflow.contract import load
+from dataflow.checks import MISSING, across, field_check
+from dataflow.contract import Contract, load
+from dataflow.decode import decode
 from dataflow.decoder import Decoder
-from dataflow.model import MessageFormat, MessageFraming
+from dataflow.fields import PresentUnless
+from dataflow.model import NEW_ROW, Checked, Decoded, Document, MessageFormat, MessageFraming, Row, Violation
 from dataflow.protobuf import schema
+from dataflow.protobuf.decode import ProtobufReader
 from dataflow.validate import Validator
 from tests.bench.figures import Cell, Figure, Report, Table, quotients
 from tests.bench.job import as_the_program_collects
@@ -42,9 +50,14 @@ class _Way:
     """A topic of one form, and how it is read."""
 
     name: str
-    decoder: Decoder
-    validator: Validator
+    decode: Callable[[Batch], Decoded]
+    validate: Callable[[Decoded], Checked]
     batches: Sequence[Batch]
+
+
+_JSON, _PROTOBUF = "JSON", "Protobuf"
+_FRAMED_JSON, _FRAMED_PROTOBUF = "JSON, framed", "Protobuf, framed"
+_INTERPRETED_JSON, _INTERPRETED_PROTOBUF = "JSON, interpreted", "Protobuf, interpreted"
 
 
 def run(occasion: Occasion) -> Report:
@@ -52,6 +65,7 @@ def run(occasion: Occasion) -> Report:
     plan = _PLANS[occasion.size]
     values = {form: _values(plan.messages, form) for form in (Form.JSON, Form.PROTOBUF)}
     ways = _ways(values[Form.JSON], values[Form.PROTOBUF])
+    _see_that_they_agree(ways)
     decoding: defaultdict[str, list[float]] = defaultdict(list)
     validating: defaultdict[str, list[float]] = defaultdict(list)
     count = len(values[Form.JSON])
@@ -77,7 +91,6 @@ def run(occasion: Occasion) -> Report:
         )
         for way in ways
     ]
-    ratio = quotients(whole[ways[1].name], base).median
     sizes = [sum(map(len, values[form])) / count for form in (Form.JSON, Form.PROTOBUF)]
     return Report(
         measured=(
@@ -90,8 +103,29 @@ def run(occasion: Occasion) -> Report:
                 ("way", "decode, µs", "validate, µs", "both, µs per message", "both / JSON's"), tuple(rows)
             ),
         ),
-        observations=(f"Protobuf costs {ratio:.2f} times what JSON does.",),
+        observations=(
+            _compared("Bare", whole, _PROTOBUF, _JSON),
+            _compared("In a frame", whole, _FRAMED_PROTOBUF, _FRAMED_JSON),
+            _gained(whole, _INTERPRETED_JSON, _JSON),
+            _gained(whole, _INTERPRETED_PROTOBUF, _PROTOBUF),
+        ),
     )
+
+
+def _see_that_they_agree(ways: Sequence[_Way]) -> None:
+    rows = {way.name: way.validate(way.decode(way.batches[0])).rows for way in ways}
+    assert all(found == rows[_JSON] for found in rows.values()), sorted(rows)
+
+
+def _compared(where: str, whole: Mapping[str, Sequence[float]], protobuf: str, json: str) -> str:
+    ratio = quotients(whole[protobuf], whole[json]).median
+    verdict = "more than" if ratio > 1 else "no more than"
+    return f"{where}, Protobuf costs {verdict} JSON: {ratio:.2f} times as much."
+
+
+def _gained(whole: Mapping[str, Sequence[float]], interpreted: str, compiled: str) -> str:
+    ratio = quotients(whole[interpreted], whole[compiled]).median
+    return f"{compiled}: interpreted costs {ratio:.2f} times what compiled does."
 
 
 def _values(messages: int, form: Form) -> list[bytes]:
@@ -111,6 +145,7 @@ def _ways(json: Sequence[bytes], protobuf: Sequence[bytes]) -> list[_Way]:
         _ID: WriterSchema(registered.kind, registered.serialized)
     }
     framed = [by_id(value, _ID) for value in protobuf]
+    framed_json = [by_id(value, _ID, b"") for value in json]
 
     def way(
         name: str,
@@ -120,17 +155,57 @@ def _ways(json: Sequence[bytes], protobuf: Sequence[bytes]) -> list[_Way]:
         known: dict[SchemaReference, WriterSchema | None] | None = None,
     ) -> _Way:
         decoder = Decoder(contract, message, message_format, framing)
-        return _Way(name, decoder, Validator(contract, decoder.message_rows), _batches(values, known))
+        validator = Validator(contract, decoder.message_rows)
+        return _Way(name, decoder.decode, validator.validate, _batches(values, known))
 
     auto, none, confluent = MessageFraming.AUTO, MessageFraming.NONE, MessageFraming.CONFLUENT
+    interpreted = _interpreted(contract)
+    by_name = _by_name(ProtobufReader(message))
     return [
-        way("JSON", MessageFormat.JSON, none, json),
-        way("Protobuf", MessageFormat.PROTOBUF, none, protobuf),
+        way(_JSON, MessageFormat.JSON, none, json),
+        way(_PROTOBUF, MessageFormat.PROTOBUF, none, protobuf),
         way("JSON, sniffed", MessageFormat.AUTO, auto, json),
         way("Protobuf, sniffed", MessageFormat.AUTO, auto, protobuf),
-        way("Protobuf, framed", MessageFormat.PROTOBUF, confluent, framed),
+        way(_FRAMED_JSON, MessageFormat.JSON, confluent, framed_json),
+        way(_FRAMED_PROTOBUF, MessageFormat.PROTOBUF, confluent, framed),
         way("Protobuf, framed, with a registry", MessageFormat.PROTOBUF, confluent, framed, schemas),
+        _Way(_INTERPRETED_JSON, decode, interpreted, _batches(json, None)),
+        _Way(_INTERPRETED_PROTOBUF, by_name, interpreted, _batches(protobuf, None)),
     ]
+
+
+def _interpreted(contract: Contract) -> Callable[[Decoded], Checked]:
+    """Validate without what is compiled for the contract."""
+    checks = [(field.name, field_check(field)) for field in contract.fields]
+    rules = [across(rule) for rule in contract.rules if isinstance(rule, PresentUnless)]
+
+    def validate(decoded: Decoded) -> Checked:
+        rows: list[Row] = []
+        for record, fields in decoded.documents:
+            found: list[Violation] = []
+            values = tuple([check(fields.get(name, MISSING), found) for name, check in checks])
+            for rule in rules:
+                rule(fields, found)
+            if not found:
+                rows.append(NEW_ROW((record.offset(), values)))
+        return Checked(decoded.batch, tuple(rows), ())
+
+    return validate
+
+
+def _by_name(reader: ProtobufReader) -> Callable[[Batch], Decoded]:
+    """Decode Protobuf to named values, as JSON comes."""
+
+    def decode(batch: Batch) -> Decoded:
+        documents: list[Document] = []
+        for record in batch.records:
+            message = reader.read(record.value() or b"")
+            assert not isinstance(message, Violation)
+            # One with unknown fields comes by name in any case.
+            documents.append((record, message if isinstance(message, dict) else reader.fields_of(message)))
+        return Decoded(batch, documents=tuple(documents))
+
+    return decode
 
 
 def _batches(
@@ -152,9 +227,9 @@ def _spent(way: _Way) -> tuple[float, float]:
     decoding = validating = 0.0
     for batch in way.batches:
         began = time.thread_time()
-        decoded = way.decoder.decode(batch)
+        decoded = way.decode(batch)
         between = time.thread_time()
-        checked = way.validator.validate(decoded)
+        checked = way.validate(decoded)
         validating += time.thread_time() - between
         decoding += between - began
         assert len(checked.rows) == len(batch.records)

@@ -22,7 +22,9 @@ from tests.bench.peers import compare
 
 BENCHMARKS = (
     Benchmark("stages", "CPU per message, stage by stage", stages.run),
-    Benchmark("formats", "decode and validate, Protobuf against JSON", formats.run),
+    Benchmark(
+        "formats", "decode and validate: Protobuf against JSON, compiled against interpreted", formats.run
+    ),
     Benchmark("curve", "CPU per message, by what is in it", curve.run),
     Benchmark("backlog", "the real program on a backlog", backlog.run),
     Benchmark("scaling", "one process against two", scaling.run),

@@ -370,7 +370,7 @@ def _protobuf(contract: Contract, path: Path | None) -> ProtobufSchema:
     path = _contract_path(path)
     schema = load_schema(contract, path)
     if schema is None:
-        raise _Refused(f"contract {path}: no Protobuf schema lies beside it: X.tags.toml with X.binpb")
+        raise _Refused(f"contract {path}: no Protobuf schema lies beside it; `contract proto` writes one")
     return schema
 
 

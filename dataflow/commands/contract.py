@@ -60,6 +60,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         if name == "docs":
             action.add_argument("--directory", type=Path, metavar="DIR", help="write every document there")
+    proto = actions.add_parser(
+        "proto",
+        help="the Protobuf form of a contract of your own",
+        description="Writes beside FILE, X.odcs.yaml, what its messages in Protobuf need: X.proto for\n"
+        "producers, X.tags.toml, the record of tags, and X.binpb, which the program reads. No compiler\n"
+        "is needed.\n"
+        "Tags of the record that is there are kept; what would take one back is refused (exit code 2).",
+        formatter_class=form,
+    )
+    proto.add_argument("file", type=Path, metavar="FILE", help="the contract file, X.odcs.yaml")
 
 
 def dispatch(options: argparse.Namespace, load: Load, out: TextIO) -> int:
@@ -67,6 +77,8 @@ def dispatch(options: argparse.Namespace, load: Load, out: TextIO) -> int:
     if options.action == "diff":
         form = Form.JSON if options.json else Form.TABLE
         return diff(compare(load(options.old), load(options.new)), form, out)
+    if options.action == "proto":
+        return _write_protobuf(load(options.file), options.file, out)
     from dataflow.published import documents
 
     contract = load(options.contract)
@@ -92,6 +104,21 @@ def _write(contract: Contract, directory: Path, out: TextIO) -> None:
     for name, text in {**documents.documents(contract), f"{contract.name}.sql": ddl.getvalue()}.items():
         (directory / name).write_text(text, encoding="utf-8")
         print(directory / name, file=out)
+
+
+def _write_protobuf(contract: Contract, path: Path, out: TextIO) -> int:
+    from dataflow.protobuf.form import write
+    from dataflow.protobuf.schema import beside
+
+    files = beside(path)
+    record = files.record.read_text(encoding="utf-8") if files.record.exists() else None
+    form = write(contract, files.proto.name, record)
+    files.proto.write_text(form.proto, encoding="utf-8")
+    files.record.write_text(form.record, encoding="utf-8")
+    files.descriptors.write_bytes(form.descriptors)
+    for written in (files.proto, files.record, files.descriptors):
+        print(written, file=out)
+    return 0
 
 
 def diff(compared: Comparison, form: Form, out: TextIO) -> int:

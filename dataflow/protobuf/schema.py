@@ -23,10 +23,18 @@ from google.protobuf.message_factory import GetMessageClass
 
 from dataflow.contract import Contract, ContractError
 from dataflow.contracts import messages_pb2
-from dataflow.fields import Field, IntegerField, TextField, TimestampField
+from dataflow.fields import (
+    BooleanField,
+    DateField,
+    DecimalField,
+    Field,
+    IntegerField,
+    TextField,
+    TimestampField,
+)
 
 TIMESTAMP = "google.protobuf.Timestamp"
-RECORD, DESCRIPTORS = ".tags.toml", ".binpb"
+RECORD = ".tags.toml"
 CONTRACT_FILE = ".odcs.yaml"
 
 
@@ -51,7 +59,7 @@ _INTEGERS = {
     *(FieldDescriptor.TYPE_UINT32, FieldDescriptor.TYPE_FIXED32),
     *(FieldDescriptor.TYPE_UINT64, FieldDescriptor.TYPE_FIXED64),
 }
-_PLAIN = {FieldDescriptor.TYPE_BOOL, FieldDescriptor.TYPE_STRING, *_INTEGERS}
+_STRING = FieldDescriptor.TYPE_STRING
 _TYPE_NAMES = {
     getattr(FieldDescriptor, name): name.removeprefix("TYPE_").lower()
     for name in dir(FieldDescriptor)
@@ -84,19 +92,35 @@ class ProtobufSchema:
         return cast(Descriptor, self.message.DESCRIPTOR)
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The files of the Protobuf form of a contract of one's own."""
+
+    proto: Path
+    record: Path
+    descriptors: Path
+
+
+def beside(contract: Path) -> Beside:
+    """Where they lie when the contract's file is this one."""
+    stem = contract.name.removesuffix(CONTRACT_FILE)
+    names = (contract.with_name(stem + ending) for ending in (".proto", RECORD, ".binpb"))
+    return Beside(*names)
+
+
 def load(contract: Contract, path: Path | None) -> ProtobufSchema | None:
     """The Protobuf form of a contract; None when it has none.
 
     The packaged contract (`path` is None) has its generated module. A contract of your own, `X.odcs.yaml`,
-    has one when its record `X.tags.toml` lies beside it, with `X.binpb`, the `.proto` as a descriptor set
-    (`protoc --include_imports --descriptor_set_out`). Raises ProtobufMismatch with every fault, and
+    has one when its record `X.tags.toml` lies beside it, with `X.binpb`, the `.proto` as a descriptor set:
+    `contract proto` writes both. Raises ProtobufMismatch with every fault, and
     OSError.
     """
     if path is None:
         packaged = resources.files("dataflow").joinpath("contracts", f"messages{RECORD}")
         return check(contract, messages_pb2.Message, packaged.read_text(encoding="utf-8"))
-    stem = path.name.removesuffix(CONTRACT_FILE)
-    record, descriptors = path.with_name(stem + RECORD), path.with_name(stem + DESCRIPTORS)
+    files = beside(path)
+    record, descriptors = files.record, files.descriptors
     if not record.exists():
         return None
     text = record.read_text(encoding="utf-8")
@@ -117,7 +141,7 @@ def load(contract: Contract, path: Path | None) -> ProtobufSchema | None:
 def check(contract: Contract, message: type[Message], record: str) -> ProtobufSchema:
     """The schema, when type, contract and record (the text of its file) agree. Raises ProtobufMismatch."""
     descriptor = cast(Descriptor, message.DESCRIPTOR)
-    problems = [*_against_record(descriptor, record)]
+    problems = [*against_record(descriptor, record)]
     fields: list[ProtobufField] = []
     known = descriptor.fields_by_name
     for field in contract.fields:
@@ -150,16 +174,24 @@ def _read(field: Field, found: FieldDescriptor, problems: list[str]) -> Protobuf
         is_timestamp = found.message_type is not None and found.message_type.full_name == TIMESTAMP
         form = Form.INSTANT if is_timestamp else None
     else:
-        form = Form.PLAIN if found.type in _PLAIN else None
+        form = Form.PLAIN if found.type in _plain_types(field) else None
     if form is None:
         problems.append(f"{field.name}: {type_of(found)} does not suit a {type(field).__name__}")
         return None
     return ProtobufField(field, found.number, form, words)
 
 
+def _plain_types(field: BooleanField | DateField | DecimalField) -> set[int]:
+    """The scalar types whose values the field's check may take."""
+    if isinstance(field, BooleanField):
+        return {FieldDescriptor.TYPE_BOOL}
+    exact = set() if isinstance(field, DecimalField) and str not in field.kinds else {_STRING}
+    return exact | (_INTEGERS if isinstance(field, DecimalField) and int in field.kinds else set())
+
+
 def _words(field: TextField, enum: EnumDescriptor, problems: list[str]) -> Mapping[int, str]:
     """Number to word; the number 0 stands for no word, unless the contract has one of its name."""
-    prefix = f"{_upper_snake(enum.name)}_"
+    prefix = f"{upper_snake(enum.name)}_"
     expected = {f"{prefix}{word.upper()}": word for word in field.values}
     named = {value.name: value.number for value in enum.values}
     for name in expected.keys() - named.keys():
@@ -170,7 +202,8 @@ def _words(field: TextField, enum: EnumDescriptor, problems: list[str]) -> Mappi
     return {number: expected[name] for name, number in named.items() if name in expected}
 
 
-def _upper_snake(name: str) -> str:
+def upper_snake(name: str) -> str:
+    """What the names of an enumeration's values begin with."""
     return "".join(f"_{c}" if c.isupper() and at else c for at, c in enumerate(name)).upper()
 
 
@@ -198,8 +231,8 @@ def _parsed(name: str, record: str) -> dict[str, Any]:
         raise ProtobufMismatch(name, [f"the record of tags is no TOML: {fault}"]) from None
 
 
-def _against_record(descriptor: Descriptor, record: str) -> Iterator[str]:
-    """What has changed that must never change, and what is not recorded yet."""
+def against_record(descriptor: Descriptor, record: str) -> Iterator[str]:
+    """What has changed that must never change, and what is not recorded yet. Raises ProtobufMismatch."""
     is_now, was = _flat(recorded(descriptor)), _flat(_parsed(descriptor.full_name, record))
     for path, before in was.items():
         after = is_now.get(path)
@@ -208,7 +241,7 @@ def _against_record(descriptor: Descriptor, record: str) -> Iterator[str]:
         elif after != before:
             yield f"{path}: was {before} and is now {after}; what was sent before would be read as another"
     for path in is_now.keys() - was.keys():
-        yield f"{path}: is not in the record of tags; `make proto` adds it"
+        yield f"{path}: is not in the record of tags; `make proto` or `contract proto` adds it"
 
 
 def _flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:

@@ -8,17 +8,16 @@ import tempfile
 from importlib import import_module, resources
 from pathlib import Path
 
-from google.protobuf.descriptor import Descriptor
 from grpc_tools import protoc
 
-from dataflow.protobuf.schema import recorded
+from dataflow.protobuf.form import record_of
 from tests.pipeline import ROOT
 
 PROTO = "dataflow/contracts/messages.proto"
 RECORD = "dataflow/contracts/messages.tags.toml"
-HEADER = (
-    "# The tags of messages.proto, as they were first released. `make proto` adds what is new; "
-    "nothing here ever changes.\n"
+HEADING = (
+    "The tags of messages.proto, as they were first released. `make proto` adds what is new; "
+    "nothing here ever changes."
 )
 
 
@@ -54,16 +53,6 @@ def descriptor_set(directory: Path, proto: str) -> bytes:
     return out.read_bytes()
 
 
-def record_of(descriptor: Descriptor) -> str:
-    """The text of the record of tags."""
-    wanted = recorded(descriptor)
-    lines = [HEADER + f'message = "{wanted["message"]}"', "", "[fields]"]
-    lines += [f'{name} = "{told}"' for name, told in wanted["fields"].items()]
-    for enum, values in wanted["enums"].items():
-        lines += ["", f'[enums."{enum}"]', *(f"{name} = {number}" for name, number in values.items())]
-    return "\n".join(lines) + "\n"
-
-
 def main() -> int:
     """Write both; 1 when that would change what the record has."""
     with tempfile.TemporaryDirectory() as directory:
@@ -71,7 +60,7 @@ def main() -> int:
             shutil.copy(made, ROOT / made.relative_to(directory))
     descriptor = import_module(PROTO.removesuffix(".proto").replace("/", ".") + "_pb2").Message.DESCRIPTOR
     before = (ROOT / RECORD).read_text(encoding="utf-8").splitlines()
-    after = record_of(descriptor)
+    after = record_of(descriptor, HEADING)
     gone = [line for line in before if line not in after.splitlines()]
     if gone:
         print("messages.proto takes back what was released:", *gone, sep="\n  ", file=sys.stderr)

@@ -16,10 +16,11 @@ from google.protobuf.message_factory import GetMessageClass
 
 from dataflow.contract import load
 from dataflow.contracts import messages_pb2
+from dataflow.protobuf.form import record_of
 from dataflow.protobuf.schema import ProtobufMismatch, check
 from dataflow.protobuf.schema import load as load_schema
 from tests.pipeline import ROOT
-from tests.protobuf.generate import PROTO, RECORD, compile_into, descriptor_set, record_of
+from tests.protobuf.generate import HEADING, PROTO, RECORD, compile_into, descriptor_set
 
 SOURCE = (ROOT / PROTO).read_text(encoding="utf-8")
 TAGS = (ROOT / RECORD).read_text(encoding="utf-8")
@@ -42,7 +43,7 @@ def test_the_generated_module_is_what_the_compiler_makes_of_the_proto(tmp_path: 
 
 
 def test_the_record_of_tags_is_complete() -> None:
-    assert record_of(cast(Descriptor, messages_pb2.Message.DESCRIPTOR)) == TAGS, "run make proto"
+    assert record_of(cast(Descriptor, messages_pb2.Message.DESCRIPTOR), HEADING) == TAGS, "run make proto"
 
 
 def test_the_schema_agrees_with_the_contract() -> None:

@@ -175,8 +175,8 @@ def _source(contract: Contract, file: FileDescriptorProto) -> str:
     lines = [
         f"// {contract.name}, contract {contract.version}, as Protobuf: written by `contract proto`.",
         "//",
-        "// Every field is `optional`, so that a reader can tell one that was not sent from one sent empty. A tag is",
-        "// given to one field for ever.",
+        "// Every field is `optional`, so that a reader can tell one that was not sent from one sent empty.",
+        "// A tag is given to one field for ever.",
         'syntax = "proto3";',
         "",
         f"package {file.package};",

@@ -119,8 +119,8 @@ def load(contract: Contract, path: Path | None) -> ProtobufSchema | None:
     if path is None:
         packaged = resources.files("dataflow").joinpath("contracts", f"messages{RECORD}")
         return check(contract, messages_pb2.Message, packaged.read_text(encoding="utf-8"))
-    files = beside(path)
-    record, descriptors = files.record, files.descriptors
+    lies = beside(path)
+    record, descriptors = lies.record, lies.descriptors
     if not record.exists():
         return None
     text = record.read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ import pytest
 
 from tests.k8s.go_modules import KUSTOMIZE, GoUnavailable, cache, program
 from tests.k8s.image import Image, build
-from tests.k8s.manifests import COMPONENTS, OVERLAYS, Manifests, with_components
+from tests.k8s.manifests import COMPONENTS, CONTRACT_COMPONENT, OVERLAYS, Manifests, with_components
 from tests.k8s.sandbox import SandboxUnavailable, python_prefix, require
 from tests.pipeline import ROOT
 from tests.standins.prometheus import PrometheusUnavailable
@@ -61,6 +61,7 @@ def everything(
     """Every overlay, and production with every component."""
     chosen = (ROOT / "k8s" / "overlays" / "prod" / "kustomization.yaml").read_text()
     more = [name for name in COMPONENTS if f"\n  - ../../{name}\n" not in chosen]
+    more.sort(key=CONTRACT_COMPONENT.__eq__)
     assert more, "no component is left out of production"
     directory = tmp_path_factory.mktemp("overlay") / "prod-with-everything"
     return [*overlays.values(), Manifests.build(kustomize, with_components(directory, "prod", more))]

@@ -23,6 +23,7 @@ COMPONENTS = tuple(
         if yaml.safe_load(path.read_text())["kind"] == "Component"
     )
 )
+PACKAGED = {"contract.odcs.yaml": (ROOT / "dataflow" / "contracts" / "messages.odcs.yaml").read_bytes()}
 Resource = Mapping[str, Any]
 _REFERENCE = re.compile(r"\$\((\w+)\)")
 
@@ -184,8 +185,20 @@ def relative(target: Path, directory: Path) -> str:
     return os.path.relpath(target, directory)
 
 
-def with_components(directory: Path, overlay: str, components: Sequence[str]) -> Path:
-    """A kustomization in `directory`, new: an overlay and more components, as an operator might write one."""
+CONTRACT_COMPONENT = "components/contract"
+
+
+def with_components(
+    directory: Path,
+    overlay: str,
+    components: Sequence[str],
+    contract: Mapping[str, bytes] = PACKAGED,
+    patches: Sequence[Resource] = (),
+) -> Path:
+    """A kustomization in `directory`, new: an overlay and more components, as an operator might write one.
+
+    `contract` are the files of which the contract's component is given a ConfigMap, by their names there.
+    """
     directory.mkdir()
     of = yaml.safe_load((K8S / "overlays" / overlay / "kustomization.yaml").read_text())
     written = {
@@ -194,6 +207,11 @@ def with_components(directory: Path, overlay: str, components: Sequence[str]) ->
         "namespace": of["namespace"],
         "resources": [relative(K8S / "overlays" / overlay, directory)],
         "components": [relative(K8S / each, directory) for each in components],
+        "patches": list(patches),
     }
+    if CONTRACT_COMPONENT in components:
+        for name, content in contract.items():
+            (directory / name).write_bytes(content)
+        written["configMapGenerator"] = [{"name": "contract-dataflow-contract", "files": list(contract)}]
     (directory / "kustomization.yaml").write_text(yaml.safe_dump(written))
     return directory

@@ -148,7 +148,8 @@ def command_line() -> argparse.ArgumentParser:
         "JSON Lines of messages in, or with --format protobuf a line of base64 for each; a JSON line out:\n"
         '  {"line": 1, "verdict": "row" | "dead_letter", "violations": [{"field", "code", "message"}],\n'
         '   "warnings": [...], "row": {...}}\n'
-        "Exit code 1 when any is a dead letter: for a producer's own CI.",
+        "Exit code 1 when any is a dead letter: for a producer's own CI. An empty line is no message in\n"
+        "JSON, and the message of 0 bytes in Protobuf.",
     )
     validate.add_argument(
         "--format",

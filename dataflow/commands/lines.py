@@ -17,6 +17,18 @@ def chunks(lines: BinaryIO) -> Iterator[list[Line]]:
 
     Input is read as it comes: a producer may keep the pipe open.
     """
-    filled = ((number, line.rstrip(b"\r\n")) for number, line in enumerate(lines, start=1) if line.strip())
-    while chunk := list(islice(filled, CHUNK)):
+    return _chunked(line for line in _numbered(lines) if line[1].strip())
+
+
+def chunks_of_all(lines: BinaryIO) -> Iterator[list[Line]]:
+    """The same with the empty lines: for an input in which they say something."""
+    return _chunked(_numbered(lines))
+
+
+def _numbered(lines: BinaryIO) -> Iterator[Line]:
+    return ((number, line.rstrip(b"\r\n")) for number, line in enumerate(lines, start=1))
+
+
+def _chunked(lines: Iterator[Line]) -> Iterator[list[Line]]:
+    while chunk := list(islice(lines, CHUNK)):
         yield chunk

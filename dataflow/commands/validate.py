@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from connectors.items import Batch, StoredRecord
-from dataflow.commands.lines import Line, chunks
+from dataflow.commands.lines import Line, chunks, chunks_of_all
 from dataflow.contract import Contract
 from dataflow.decoder import Decoder
 from dataflow.enrich import Enricher
@@ -25,14 +25,15 @@ def validate(
 ) -> int:
     """Judge each line as the pipeline would a message with this value; 1 when any is a dead letter, else 0.
 
-    A line is a message in JSON; with `protobuf`, the base64 of one in Protobuf, in a frame or not. Empty
-    lines are no messages. One JSON line out for each other one: `{"line", "verdict": "row" | "dead_letter",
-    "violations": [{"field", "code", "message"}], "warnings": [...], "row": {...}}`; a dead letter has no
-    row. `now` is what timestamps in the future are measured against.
+    A line is a message in JSON, and an empty one is none; with `protobuf`, the base64 of one in Protobuf, in
+    a frame or not, and an empty line is the message of 0 bytes. One JSON line out for each message:
+    `{"line", "verdict": "row" | "dead_letter", "violations": [{"field", "code", "message"}],
+    "warnings": [...], "row": {...}}`; a dead letter has no row. `now` is what timestamps in the
+    future are measured against.
     """
     judge = _Judge(contract, now, protobuf)
     worst = 0
-    for chunk in chunks(lines):
+    for chunk in chunks(lines) if protobuf is None else chunks_of_all(lines):
         for judged in judge.judge(chunk):
             worst |= judged["verdict"] == "dead_letter"
             out.write(orjson.dumps(judged, option=orjson.OPT_APPEND_NEWLINE))

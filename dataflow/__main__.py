@@ -251,7 +251,7 @@ def _dispatch(options: argparse.Namespace) -> int:
             deed = apply if options.apply and not options.dry_run else preview
             return deed(settings, _contract(options.contract or settings.contract), sys.stdout, sys.stderr)
         case "contract":
-            return contract_command.dispatch(options, _contract, sys.stdout)
+            return contract_command.dispatch(options, _contract, _contract_path, sys.stdout)
         case "grants":
             from connectors.redshift_grants import Grantee, GranteeKind
             from dataflow.commands import grants

@@ -15,6 +15,8 @@ from dataflow.contract import Contract
 
 Load = Callable[[Path | None], Contract]
 """From a path to a contract; None: the one in force."""
+Locate = Callable[[Path | None], Path | None]
+"""From a path to that of the contract's file, which None is too when the packaged one is in force."""
 DIFF_EPILOG = """\
 exit codes:
   0  nothing breaks, or the version's first number was raised for it
@@ -72,36 +74,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     proto.add_argument("file", type=Path, metavar="FILE", help="the contract file, X.odcs.yaml")
 
 
-def dispatch(options: argparse.Namespace, load: Load, out: TextIO) -> int:
+def dispatch(options: argparse.Namespace, load: Load, locate: Locate, out: TextIO) -> int:
     """Run one of the actions; its exit code. Raises ContractError, and what `load` raises."""
     if options.action == "diff":
         form = Form.JSON if options.json else Form.TABLE
         return diff(compare(load(options.old), load(options.new)), form, out)
     if options.action == "proto":
         return _write_protobuf(load(options.file), options.file, out)
+    from dataflow.protobuf.form import source
     from dataflow.published import documents
 
     contract = load(options.contract)
+    proto = source(contract, locate(options.contract))
     match options.action:
         case "json-schema":
             out.write(documents.json_schema(contract))
         case "asyncapi":
-            out.write(documents.asyncapi_document(contract))
+            out.write(documents.asyncapi_document(contract, proto))
         case _ if options.directory is None:
-            out.write(documents.page(contract))
+            out.write(documents.page(contract, proto))
         case _:
-            _write(contract, options.directory, out)
+            _write(contract, proto, options.directory, out)
     return 0
 
 
-def _write(contract: Contract, directory: Path, out: TextIO) -> None:
+def _write(contract: Contract, proto: str | None, directory: Path, out: TextIO) -> None:
     from dataflow.commands.ddl import print_ddl
     from dataflow.published import documents
 
     ddl = StringIO()
     print_ddl(contract, ddl)
     directory.mkdir(parents=True, exist_ok=True)
-    for name, text in {**documents.documents(contract), f"{contract.name}.sql": ddl.getvalue()}.items():
+    for name, text in {
+        **documents.documents(contract, proto),
+        f"{contract.name}.sql": ddl.getvalue(),
+    }.items():
         (directory / name).write_text(text, encoding="utf-8")
         print(directory / name, file=out)
 

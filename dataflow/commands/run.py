@@ -328,7 +328,10 @@ def decoder_of(settings: Settings, contract: Contract) -> Decoder:
     if schema is None and contract.terms.kafka.format == "protobuf":
         raise protobuf_schema.ProtobufMismatch(
             contract.name,
-            ["its Kafka server says format: protobuf, and beside the file lies no X.tags.toml with X.binpb"],
+            [
+                "its Kafka server says format: protobuf, and beside the file lies no X.tags.toml with "
+                "X.binpb; `contract proto` writes both"
+            ],
         )
     return Decoder(contract, schema, settings.message_format, settings.message_framing)
 

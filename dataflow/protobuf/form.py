@@ -10,7 +10,9 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import resources
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
@@ -20,7 +22,14 @@ from google.protobuf.timestamp_pb2 import DESCRIPTOR as TIMESTAMP_FILE
 
 from dataflow.contract import Contract
 from dataflow.fields import BooleanField, DecimalField, Field, IntegerField, TextField, TimestampField
-from dataflow.protobuf.schema import TIMESTAMP, ProtobufMismatch, against_record, recorded, upper_snake
+from dataflow.protobuf.schema import (
+    TIMESTAMP,
+    ProtobufMismatch,
+    against_record,
+    beside,
+    recorded,
+    upper_snake,
+)
 
 MESSAGE = "Message"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -76,6 +85,22 @@ def write(contract: Contract, name: str, record: str | None) -> ProtobufForm:
         ),
         FileDescriptorSet(file=[*imported, file]).SerializeToString(deterministic=True),
     )
+
+
+def source(contract: Contract, path: Path | None) -> str | None:
+    """The `.proto` of the contract in `path` (None: the packaged one); None when its messages are JSON.
+
+    What lies beside the file, or what `write` would put there. Raises ProtobufMismatch and OSError.
+    """
+    if contract.terms.kafka.format == "json":
+        return None
+    if path is None:
+        return resources.files("dataflow").joinpath("contracts", "messages.proto").read_text(encoding="utf-8")
+    files = beside(path)
+    if files.proto.exists():
+        return files.proto.read_text(encoding="utf-8")
+    record = files.record.read_text(encoding="utf-8") if files.record.exists() else None
+    return write(contract, files.proto.name, record).proto
 
 
 def record_of(descriptor: Descriptor, heading: str) -> str:

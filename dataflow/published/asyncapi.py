@@ -11,12 +11,16 @@ from dataflow.published.message_schema import DIALECT, example_message, message_
 
 VERSION = "3.0.0"
 _FORMAT = "application/schema+json;version=draft-07"
+_PROTO_FORMAT = "application/vnd.google.protobuf;version=3"
 _TEXT = {"type": "string"}
 _HEX_128, _HEX_256 = "^[0-9a-f]{32}$", "^[0-9a-f]{64}$"
 
 
-def asyncapi(contract: Contract) -> dict[str, Any]:
-    """The document. Addresses and names of topics are the contract's: defaults of settings."""
+def asyncapi(contract: Contract, proto: str | None = None) -> dict[str, Any]:
+    """The document. Addresses and names of topics are the contract's: defaults of settings.
+
+    `proto` is the `.proto` of a contract whose messages are sent in Protobuf. Raises ValueError without.
+    """
     kafka = contract.terms.kafka
     channels = {
         "messages": _channel(
@@ -29,7 +33,7 @@ def asyncapi(contract: Contract) -> dict[str, Any]:
             "once for read_committed readers.",
         ),
     }
-    messages = {"message": _message(contract), "deadLetter": _dead_letter()}
+    messages = {"message": _message(contract, proto), "deadLetter": _dead_letter()}
     operations = {
         "readMessages": _operation(
             "receive", "messages", "Every message is judged and becomes a row or a dead letter."
@@ -53,7 +57,7 @@ def asyncapi(contract: Contract) -> dict[str, Any]:
             "version": contract.version,
             "description": contract.terms.description.purpose.strip() or contract.name,
         },
-        "defaultContentType": "application/json",
+        "defaultContentType": _CONTENT_TYPES[kafka.format],
         "servers": {
             kafka.name: {
                 "host": kafka.host,
@@ -88,20 +92,31 @@ def _schema(schema: dict[str, Any]) -> dict[str, Any]:
 _CONTENT_TYPES = {"json": "application/json", "protobuf": "application/x-protobuf"}
 
 
-def _message(contract: Contract) -> dict[str, Any]:
+def _message(contract: Contract, proto: str | None) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": "message",
         "title": "A message",
-        # The payload's schema is of its JSON form, which Protobuf has too.
         "contentType": _CONTENT_TYPES[contract.terms.kafka.format],
-        "payload": _schema(message_schema(contract)),
+        "payload": _payload(contract, proto),
     }
     if contract.terms.kafka.message_key:
-        key = {"type": "string", "description": f"The value of {contract.terms.kafka.message_key}."}
-        described["bindings"] = {"kafka": {"key": key, "bindingVersion": "0.5.0"}}
+        described["bindings"] = _keyed_by(contract.terms.kafka.message_key)
     if example := example_message(contract):
         described["examples"] = [{"name": "example", "payload": example}]
     return described
+
+
+def _payload(contract: Contract, proto: str | None) -> dict[str, Any]:
+    if contract.terms.kafka.format == "json":
+        return _schema(message_schema(contract))
+    if proto is None:
+        raise ValueError("messages in Protobuf are described by their .proto")
+    return {"schemaFormat": _PROTO_FORMAT, "schema": proto}
+
+
+def _keyed_by(field: str) -> dict[str, Any]:
+    key = {"type": "string", "description": f"The value of {field}."}
+    return {"kafka": {"key": key, "bindingVersion": "0.5.0"}}
 
 
 def contact_schema(contract: Contract) -> dict[str, Any]:
@@ -169,6 +184,7 @@ def _contact(contract: Contract) -> dict[str, Any]:
         "contentType": "application/json",
         "headers": _schema({"type": "object", "required": list(headers), "properties": headers}),
         "payload": _schema(contact_schema(contract)),
+        "bindings": _keyed_by(contract.event_key),
     }
 
 

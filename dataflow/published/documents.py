@@ -15,12 +15,12 @@ from dataflow.published.tables import field_table
 __all__ = ["asyncapi_document", "documents", "json_schema", "page"]
 
 
-def documents(contract: Contract) -> dict[str, str]:
-    """File names and texts."""
+def documents(contract: Contract, proto: str | None = None) -> dict[str, str]:
+    """File names and texts. `proto` is the `.proto` of messages in Protobuf: ValueError without."""
     return {
         f"{contract.name}.schema.json": json_schema(contract),
-        f"{contract.name}.asyncapi.json": asyncapi_document(contract),
-        f"{contract.name}.html": page(contract),
+        f"{contract.name}.asyncapi.json": asyncapi_document(contract, proto),
+        f"{contract.name}.html": page(contract, proto),
         f"{contract.name}.fields.md": field_table(contract),
     }
 
@@ -30,9 +30,9 @@ def json_schema(contract: Contract) -> str:
     return _json(message_schema(contract))
 
 
-def asyncapi_document(contract: Contract) -> str:
-    """The topics as an AsyncAPI document."""
-    return _json(asyncapi(contract))
+def asyncapi_document(contract: Contract, proto: str | None = None) -> str:
+    """The topics as an AsyncAPI document. `proto` is the `.proto` of messages in Protobuf."""
+    return _json(asyncapi(contract, proto))
 
 
 def _json(value: dict[str, Any]) -> str:

@@ -18,15 +18,18 @@ from dataflow.published.tables import takes
 from dataflow.terms import Property, ServiceLevel
 
 
-def page(contract: Contract) -> str:
-    """The page's text, UTF-8. Every text of the contract is escaped."""
+def page(contract: Contract, proto: str | None = None) -> str:
+    """The page's text, UTF-8. Every text of the contract is escaped.
+
+    `proto` is the `.proto` of messages that are sent in Protobuf, which the page shows.
+    """
     sections = {
         "Ask it": _query(contract),
         "How fresh": _levels(contract),
         "Columns": _columns(contract),
         "Contacts given away": contacts_section(contract),
         "Where it comes from": lineage(contract),
-        "A message": _message(contract),
+        "A message": _message(contract, proto),
         "Quality": _quality(contract),
         "What becomes a dead letter": _dead_letters(contract),
         "Who to ask": _people(contract),
@@ -159,11 +162,13 @@ def _keys(contract: Contract) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _message(contract: Contract) -> str:
+def _message(contract: Contract, proto: str | None) -> str:
     example = example_message(contract)
-    if not example:
-        return ""
-    return code(orjson.dumps(example, option=orjson.OPT_INDENT_2).decode())
+    shown = code(orjson.dumps(example, option=orjson.OPT_INDENT_2).decode()) if example else ""
+    if proto is None:
+        return shown
+    told = f"<p>For example, its fields written as JSON:</p>{shown}" if shown else ""
+    return f"<p>Messages are sent in Protobuf. A tag is given to one field for ever.</p>{code(proto)}{told}"
 
 
 def _quality(contract: Contract) -> str:
@@ -180,6 +185,12 @@ def _quality(contract: Contract) -> str:
     )
 
 
+_OTHERS = {
+    "json": "Messages in Protobuf or in a schema registry's frame have reasons of their own.",
+    "protobuf": "Messages in a schema registry's frame have reasons of their own.",
+}
+
+
 def _dead_letters(contract: Contract) -> str:
     rows = [
         f'<tr><th scope="row"><code>{code}</code></th><td>{escape(text)}</td></tr>'
@@ -188,9 +199,8 @@ def _dead_letters(contract: Contract) -> str:
     return (
         f"<p>A message that breaks the contract is not in the table. It goes to "
         f"<code>{escape(contract.dead_letters_topic)}</code>, byte for byte, with every reason; nothing is "
-        "cut, defaulted or guessed. "
-        "Messages in Protobuf or in a schema registry's frame have reasons of their "
-        "own.</p>" + wide_table("Reasons", ("code", "a message that"), rows)
+        f"cut, defaulted or guessed. {_OTHERS[contract.terms.kafka.format]}</p>"
+        + wide_table("Reasons", ("code", "a message that"), rows)
     )
 
 

@@ -1,4 +1,4 @@
-"""Why a JSON message becomes a dead letter: the codes that a contract can give, in words for people."""
+"""Why a message becomes a dead letter: the codes that a contract can give, in words for people."""
 
 from __future__ import annotations
 
@@ -25,6 +25,24 @@ OF_THE_VALUE = {
     "not_an_object": "is no JSON object",
     "duplicate_key": "names a field twice",
 }
+OF_A_VALUE_IN_PROTOBUF = {
+    "tombstone": OF_THE_VALUE["tombstone"],
+    "empty_value": "is empty: no field was set",
+    "too_large": OF_THE_VALUE["too_large"],
+    "bad_utf8": "has a text that is not UTF-8",
+    "truncated_protobuf": "ends in the middle of a field",
+    "malformed_protobuf": "is no Protobuf",
+    "too_deep": OF_THE_VALUE["too_deep"],
+    "wrong_message_type": "has none of the message's fields: it is of another type",
+}
+NEVER_IN_PROTOBUF = frozenset({"null", "lone_surrogate", "number_too_large"})
+"""What Protobuf has no way to say."""
+_IN_PROTOBUF = {
+    "missing": "lacks a required field: it was not set",
+    "wrong_type": "has a tag with another wire type",
+    "not_in_enumeration": "has another value than those listed, or the unspecified one",
+    "not_a_timestamp": "has nanoseconds below 0 or beyond a second",
+}
 OF_A_FIELD: dict[str, tuple[str, tuple[type[Field], ...]]] = {
     "missing": ("lacks a required field", ()),
     "null": ("has null for a required field", ()),
@@ -48,10 +66,13 @@ OF_A_FIELD: dict[str, tuple[str, tuple[type[Field], ...]]] = {
 
 def reasons(contract: Contract) -> dict[str, str]:
     """Codes and words, the value's first, then the fields'. A rule across fields adds its own words."""
-    found = dict(OF_THE_VALUE)
+    in_protobuf = contract.terms.kafka.format == "protobuf"
+    found = dict(OF_A_VALUE_IN_PROTOBUF if in_protobuf else OF_THE_VALUE)
     for code, (text, kinds) in OF_A_FIELD.items():
+        if in_protobuf and code in NEVER_IN_PROTOBUF:
+            continue
         if not kinds or any(isinstance(field, kinds) for field in contract.fields):
-            found[code] = text
+            found[code] = _IN_PROTOBUF.get(code, text) if in_protobuf else text
     if not any(isinstance(field, TextField) and field.values for field in contract.fields):
         del found["not_in_enumeration"]
     for rule in contract.rules:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from connectors.items import ContactPart, Fill
 from dataflow.contract import Contract
-from dataflow.fields import DecimalField, Field, IntegerField, TextField
+from dataflow.fields import DecimalField, Field, IntegerField, TextField, TimestampField
 from dataflow.terms import Property
 
 _FILLED = {
@@ -80,7 +82,20 @@ def takes(contract: Contract, column: Property) -> str:
     """What a message may send for a column, in a few words."""
     if column.fill is not Fill.MESSAGE:
         return f"not sent: {_FILLED[column.fill]}"
-    return _takes(contract.fields[contract.position(column.name)])
+    field = contract.fields[contract.position(column.name)]
+    return _takes_in_protobuf(field) if contract.terms.kafka.format == "protobuf" else _takes(field)
+
+
+def _takes_in_protobuf(field: Field) -> str:
+    match field:
+        case TextField(values=()):
+            return _takes(replace(field, accepts=frozenset({"string"})))
+        case DecimalField():
+            return _takes(replace(field, accepts=frozenset({"string"})))
+        case TimestampField():
+            return "google.protobuf.Timestamp"
+        case _:
+            return _takes(field)
 
 
 def _takes(field: Field) -> str:

@@ -17,11 +17,18 @@ from dataflow import decode, validate
 from dataflow.contract import Contract, load, parse
 from dataflow.encode import encode_dead_letter
 from dataflow.model import DeadLetter, Violation
+from dataflow.protobuf import decode as protobuf_decode
 from dataflow.published import documents
 from dataflow.published.asyncapi import asyncapi, contact_schema
 from dataflow.published.message_schema import message_schema
 from dataflow.published.page import page
-from dataflow.published.reasons import OF_A_FIELD, OF_THE_VALUE, reasons
+from dataflow.published.reasons import (
+    NEVER_IN_PROTOBUF,
+    OF_A_FIELD,
+    OF_A_VALUE_IN_PROTOBUF,
+    OF_THE_VALUE,
+    reasons,
+)
 from dataflow.published.tables import field_table
 from tests.cli.test_commands import call
 from tests.contracts.asyncapi_schema import SchemaUnavailable, asyncapi_schema
@@ -147,6 +154,47 @@ def test_the_page_tells_every_code_of_a_dead_letter_in_words() -> None:
     assert "not_a_timestamp" in reasons(MESSAGES)
     assert "not_a_date" not in reasons(MESSAGES)
     assert {"not_a_date", "too_precise"} <= set(reasons(PURCHASES))
+
+
+IN_PROTOBUF = parse(PACKAGED.replace("format: json", "format: protobuf"), "messages.odcs.yaml")
+PROTO = (ROOT / "dataflow" / "contracts" / "messages.proto").read_text(encoding="utf-8")
+
+
+def test_of_messages_in_protobuf_the_documents_tell_the_proto_and_its_tags(tmp_path: Path) -> None:
+    document = asyncapi(IN_PROTOBUF, PROTO)
+    message = document["components"]["messages"]["message"]
+    assert document["defaultContentType"] == message["contentType"] == "application/x-protobuf"
+    assert message["payload"] == {
+        "schemaFormat": "application/vnd.google.protobuf;version=3",
+        "schema": PROTO,
+    }
+    told = page(IN_PROTOBUF, PROTO)
+    assert "optional string user_id = 1;" in told
+    assert "google.protobuf.Timestamp</td>" in told
+    assert "RFC 3339, stored in UTC" not in told
+    for code in ("truncated_json", "duplicate_key", "lone_surrogate"):
+        assert f"<code>{code}</code>" in page(MESSAGES)
+        assert f"<code>{code}</code>" not in told
+    with pytest.raises(ValueError, match="proto"):
+        asyncapi(IN_PROTOBUF)
+    file = tmp_path / "own.odcs.yaml"
+    file.write_text(PACKAGED.replace("format: json", "format: protobuf"))
+    assert "optional string user_id = 1;" in call("contract", "docs", "--contract", str(file)).stdout
+    (tmp_path / "own.proto").write_text("// its own\n")
+    printed = json.loads(call("contract", "asyncapi", "--contract", str(file)).stdout)
+    assert printed["components"]["messages"]["message"]["payload"]["schema"] == "// its own\n"
+
+
+def test_the_page_tells_every_code_of_a_dead_letter_in_protobuf() -> None:
+    of_the_value = {"tombstone", "too_large"} | protobuf_decode.CODES
+    assert set(OF_A_VALUE_IN_PROTOBUF) == of_the_value
+    never = (reasons(MESSAGES).keys() & validate.CODES) - reasons(IN_PROTOBUF).keys()
+    assert never == NEVER_IN_PROTOBUF
+
+
+def test_contact_events_are_keyed_as_they_are_sent() -> None:
+    key = asyncapi(MESSAGES)["components"]["messages"]["contact"]["bindings"]["kafka"]["key"]
+    assert key["description"] == f"The value of {MESSAGES.event_key}."
 
 
 class Outline(HTMLParser):

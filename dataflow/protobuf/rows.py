@@ -12,7 +12,8 @@ one wording of every rule. For a required text and a required timestamp:
     if not (minute and 0 <= n < 1000000000): return slowly(m, found)
     v6 = f'{minute}{second[s % 60]}.{n // 1000:06}' if n > 999 else minute + second[s % 60]
 
-By way of names a message costs more than in JSON, because each read of a field is a call; so it costs less.
+By way of names a message costs more than twice as much (tests/bench/RESULTS.md, formats), because each read
+of a field is a call then.
 """
 
 from __future__ import annotations

@@ -207,6 +207,7 @@ def test_a_contract_holds_what_documents_and_comparisons_need() -> None:
         "throughput": 30_000,
         "retention": 7,
         "backfill": False,
+        "errorRate": 5.0,
     }
     assert load().retention == timedelta(days=7)
     assert [rule.kind for rule in terms.quality] == ["custom"] * 4 + ["library", "sql", "text", "sql"]

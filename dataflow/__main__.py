@@ -288,7 +288,10 @@ def _dispatch(options: argparse.Namespace) -> int:
             return show(*_judged(), sys.stdout)
         case name if name in operators.NAMES:
             stop = _stop_on_signals() if operators.stops_by_itself(options) else Stop()
-            return operators.dispatch(options, *_judged(operators.groups_of(options)), stop)
+            settings, contract = _judged(operators.groups_of(options))
+            if operators.makes_contacts(options, settings):
+                settings, contract = _judged()
+            return operators.dispatch(options, settings, contract, stop)
         case _:
             return _run()
 

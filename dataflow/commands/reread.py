@@ -79,7 +79,7 @@ class Reread:
                 for row, line in zip(checked.rows, rows.lines, strict=True):
                     place = (partition, row.offset)
                     # A dead letter then that is a row now: its contract has changed, and it was not rerun.
-                    if place in letters and not _covered(reruns, place):
+                    if place in letters and not covered(reruns, place):
                         self.judged.add(place)
                     else:
                         kept.append(line)
@@ -106,6 +106,7 @@ class Reread:
             segment.spool.discard()
 
 
-def _covered(entries: Sequence[Entry], place: tuple[int, int]) -> bool:
+def covered(entries: Sequence[Entry], place: tuple[int, int]) -> bool:
+    """Whether the entries read the message, named by partition and offset."""
     partition, offset = place
     return any(entry.partition == partition and entry.first <= offset < entry.next for entry in entries)

@@ -59,6 +59,7 @@ class TopicReader:
     def facts(self) -> BrokerFacts:
         """Incarnation, progress E and bounds of every partition. Raises KafkaTrouble."""
         partitions = self.partitions()
+        self._troubles.check_group()
         try:
             return BrokerQuestions(self._access, self._consumer, ANSWER_TIMEOUT).ask(partitions)
         except KafkaException as trouble:

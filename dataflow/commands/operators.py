@@ -262,6 +262,7 @@ def dispatch(options: argparse.Namespace, settings: Settings, contract: Contract
     from connectors.kafka_trouble import KafkaTrouble
     from connectors.progress import BrokenPromise
     from connectors.redshift_access import WarehouseTrouble
+    from connectors.registry_access import RegistryAway
     from connectors.verify_metrics import PushFailed
     from dataflow.commands.access import contacts_table, redshift_access
     from dataflow.commands.rerun import Refused
@@ -281,7 +282,7 @@ def dispatch(options: argparse.Namespace, settings: Settings, contract: Contract
         told = told_of(trouble, redshift_access(settings), contract.table, kept, options.command)
     except OSError as trouble:
         told = f"{trouble.filename}: {trouble.strerror}"
-    except (KafkaTrouble, BrokenPromise, PushFailed, Refused) as trouble:
+    except (KafkaTrouble, RegistryAway, BrokenPromise, PushFailed, Refused) as trouble:
         told = str(trouble)
     print(f"{options.command}: {told}", file=sys.stderr)
     return UNSURE

@@ -26,6 +26,7 @@ from dataflow.arguments import TopicSpan
 from dataflow.commands.access import Topics, destination, kafka_access, redshift_access, topics_of
 from dataflow.commands.dead_letters import origins
 from dataflow.commands.reread import Reread, covered
+from dataflow.commands.schemas import schemas_of
 from dataflow.commands.show import Form, json_line, moment, table
 from dataflow.contract import Contract
 from dataflow.fields import IntegerField, PresentUnless, TextField
@@ -86,7 +87,7 @@ def verify(
 ) -> int:
     """Look, tell, and hand over the figures. 0 when nothing is wrong, else 1.
 
-    Raises KafkaTrouble, WarehouseTrouble, BrokenPromise, PushFailed, NotKnown.
+    Raises KafkaTrouble, WarehouseTrouble, RegistryAway, BrokenPromise, PushFailed, NotKnown.
     """
     began = time.monotonic()
     run = _Run(settings, contract, steps, order, now)
@@ -308,7 +309,14 @@ class _Run:
         if not taken:
             yield unknown("source_rows_missing", limit, f"no commits {self.window}")
             return
-        reading = Reread(self._steps, self._settings.spool_dir, sla(self._contract), own, now)
+        reading = Reread(
+            self._steps,
+            schemas_of(self._settings),
+            self._settings.spool_dir,
+            sla(self._contract),
+            own,
+            now,
+        )
         dead = origins(self._access, self._topics, self._now)
         letters = dead.times
         reading.read(reader, taken, letters)

@@ -35,8 +35,8 @@ CONTRACT = panels.Row(
         ),
         panels.stat(
             "Messages, 24 h",
-            f"Messages that reached the topic. The contract expects {panels.DAILY:,} a day; red below half and "
-            "above twice that. Needs a day of history.",
+            f"Messages that reached the topic. The contract expects {panels.DAILY:,} a day; red below half "
+            "and above twice that. Needs a day of history.",
             "short",
             "sum(pipeline:dataflow_arrived_messages:increase1d)",
             ((None, panels.RED), (panels.DAILY / 2, panels.GREEN), (panels.DAILY * 2, panels.RED)),

@@ -85,7 +85,7 @@ def test_offsets_that_retention_removed_are_refused_until_their_loss_is_accepted
 
 @pytest.mark.usefixtures("table")
 def test_retention_that_overtakes_a_process_while_the_warehouse_is_away_ends_it(
-    wiring: Wiring, pipelines: Pipelines
+    wiring: Wiring, table: Table, pipelines: Pipelines
 ) -> None:
     with TroubleProxy((wiring.database.host, wiring.database.port)) as proxy:
         away = replace(wiring, database=replace(wiring.database, host="127.0.0.1", port=proxy.port))
@@ -96,6 +96,12 @@ def test_retention_that_overtakes_a_process_while_the_warehouse_is_away_ends_it(
         eventually(lambda: pipeline.metric("dataflow_paused_seconds_total") > 0, 60, "it is paused")
         remove_records(wiring, dict.fromkeys(range(PARTITIONS), 1990))
         proxy.flow()
+
+        def hole_committed() -> bool:
+            return any(first < 1990 < next for _, first, next in ledger_rows(wiring, table))
+
+        eventually(lambda: pipeline.process.poll() is not None or hole_committed(), 60, "it ends, or goes on")
+        assert not hole_committed()
         text = assert_refused(pipeline, DataLoss)
     assert "out of the range" in text
     assert "retention removed them" in assert_refused(pipelines.start(wiring.environment()), DataLoss)

@@ -153,6 +153,12 @@ class Protocol(RuleBasedStateMachine):
             self._rewind(process)
         process.open_events, process.open_until = [], None
 
+    @rule(count=st.integers(1, 6), outcome=st.sampled_from(["answered", "lost before", "lost after"]))
+    def poll_and_commit_events(self, count: int, outcome: str) -> None:
+        """What the owner does all day: alone, the two seldom meet twice in a row."""
+        self.poll(0, count)
+        self.commit_events(0, outcome)
+
     @rule(who=WHO)
     def rewind(self, who: int) -> None:
         """The broker demanded an abort: back to E under a new assignment number."""

@@ -384,7 +384,9 @@ SETTINGS: tuple[Setting, ...] = (
 )
 KNOWN = {setting.name: setting for setting in SETTINGS}
 _OF_TOPICS = ("KAFKA_TOPIC", "KAFKA_CONTACTS_TOPIC", "KAFKA_DEAD_LETTERS_TOPIC", "KAFKA_GROUP", "PIPELINE")
-ACL_SETTINGS = frozenset({"KAFKA_BOOTSTRAP_SERVERS", "KAFKA_TOKEN_PROVIDER", *_OF_TOPICS, "CONTRACT"})
+ACL_SETTINGS = frozenset(
+    {"KAFKA_BOOTSTRAP_SERVERS", "KAFKA_TOKEN_PROVIDER", *_OF_TOPICS, "CONTRACT", "CONTACTS_TABLE"}
+)
 """What `acls` looks at."""
 GRANT_SETTINGS = frozenset(
     {*(each.name for each in SETTINGS if each.group == REDSHIFT), "CONTACTS_TABLE", "CONTRACT"}

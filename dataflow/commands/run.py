@@ -9,6 +9,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from tempfile import TemporaryFile
@@ -335,12 +336,18 @@ def decoder_of(settings: Settings, contract: Contract) -> Decoder:
 
 def steps_of(settings: Settings, contract: Contract, topics: Topics) -> Steps:
     """What happens to a batch under these settings."""
+    steps = judging_steps(settings, contract, topics)
+    return replace(steps, scan=_scan(settings, contract, topics)) if contract.scanned_field else steps
+
+
+def judging_steps(settings: Settings, contract: Contract, topics: Topics) -> Steps:
+    """The steps without contacts, which need no key: what is a row, and what a dead letter?"""
     decoder = decoder_of(settings, contract)
     return Steps(
         decode=decoder,
         validate=Validator(contract, decoder.message_rows),
         enrich=Enricher(contract),
-        scan=_scan(settings, contract, topics) if contract.scanned_field else None,
+        scan=None,
         dead_letters=DeadLetterEncoder(topics.dead_letters, contract.version),
         window=settings.window,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.bench import (
     backlog,
     commit,
+    contract,
     curve,
     detection,
     drain,
@@ -24,6 +25,7 @@ from tests.bench.peers import compare
 BENCHMARKS = (
     Benchmark("stages", "CPU per message, stage by stage", stages.run),
     Benchmark("formats", "decode and validate, Protobuf against JSON", formats.run),
+    Benchmark("contract", "loading a contract", contract.run),
     Benchmark("curve", "CPU per message, by what is in it", curve.run),
     Benchmark("backlog", "the real program on a backlog", backlog.run),
     Benchmark("scaling", "one process against two", scaling.run),

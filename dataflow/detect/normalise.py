@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import chain, repeat
+from typing import NamedTuple
 
 from rphonenumbers import SUPPORTED_REGIONS
 
@@ -79,8 +79,7 @@ class _Folds(dict[str, str]):
 _FOLDS = _Folds({chr(code): chr(code).lower() for code in range(128)})
 
 
-@dataclass(frozen=True, slots=True)
-class Normal:
+class Normal(NamedTuple):
     """A normalised text. `origin[i]` is the original's index of character i; None: they are the same."""
 
     original: str

@@ -148,4 +148,9 @@ def _slip(word: str) -> bool:
         and ROLES_LISTED.get(word[:-1], 0) & ORDINARY
     ):
         return False
-    return 5 <= len(word) <= 12 and any(ROLES_LISTED.get(slip, 0) & ORDINARY for slip in misspellings(word))
+    if 5 <= len(word) <= 12:
+        roles_of = ROLES_LISTED.get
+        for slip in misspellings(word):
+            if roles_of(slip, 0) & ORDINARY:
+                return True
+    return False

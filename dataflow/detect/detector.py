@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import rphonenumbers
 
@@ -33,6 +34,7 @@ _REACH_BEFORE, _REACH_AFTER = 48, 32
 _WORDS_BEFORE, _WORDS_AFTER = 5, 3
 _MOST_CONTACTS = 32
 _SPELT_NUMBER = NUMERAL | FUSED | MIXED
+_start = attrgetter("start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +179,18 @@ class _Reading:
 
     def contacts(self) -> tuple[Contact, ...]:
         """What was found, in the order of the text."""
-        return tuple(sorted(self.found, key=lambda contact: contact.start))
+        if len(self.found) > 1:
+            self.found.sort(key=_start)
+        return tuple(self.found)
 
     def _phones(
         self, normal: Normal, t: Tokens, named: Sequence[Mention], region: str
     ) -> list[tuple[int, int]]:
-        numbers = phones(t, region)
-        named = [mention for mention in named if mention.platform in PLATFORMS.with_numbers]
         standing: list[tuple[int, int]] = []
+        numbers = phones(t, region)
+        if not numbers:
+            return standing
+        named = [mention for mention in named if mention.platform in PLATFORMS.with_numbers]
         for number in numbers:
             if isinstance(number, Veto):
                 self.vetoes.append((number, normal))

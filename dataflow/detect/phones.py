@@ -68,6 +68,8 @@ def _counting(atoms: tuple[Atom, ...]) -> bool:
     """Whether the atoms count, double or list years: number games, not numbers."""
     if len(atoms) < 3 or (len(atoms) < 5 and len(atoms[0].digits) != 4):
         return False
+    if len(atoms) < 5 and atoms[0].digits[0] not in "12":
+        return False
     values = [int(atom.digits[:9]) for atom in atoms]
     if min(values) >= 1900 and max(values) <= 2099 and {len(atom.digits) for atom in atoms} == {4}:
         return True
@@ -82,11 +84,13 @@ def _counting(atoms: tuple[Atom, ...]) -> bool:
 def _games(run: Run) -> str | None:
     """The name of a veto by the run's own shape, or None."""
     atoms = run.atoms
-    sizes = [len(atom.digits) for atom in atoms]
-    if len(set(run.digits)) < 2:
+    if run.digits.count(run.digits[0]) == len(run.digits):
         return "one digit over and over"
+    if len(atoms) < 3:
+        return None
     if _counting(atoms):
         return "counting"
+    sizes = [len(atom.digits) for atom in atoms]
     if sizes[:3] == [4, 4, 4] and len(sizes) >= 4:
         return "card"
     if sizes == [3, 2, 4] and all(atom.how == "digits" for atom in atoms):
@@ -143,43 +147,37 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
     """Whether the whole of `run` is one phone number."""
     atoms, digits = run.atoms, run.digits
     start, end = run.start, run.end
-
-    def veto(reason: str) -> Veto:
-        return Veto(reason, start, end)
-
-    if not _FEWEST <= len(digits) <= _MOST:
-        return veto(_games(run) or "too few or too many digits")
     game = _games(run)
-    if game:
-        return veto(game)
-    if _CURRENCY.search(t.gaps[run.first]):
-        return veto("a price")
+    if game or not _FEWEST <= len(digits) <= _MOST:
+        return Veto(game or "too few or too many digits", start, end)
+    gap = t.gaps[run.first]
+    if gap != " " and gap and _CURRENCY.search(gap):
+        return Veto("a price", start, end)
     if run.plus:
         found = reader.valid("+" + digits, None)
         if found:
             return Phone(found.value, start, end, "phone_international")
     context = near(t, run.first, run.last)
     if context == "other":
-        return veto("words around it say that it is something else")
+        return Veto("words around it say that it is something else", start, end)
     said = context == "contact"
     others = len(t.words) - (run.last - run.first)
     alone = others <= _ALONE
     if not said and digits[0] != "0" and _uneven(run, t.text):
-        return veto("a list of figures")
+        return Veto("a list of figures", start, end)
     known = reader.read(digits, reader.region)
     rule = f"phone_{_how(atoms)}"
     if known and known.valid:
         if known.national <= 8 and not said and not (alone or digits.startswith(("00", "011"))):
-            return veto("short, and nothing says that it is for calling")
+            return Veto("short, and nothing says that it is for calling", start, end)
         if known.toll_free and not _own(run, t):
-            return veto("a service's number")
+            return Veto("a service's number", start, end)
         if not (said or alone) and known.trunk and digits[0] != "0" and len(digits) <= known.national:
-            return veto("without its trunk prefix, and nothing says that it is for calling")
+            return Veto("without its trunk prefix, and nothing says that it is for calling", start, end)
         return Phone(known.value, start, end, rule)
     if known and reader.region in _NANP and _grouped(run, t.text):
         return Phone(known.value, start, end, "phone_possible")
-    whole = not any(_STRONG_GAP.search(t.text[a.end : b.start]) for a, b in pairwise(atoms))
-    if len(digits) >= 11 and whole and (said or digits.startswith("00")):
+    if len(digits) >= 11 and (said or digits.startswith("00")) and _whole(atoms, t.text):
         found = reader.valid("+" + digits.removeprefix("00"), None)
         if found:
             return Phone(found.value, start, end, "phone_international_bare")
@@ -192,7 +190,12 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
                 return Phone(found.value, start, end, "phone_abroad")
     if known and len(digits) >= 10 and known.national >= 9 and (said or _grouped(run, t.text) or spelt):
         return Phone(known.value, start, end, "phone_possible")
-    return veto("no number of the region")
+    return Veto("no number of the region", start, end)
+
+
+def _whole(atoms: tuple[Atom, ...], text: str) -> bool:
+    """Whether nothing between the atoms sets them apart."""
+    return not any(_STRONG_GAP.search(text[a.end : b.start]) for a, b in pairwise(atoms))
 
 
 def _pieces(run: Run, t: Tokens) -> Iterator[Run]:

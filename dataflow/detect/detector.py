@@ -34,7 +34,7 @@ _REACH_BEFORE, _REACH_AFTER = 48, 32
 _WORDS_BEFORE, _WORDS_AFTER = 5, 3
 _MOST_CONTACTS = 32
 _SPELT_NUMBER = NUMERAL | FUSED | MIXED
-_start = attrgetter("start")
+_START = attrgetter("start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ class _Reading:
     def contacts(self) -> tuple[Contact, ...]:
         """What was found, in the order of the text."""
         if len(self.found) > 1:
-            self.found.sort(key=_start)
+            self.found.sort(key=_START)
         return tuple(self.found)
 
     def _phones(
@@ -247,6 +247,8 @@ def _mailbox(name: str, t: Tokens) -> str:
 
 def _platform_of(t: Tokens, start: int, end: int, named: Sequence[Mention]) -> str | None:
     """The platform that the words around a number at `[start, end)` say it is on."""
+    if not named:
+        return None
     first, last = bisect_left(t.ends, start + 1), bisect_left(t.starts, end)
     after = None
     for mention in reversed(named):

@@ -67,9 +67,10 @@ class Reader:
             parsed = rphonenumbers.parse(number, region)
         except rphonenumbers.NumberParseException:
             return None
-        kind = rphonenumbers.number_type(parsed)
-        if kind == _UNKNOWN and not rphonenumbers.is_possible_number(parsed):
+        # What is valid is possible; what it is takes libphonenumber several times as long to say.
+        if not rphonenumbers.is_possible_number(parsed):
             return None
+        kind = rphonenumbers.number_type(parsed)
         national = str(parsed.national_number)
         zeros = "0" * (parsed.number_of_leading_zeros or 1) if parsed.italian_leading_zero else ""
         value = f"+{parsed.country_code}{zeros}{national}"

@@ -66,12 +66,14 @@ def _own(run: Run, t: Tokens) -> bool:
 
 def _counting(atoms: tuple[Atom, ...]) -> bool:
     """Whether the atoms count, double or list years: number games, not numbers."""
-    if len(atoms) < 3 or (len(atoms) < 5 and len(atoms[0].digits) != 4):
+    if len(atoms) < 3:
         return False
-    if len(atoms) < 5 and atoms[0].digits[0] not in "12":
+    first = atoms[0].digits
+    years = len(first) == 4 and first[0] in "12"
+    if len(atoms) < 5 and not years:
         return False
     values = [int(atom.digits[:9]) for atom in atoms]
-    if min(values) >= 1900 and max(values) <= 2099 and {len(atom.digits) for atom in atoms} == {4}:
+    if years and min(values) >= 1900 and max(values) <= 2099 and {len(a.digits) for a in atoms} == {4}:
         return True
     if len(values) < 5:
         return False

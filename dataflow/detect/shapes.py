@@ -37,7 +37,8 @@ _UNIT_LIKE = re.compile(
 _INFLECTIONS = {language: tuple(text.split()) for language, text in _PHRASES["inflections"].items()}
 _SHORTEST_INFLECTED, _SHORTEST_PUT = 5, 7
 _SHORT_FORMS = frozenset(_PHRASES["short_forms"])
-_WITH_HYPHENS = frozenset(("venmo", "snapchat", "wechat", "skype", "twitch", "linkedin", "reddit", "vk"))
+WITH_HYPHENS = frozenset(("venmo", "snapchat", "wechat", "skype", "twitch", "linkedin", "reddit", "vk"))
+"""Platforms whose names of accounts may have hyphens."""
 _INITIALS = frozenset("bcdfghjklmpqtvwx")
 _WORDY = ORDINARY | LABEL | COPULA | FILLER | GIVE
 
@@ -49,7 +50,7 @@ def chunk(t: Tokens, i: int, platform: str | None = None) -> tuple[int, int]:
         start -= 1
     match = _CHUNK.match(t.text, start)
     end = min(match.end() if match else t.ends[i], start + 2 * LONGEST)
-    if platform in _WITH_HYPHENS:
+    if platform in WITH_HYPHENS:
         tail = _HYPHENED.match(t.text, end, end + LONGEST)
         told = (
             platform == "linkedin"

@@ -33,6 +33,7 @@ _FIGURED = re.compile(
     f"[0-9{''.join(_LOOKALIKES['figures'])}]*[0-9][0-9{''.join(_LOOKALIKES['figures'])}]*(?<![чб])"
 )
 """Digits, some of them letters that look like one."""
+_ALPHANUMERIC = re.compile(r"[a-z0-9]")
 _BORDER = re.compile(r"(?<=[a-z0-9])(?=[^\x00-\x7f])|(?<=[^\x00-\x7f])(?=[a-z0-9])")
 
 MARKS = "".join(chr(c) for c in range(0x300, 0x2000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
@@ -157,6 +158,8 @@ def plain_form(text: str) -> str:
     folded = "".join(_parts(text) if _FLAGS.search(text) else map(_FOLDS.__getitem__, text))
     if _IN_DOUBT.search(folded):
         folded = _DOUBTFUL_WORD.sub(_unmixed, folded)
+    if folded.isascii() or not _ALPHANUMERIC.search(folded):
+        return folded
     return _BORDER.sub(" ", folded)
 
 

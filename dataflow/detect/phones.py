@@ -68,19 +68,20 @@ def _counting(atoms: tuple[Atom, ...]) -> bool:
     """Whether the atoms count, double or list years: number games, not numbers."""
     if len(atoms) < 3:
         return False
-    first = atoms[0].digits
-    years = len(first) == 4 and first[0] in "12"
-    if len(atoms) < 5 and not years:
-        return False
-    values = [int(atom.digits[:9]) for atom in atoms]
-    if years and min(values) >= 1900 and max(values) <= 2099 and {len(a.digits) for a in atoms} == {4}:
+    if all(len(atom.digits) == 4 and "1900" <= atom.digits <= "2099" for atom in atoms):
         return True
-    if len(values) < 5:
+    if len(atoms) < 5:
         return False
-    steps = {*map(sub, values[1:], values)}
-    if len(steps) == 1 and steps != {0}:
-        return True
-    return len(values) >= 7 and (min(steps) >= 0 or max(steps) <= 0)
+    values: list[int] = []
+    rises = falls = False
+    for atom in atoms:
+        value = int(atom.digits[:9])
+        if values:
+            rises, falls = rises or value > values[-1], falls or value < values[-1]
+            if rises and falls:
+                return False
+        values.append(value)
+    return len(values) >= 7 or ((rises or falls) and len({*map(sub, values[1:], values)}) == 1)
 
 
 def _games(run: Run) -> str | None:
@@ -200,8 +201,8 @@ def _whole(atoms: tuple[Atom, ...], text: str) -> bool:
     return not any(_STRONG_GAP.search(text[a.end : b.start]) for a, b in pairwise(atoms))
 
 
-def _pieces(run: Run, t: Tokens) -> Iterator[Run]:
-    """Contiguous parts of a run that are as long as a number, those of most atoms first: cut at strong gaps,
+def _pieces(run: Run, t: Tokens) -> Sequence[tuple[int, int]]:
+    """Spans of a run's atoms that are as long as a number, those of most atoms first: cut at strong gaps,
     between figures and words, around whole numbers.
     """
     atoms, text = run.atoms, t.text
@@ -218,15 +219,13 @@ def _pieces(run: Run, t: Tokens) -> Iterator[Run]:
             cuts.append(i)
     cuts.append(len(atoms))
     if len(cuts) > _MOST_PIECES + 2:
-        return
+        return ()
     before = [0, *accumulate([len(atom.digits) for atom in atoms])]
     spans = [
         (a, b) for i, a in enumerate(cuts) for b in cuts[i + 1 :] if _FEWEST <= before[b] - before[a] <= _MOST
     ]
-    tokens = _tokens_of(run, t)
-    for a, b in sorted(spans, key=lambda span: span[0] - span[1]):
-        if (a, b) != (0, len(atoms)):
-            yield Run.of(atoms[a:b], tokens[a], tokens[b - 1] + 1, run.plus and a == 0)
+    spans.sort(key=lambda span: span[0] - span[1])
+    return [span for span in spans if span != (0, len(atoms))]
 
 
 def _tokens_of(run: Run, t: Tokens) -> list[int]:
@@ -363,13 +362,17 @@ def _otherwise(run: Run, t: Tokens, reader: Reader) -> Iterator[Phone]:
 
 def _from_pieces(run: Run, t: Tokens, reader: Reader) -> list[Phone]:
     taken: list[Phone] = []
-    if len(run.atoms) < 2:
+    atoms = run.atoms
+    if len(atoms) < 2:
         return taken
-    for piece in _pieces(run, t):
+    tokens = _tokens_of(run, t)
+    for a, b in _pieces(run, t):
         if not reader.looks():
             break
-        if any(p.start < piece.end and piece.start < p.end for p in taken):
+        start, end = atoms[a].start, atoms[b - 1].end
+        if any(p.start < end and start < p.end for p in taken):
             continue
+        piece = Run.of(atoms[a:b], tokens[a], tokens[b - 1] + 1, run.plus and a == 0)
         phone = _decide(piece, t, reader)
         if isinstance(phone, Veto):
             phone = _local(piece, t, reader) or phone

@@ -174,15 +174,9 @@ _SIGNED = list(_SIGN.values())
 def suspects(texts: Sequence[str | None]) -> list[int]:
     """Indices of the texts that may hold a contact, in order."""
     said = [text or "" for text in texts]
-    joined = _APART.join(said)
-    if joined.count(_BREAK) >= len(said):
-        said = [text.replace(_BREAK, " ") for text in said]
-        joined = _APART.join(said)
-    if not joined.isascii():
-        joined = _APART.join(_folded(said))
-    plain = b" %b " % joined.encode("utf-8", "replace").lower()
-    blank = plain.translate(_BLANK)
-    lines = blank.splitlines(keepends=True)
+    plain, blank, lines = _lined(said)
+    if len(lines) != len(said):
+        plain, blank, lines = _lined([text.replace(_BREAK, " ") for text in said])
     ends = [*accumulate(map(len, lines))]
     weights = _weighed(blank, ends)
     _weigh_figures(plain, lines, weights)
@@ -194,6 +188,18 @@ def suspects(texts: Sequence[str | None]) -> list[int]:
         at = start
         weights[line] = _SURELY
     return sorted([line for line, weight in weights.items() if weight >= _ENOUGH and texts[line]])
+
+
+def _lined(texts: list[str]) -> tuple[bytes, bytes, list[bytes]]:
+    """The texts folded; that with its punctuation blanked; and this in lines, more of them than texts when one
+    holds what keeps texts apart.
+    """
+    joined = _APART.join(texts)
+    if not joined.isascii():
+        joined = _APART.join(_folded(texts))
+    plain = b" %b " % joined.encode("utf-8", "replace").lower()
+    blank = plain.translate(_BLANK)
+    return plain, blank, blank.splitlines(keepends=True)
 
 
 def _weighed(blank: bytes, ends: Sequence[int]) -> dict[int, int]:

@@ -191,7 +191,7 @@ def suspects(texts: Sequence[str | None]) -> list[int]:
 
 
 def _lined(texts: list[str]) -> tuple[bytes, bytes, list[bytes]]:
-    """The texts folded; that with its punctuation blanked; and this in lines, more of them than texts when one
+    """The texts folded; that with its punctuation blanked; this in lines, more of them than texts when one
     holds what keeps texts apart.
     """
     joined = _APART.join(texts)

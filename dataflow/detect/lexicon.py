@@ -276,7 +276,7 @@ def _inflected(word: str) -> bool:
                 stem in ENGLISH or stem + "e" in ENGLISH or (stem[-1] == stem[-2] and stem[:-1] in ENGLISH)
             ):
                 return True
-    return any(
+    return word.startswith(_PREFIXES) and any(
         word.startswith(prefix)
         and len(word) - len(prefix) >= _SHORTEST_STEM
         and word[len(prefix) :] in ENGLISH

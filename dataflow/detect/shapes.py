@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import reduce
+from itertools import repeat
+from operator import or_
 
 from dataflow.detect.data import table
 from dataflow.detect.lexicon import (
@@ -134,9 +137,14 @@ def inflected(word: str, language: str) -> bool:
 
 def _partly_known(word: str, known: int) -> bool:
     """Whether one of `known` and three letters or more make up the word."""
-    return any(ROLES_LISTED.get(word[:k], 0) & known for k in range(_SHORTEST_NAME, len(word) - 2)) or any(
-        ROLES_LISTED.get(word[k:], 0) & known & (ORDINARY if k + _SHORTEST_NAME == len(word) else known)
-        for k in range(3, len(word) - _SHORTEST_NAME + 1)
+    for k in range(_SHORTEST_NAME, len(word) - 2):
+        if ROLES_LISTED.get(word[:k], 0) & known:
+            return True
+    for k in range(3, len(word) - _SHORTEST_NAME):
+        if ROLES_LISTED.get(word[k:], 0) & known:
+            return True
+    return bool(
+        len(word) >= _SHORTEST_NAME + 3 and ROLES_LISTED.get(word[-_SHORTEST_NAME:], 0) & known & ORDINARY
     )
 
 
@@ -149,9 +157,6 @@ def _slip(word: str) -> bool:
         and ROLES_LISTED.get(word[:-1], 0) & ORDINARY
     ):
         return False
-    if 5 <= len(word) <= 12:
-        roles_of = ROLES_LISTED.get
-        for slip in misspellings(word):
-            if roles_of(slip, 0) & ORDINARY:
-                return True
-    return False
+    if not 5 <= len(word) <= 12:
+        return False
+    return bool(reduce(or_, map(ROLES_LISTED.get, misspellings(word), repeat(0))) & ORDINARY)

@@ -129,7 +129,7 @@ def _prose(t: Tokens, i: int) -> bool:
 
 def only_prose(t: Tokens) -> bool:
     """Whether a text is all words of prose and of platforms, and no contact can hide in any of them."""
-    if t.all_roles & _NO_PROSE or not t.text.isascii() or _SIGN.search(t.text):
+    if t.all_roles & _NO_PROSE or not t.text.isascii():
         return False
     count = 0
     for roles in t.roles:
@@ -137,6 +137,6 @@ def only_prose(t: Tokens) -> bool:
             return False
         if roles & _COUNTS:
             count += 1
-    if count > _FEW_COUNTS or not _MAIL.isdisjoint(t.words):
+    if count > _FEW_COUNTS or _SIGN.search(t.text) or not _MAIL.isdisjoint(t.words):
         return False
     return not (t.all_roles & ANYWHERE and announcements(t))

@@ -123,6 +123,7 @@ _BLANK = bytes(
 _NO_DIGIT = bytes(code for code in range(256) if code not in b"0123456789\x1e")
 _UNLEET = bytes.maketrans(b"0134578", b"oieastb")
 _NO_LETTER = bytes(code for code in range(128) if not chr(code).isalpha() and code not in b"0134578\n")
+_FIGURES_OF_A_LINE = re.compile(rb"[0-9]{2,}")
 _LEET = re.compile(rb"[0-9][oilszbgq]|[oilszbgq][0-9]")
 _LIKE_DIGITS, _MAYBE_DIGITS = (
     bytes(
@@ -223,11 +224,16 @@ def _weighed(blank: bytes, ends: Sequence[int]) -> dict[int, int]:
 
 def _weigh_figures(plain: bytes, lines: Sequence[bytes], weights: dict[int, int]) -> None:
     """Mark the lines whose figures, with what is spelled in them, may add up to a number."""
-    for line, figures in enumerate(plain.translate(None, _NO_DIGIT).split(b"\x1e")):
-        size = len(figures)
-        if size > 1 and (weight := weights.get(line, 0)) < _ENOUGH:
+    figures = plain.translate(None, _NO_DIGIT)
+    line = at = 0
+    for found in _FIGURES_OF_A_LINE.finditer(figures):
+        start, end = found.span()
+        line += figures.count(b"\x1e", at, start)
+        at = start
+        weight = weights.get(line, 0)
+        if weight < _ENOUGH:
             said = lines[line]
-            if size + weight >= _FEWEST_DIGITS or (_LEET.search(said) and _leet_run(said)):
+            if end - start + weight >= _FEWEST_DIGITS or (_LEET.search(said) and _leet_run(said)):
                 weights[line] = _SURELY
 
 

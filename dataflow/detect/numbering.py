@@ -22,6 +22,9 @@ _FICTION_SIZES = frozenset(_FICTION.values())
 _MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 8, 8, 64
 _USUAL, _CROWDED = (32, 24), (20, 12)
 """Numbers asked for and parts of runs looked at: of a text, and of one of more than `_MOST_WORDS` words."""
+NANP = frozenset(("US", "CA"))
+_NANP_SIZES = (7, 10)
+"""Digits of a number in North America, with an area code and without; only 0 or 1 begins a longer one."""
 _UNKNOWN = rphonenumbers.PhoneNumberType.UNKNOWN
 _TOLL_FREE = (rphonenumbers.PhoneNumberType.TOLL_FREE, rphonenumbers.PhoneNumberType.PREMIUM_RATE)
 
@@ -63,6 +66,8 @@ class Reader:
         if self._left <= 0:
             return None
         self._left -= 1
+        if region in NANP and len(number) not in _NANP_SIZES and number[0] not in "01+":
+            return None
         try:
             parsed = rphonenumbers.parse(number, region)
         except rphonenumbers.NumberParseException:

@@ -26,7 +26,7 @@ from dataflow.detect.lexicon import (
     SIGN,
 )
 from dataflow.detect.masks import masked
-from dataflow.detect.numbering import Reader
+from dataflow.detect.numbering import NANP, Reader
 from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
@@ -39,8 +39,8 @@ DOUBTFUL = frozenset(("phone_possible", "phone_abroad"))
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
 _MOST_PIECES, _MOST_READINGS = 12, 6
-_NANP = frozenset(("US", "CA"))
 _GROUPINGS = ([3, 3, 4], [1, 3, 3, 4])
+_GROUPED = frozenset(map(sum, _GROUPINGS))
 _COUNTS = frozenset(table("phone_context.toml")["counts"].split())
 _SHORT_TEXT, _ALONE, _WORD, _FEWEST_WEAK = 6, 3, 4, 2
 
@@ -102,8 +102,10 @@ def _games(run: Run) -> str | None:
 
 
 def _uneven(run: Run, text: str) -> bool:
-    """Whether figures of one digit stand among longer ones, as in scores and lists, never in a number."""
-    if any(atom.how != "digits" for atom in run.atoms) or _grouped(run, text):
+    """Whether a run of figures has ones of one digit among longer ones, as in scores and lists, never in a
+    number.
+    """
+    if _grouped(run, text):
         return False
     gaps = {text[a.end : b.start] for a, b in pairwise(run.atoms)}
     if all(_BRACKETED.fullmatch(gap) for gap in gaps):
@@ -128,6 +130,8 @@ def _grouped(run: Run, text: str) -> bool:
     """Whether the digits, or what one of the separators sets apart, are grouped as North American numbers are
     written.
     """
+    if len(run.digits) not in _GROUPED:
+        return False
     sizes = [len(atom.digits) for atom in run.atoms]
     if sizes in _GROUPINGS:
         return True
@@ -166,10 +170,11 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
     said = context == "contact"
     others = len(t.words) - (run.last - run.first)
     alone = others <= _ALONE
-    if not said and digits[0] != "0" and _uneven(run, t.text):
+    how = _how(atoms)
+    if not said and how == "digits" and digits[0] != "0" and _uneven(run, t.text):
         return Veto("a list of figures", start, end)
     known = reader.read(digits, reader.region)
-    rule = f"phone_{_how(atoms)}"
+    rule = f"phone_{how}"
     if known and known.valid:
         if known.national <= 8 and not said and not (alone or digits.startswith(("00", "011"))):
             return Veto("short, and nothing says that it is for calling", start, end)
@@ -178,7 +183,7 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
         if not (said or alone) and known.trunk and digits[0] != "0" and len(digits) <= known.national:
             return Veto("without its trunk prefix, and nothing says that it is for calling", start, end)
         return Phone(known.value, start, end, rule)
-    if known and reader.region in _NANP and _grouped(run, t.text):
+    if known and reader.region in NANP and _grouped(run, t.text):
         return Phone(known.value, start, end, "phone_possible")
     if len(digits) >= 11 and (said or digits.startswith("00")) and _whole(atoms, t.text):
         found = reader.valid("+" + digits.removeprefix("00"), None)
@@ -262,7 +267,7 @@ def _interrupted(parts: list[Run], t: Tokens, reader: Reader) -> Phone | None:
 def _local(run: Run, t: Tokens, reader: Reader) -> Phone | None:
     """A number without its area code, where the text says that it is one: its seven digits, no E.164."""
     digits = run.digits
-    if reader.region not in _NANP or len(digits) != 7 or digits[0] in "01" or len(run.atoms) > 7:
+    if reader.region not in NANP or len(digits) != 7 or digits[0] in "01" or len(run.atoms) > 7:
         return None
     if run.first and len(run.atoms) == 1 and t.words[run.first - 1] in _COUNTS:
         return None

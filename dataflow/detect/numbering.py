@@ -24,7 +24,7 @@ _USUAL, _CROWDED = (32, 24), (20, 12)
 """Numbers asked for and parts of runs looked at: of a text, and of one of more than `_MOST_WORDS` words."""
 NANP = frozenset(("US", "CA"))
 _NANP_SIZES = (7, 10)
-"""Digits of a number in North America, with an area code and without; only 0 or 1 begins a longer one."""
+"""Digits of a number in North America, without an area code and with it; other sizes begin with 0 or 1."""
 _UNKNOWN = rphonenumbers.PhoneNumberType.UNKNOWN
 _TOLL_FREE = (rphonenumbers.PhoneNumberType.TOLL_FREE, rphonenumbers.PhoneNumberType.PREMIUM_RATE)
 

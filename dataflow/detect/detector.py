@@ -148,8 +148,9 @@ class _Reading:
         self.found: list[Contact] = []
         self.vetoes: list[tuple[Veto, Normal]] = []
         self.respelt = respell(normal, t)
-        named = mentions(t) if t.all_roles & PLATFORM else []
-        standing = self._phones(normal, t, named, region)
+        numbers = phones(t, region)
+        named = mentions(t) if t.all_roles & PLATFORM and (numbers or self.respelt is normal) else []
+        standing = self._phones(normal, t, named, numbers)
         if self.respelt is not normal:
             standing = []
             t = tokens(self.respelt.text)
@@ -157,7 +158,7 @@ class _Reading:
             if self.found:
                 self._name_platforms(t, named)
             elif t.all_roles & _SPELT_NUMBER:
-                standing = self._phones(self.respelt, t, named, region)
+                standing = self._phones(self.respelt, t, named, phones(t, region))
         for address in addresses(self.respelt, t):
             if isinstance(address, Veto):
                 self.vetoes.append((address, self.respelt))
@@ -184,10 +185,9 @@ class _Reading:
         return tuple(self.found)
 
     def _phones(
-        self, normal: Normal, t: Tokens, named: Sequence[Mention], region: str
+        self, normal: Normal, t: Tokens, named: Sequence[Mention], numbers: Sequence[Phone | Veto]
     ) -> list[tuple[int, int]]:
         standing: list[tuple[int, int]] = []
-        numbers = phones(t, region)
         if not numbers:
             return standing
         named = [mention for mention in named if mention.platform in PLATFORMS.with_numbers]

@@ -26,7 +26,7 @@ def near(t: Tokens, first: int, last: int) -> str:
     for i in range(first - 1, max(-1, first - _FARTHEST - 1), -1):
         if t.starts[first] - t.ends[i] > _REACH:
             break
-        away = away or _SENTENCE_ENDS.search(gaps[i + 1]) is not None
+        away = away or (gaps[i + 1] != " " and _SENTENCE_ENDS.search(gaps[i + 1]) is not None)
         if roles[i] & OTHER and not away:
             return "contact" if i and roles[i - 1] & LOCAL else "other"
         if roles[i] & CONTACT:

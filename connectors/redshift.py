@@ -19,7 +19,7 @@ from connectors.backoff import Backoff
 from connectors.items import ClosedWindow
 from connectors.portions import MOST, after_failure, after_success, portion
 from connectors.progress import LedgerTail
-from connectors.redshift_access import Reason, RedshiftAccess, WarehouseRefused, WarehouseTrouble, connect
+from connectors.redshift_access import RedshiftAccess, WarehouseTrouble, connect
 from connectors.redshift_commit import (
     Committed,
     Destination,
@@ -31,6 +31,7 @@ from connectors.redshift_commit import (
 )
 from connectors.redshift_ddl import refuse_lacking
 from connectors.staging import Staging
+from connectors.warehouse_trouble import tell
 
 log = logging.getLogger(__name__)
 
@@ -63,14 +64,6 @@ class StillWaiting:
     """What is left when the deadline came: the next owner of the partitions reads it again."""
 
     segments: int
-
-
-_FIXES = {
-    Reason.LOGIN: "check the user and its password or role",
-    Reason.PERMISSION: "grant what `check` names as missing",
-    Reason.MISSING: "create what is missing with `ddl --apply`; `check` names it",
-    Reason.DATA: "the table does not take what the contract allows: run `check`",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +197,7 @@ class Committer:
             except WarehouseTrouble as trouble:
                 attempt = 1 if self._draining else attempt + 1
                 wait = self._backoff.wait(attempt)
-                self._tell(trouble, attempt, wait)
+                tell(trouble, attempt, wait, self._observer)
                 self._rest(wait)
 
     def _has_work(self) -> bool:
@@ -254,6 +247,9 @@ class Committer:
         laps = Laps()
         chosen = portion([each.window for each in waiting], self._budget)
         size, windows = chosen.size, chosen.now
+        segments = [segment for window in windows for segment in window.segments]
+        self._staging.prepare(segments)
+        laps.done("prepare")
         with connect(self._access) as session:
             laps.done("connect")
             # A warehouse that cannot be reached says nothing about the portion's size.
@@ -284,9 +280,9 @@ class Committer:
             case NothingNew(positions):
                 self._observer.ledger_read(positions, at)
                 log.info("rows_already_committed", extra={"positions": dict(positions)})
-        for window in windows:
-            for segment in window.segments:
-                segment.spool.discard()
+        self._staging.confirmed(segments)
+        for segment in segments:
+            segment.spool.discard()
         with self._changed:
             rest = waiting[len(waiting) - len(chosen.later) :]
             self._waiting[: len(waiting)] = [
@@ -298,20 +294,6 @@ class Committer:
         # Never lower: that the ledger went back is for `decide_commit` to find.
         for partition, position in positions.items():
             self._seen[partition] = max(position, self._seen.get(partition, 0))
-
-    def _tell(self, trouble: WarehouseTrouble, attempt: int, wait: float) -> None:
-        self._observer.retried("redshift", trouble.reason.value)
-        told = {
-            "reason": trouble.reason.value,
-            "detail": str(trouble),
-            "attempt": attempt,
-            "next_try_seconds": round(wait, 2),
-        }
-        if isinstance(trouble, WarehouseRefused):
-            fix = trouble.fix or _FIXES.get(trouble.reason, "the SQLSTATE says what the warehouse refused")
-            log.error("warehouse_refused", extra={**told, "fix": fix})
-        else:
-            log.warning("warehouse_retry", extra=told)
 
     def _fail(self, failure: BaseException) -> None:
         log.error("commit_impossible", exc_info=failure)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import redshift_connector
 from redshift_connector.core import Connection
@@ -139,6 +139,9 @@ class Reason(Enum):
 class WarehouseTrouble(Exception):
     """The warehouse did not do it. Nothing is lost; the text holds no row's values."""
 
+    system: ClassVar[str] = "redshift"
+    """Who did not do it, as metrics and readiness call it."""
+
     def __init__(self, reason: Reason, detail: str, fix: str | None = None) -> None:
         """`detail` is for a person, `fix` what that person can do, where the detail makes it plain."""
         super().__init__(detail)
@@ -160,6 +163,10 @@ class WarehouseRefused(WarehouseTrouble):
 
     It is retried all the same, because leaving would lose nothing and mend nothing, but told as an error.
     """
+
+
+class LoadRefused(WarehouseRefused):
+    """A COPY met a row that it does not take: `sys_load_error_detail` says which."""
 
 
 _PASSING_CLASSES = {
@@ -186,6 +193,7 @@ _LASTING_STATES = {
 _TELLABLE = ("08", "28", "3D", "3F", "42", "53", "57", "58")
 """Classes whose message names objects and never a value."""
 _CONFLICT = re.compile(r"\b1023\b|serializable isolation violation|could not serialize", re.IGNORECASE)
+_LOAD_ERROR = re.compile(r"sys_load_error_detail|stl_load_errors")
 _AWS_PASSING = re.compile(
     r"timeout|could not connect|endpoint url|throttl|serviceunavailable|internal", re.IGNORECASE
 )
@@ -223,6 +231,8 @@ def _server_trouble(state: str, message: str) -> WarehouseTrouble:
         return WarehouseUnavailable(
             Reason.SERIALIZATION, f"SQLSTATE {state}: conflict with another transaction"
         )
+    if _LOAD_ERROR.search(message):
+        return LoadRefused(Reason.DATA, f"SQLSTATE {state}: a COPY met a row that it does not take")
     if state == "57014":
         return WarehouseUnavailable(Reason.TIMEOUT, detail)
     if kind in _PASSING_CLASSES:

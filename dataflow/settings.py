@@ -31,8 +31,8 @@ from dataflow.settings_table import (
     Setting,
     SplitContacts,
     SslMode,
-    WrongValue,
 )
+from dataflow.settings_values import ByInsert, ByS3, FixedRole, NamedRole, WrongValue
 
 
 class SettingsError(Exception):
@@ -79,7 +79,17 @@ OWNED_PROPERTIES = {
         "leave it out: exactly-once delivery rests on the program's own value",
     ),
 }
-NAMESPACES = ("KAFKA_", "MESSAGE_", "SCHEMA_REGISTRY_", "REDSHIFT_", "CONTACT_", "SPOOL_", "METRICS_")
+NAMESPACES = (
+    "KAFKA_",
+    "MESSAGE_",
+    "SCHEMA_REGISTRY_",
+    "REDSHIFT_",
+    "CONTACT_",
+    "SPOOL_",
+    "METRICS_",
+    "STAGING_",
+    "S3_",
+)
 _SERVICE_LINK = re.compile(r".*(_SERVICE_HOST|_SERVICE_PORT(_.*)?|_PORT_\d+_(TCP|UDP)(_.*)?)")
 _SERVICE_URL = re.compile(r"(tcp|udp|sctp)://.*")
 """Kubernetes tells every pod of every service, in names such as KAFKA_PORT."""
@@ -129,6 +139,10 @@ class Settings:
     redshift_ca_file: Path | None
     redshift_connect_timeout: timedelta
     redshift_statement_timeout: timedelta
+    staging: ByInsert | ByS3
+    staging_role: FixedRole | NamedRole
+    s3_region: str | None
+    s3_endpoint: str | None
     contact_values: ContactValues
     contact_key: bytes | None = field(repr=False)
     contact_key_id: str
@@ -373,6 +387,10 @@ def read(sources: Sources, judge: ClientJudge, groups: frozenset[str] = ALL_GROU
         redshift_ca_file=get["REDSHIFT_CA_FILE"],
         redshift_connect_timeout=get["REDSHIFT_CONNECT_TIMEOUT"],
         redshift_statement_timeout=get["REDSHIFT_STATEMENT_TIMEOUT"],
+        staging=get["STAGING"],
+        staging_role=get["STAGING_ROLE"],
+        s3_region=get["S3_REGION"],
+        s3_endpoint=get["S3_ENDPOINT"],
         contact_values=get["CONTACT_VALUES"],
         contact_key=get["CONTACT_HMAC_KEY"],
         contact_key_id=get["CONTACT_HMAC_KEY_ID"],
@@ -426,6 +444,10 @@ def _across(values: Mapping[str, Any], faults: list[str], groups: frozenset[str]
         for name in ("SCHEMA_REGISTRY_USER_INFO", "SCHEMA_REGISTRY_CA"):
             if values[name] is not None:
                 faults.append(f"{name}: is of no use without SCHEMA_REGISTRY_URL; give that too")
+    if values["STAGING"] is ByInsert.INSERT:
+        for name in ("S3_REGION", "S3_ENDPOINT"):
+            if values[name] is not None:
+                faults.append(f"{name}: is of no use with STAGING=insert; set STAGING=s3://bucket/prefix")
     timeout, interval = values["TRANSACTION_TIMEOUT"], values["EVENT_COMMIT_INTERVAL"]
     if timeout is not None and interval is not None and interval >= timeout:
         faults.append(

@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Condition, Thread
 from typing import Protocol
@@ -67,6 +67,14 @@ class StillWaiting:
 
 
 @dataclass(frozen=True, slots=True)
+class _Question:
+    """Who asks for progress W, and which partitions are about to be read from there."""
+
+    answer: Future[Mapping[int, LedgerTail]]
+    partitions: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class _Waiting:
     """A window that is not committed yet, and when it was submitted, in monotonic seconds."""
 
@@ -105,7 +113,7 @@ class Committer:
         self._changed = Condition()
         self._waiting: list[_Waiting] = []
         self._budget = MOST
-        self._questions: list[Future[Mapping[int, LedgerTail]]] = []
+        self._questions: list[_Question] = []
         self._judged = False
         """Whether the table was seen to have the contract's columns."""
         self._failure: BaseException | None = None
@@ -134,8 +142,11 @@ class Committer:
         with self._changed:
             return time.monotonic() - self._waiting[0].since if self._waiting else 0.0
 
-    def read_ledger(self) -> Future[Mapping[int, LedgerTail]]:
+    def read_ledger(self, partitions: Collection[int] = ()) -> Future[Mapping[int, LedgerTail]]:
         """Progress W: the newest entry of each partition, as soon as the warehouse can be asked.
+
+        Of `partitions`, which are about to be read, rows that an earlier process staged are taken up: they
+        wait here to be committed, and count in the answer as if they were.
 
         The future fails when a promise is broken, and is cancelled when the committer stops.
         """
@@ -146,7 +157,7 @@ class Committer:
             elif self._stopping:
                 answer.cancel()
             else:
-                self._questions.append(answer)
+                self._questions.append(_Question(answer, frozenset(partitions)))
                 self._rouse()
         return answer
 
@@ -170,8 +181,8 @@ class Committer:
         with self._changed:
             self._stopping = True
             self._rouse()
-            for answer in self._questions:
-                answer.cancel()
+            for question in self._questions:
+                question.answer.cancel()
             self._questions.clear()
 
     def join(self, timeout: float) -> bool:
@@ -232,11 +243,27 @@ class Committer:
             session.rollback()
         self._see(positions_of(tails))
         self._observer.ledger_read(positions_of(tails), self._clock().timestamp())
+        extended = self._take_up(tails, frozenset[int]().union(*(question.partitions for question in asked)))
         with self._changed:
             del self._questions[: len(asked)]
-            for answer in asked:
-                if answer.set_running_or_notify_cancel():
-                    answer.set_result(tails)
+            for question in asked:
+                if question.answer.set_running_or_notify_cancel():
+                    question.answer.set_result(extended)
+
+    def _take_up(self, tails: Mapping[int, LedgerTail], partitions: Set[int]) -> Mapping[int, LedgerTail]:
+        """Adopt what continues the ledger; the ledger as it will be when that is committed."""
+        adopted = self._staging.adopt(
+            {partition: tail.progress for partition, tail in tails.items() if partition in partitions}
+        )
+        now = self._clock()
+        self.submit([ClosedWindow(now, now, (segment,)) for segment in adopted])
+        reached = {segment.partition: segment.next for segment in adopted}
+        return {
+            partition: replace(
+                tail, progress=replace(tail.progress, position=reached.get(partition, tail.progress.position))
+            )
+            for partition, tail in tails.items()
+        }
 
     def _commit_waiting(self) -> None:
         with self._changed:
@@ -299,8 +326,8 @@ class Committer:
         log.error("commit_impossible", exc_info=failure)
         with self._changed:
             self._failure = failure
-            for answer in self._questions:
-                if answer.set_running_or_notify_cancel():
-                    answer.set_exception(failure)
+            for question in self._questions:
+                if question.answer.set_running_or_notify_cancel():
+                    question.answer.set_exception(failure)
             self._questions.clear()
             self._changed.notify_all()

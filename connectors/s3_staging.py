@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from connectors.items import Segment, Table
+from connectors.progress import Progress
 from connectors.redshift_access import LoadRefused, Session, WarehouseTrouble
 from connectors.redshift_copy_sql import (
     FILE_NAME_LENGTH,
@@ -25,6 +26,7 @@ from connectors.redshift_copy_sql import (
     read_load_errors,
 )
 from connectors.s3 import Bucket
+from connectors.s3_adoption import adopt
 from connectors.s3_uploads import StagingObserver, Uploads
 from connectors.spans import Take
 from connectors.spool import offset_of
@@ -68,6 +70,17 @@ class S3Staging:
         self._observer = observer
         self._of_commits: list[str] = []
         """Keys of the manifests, and of what goes with them, of this commit's attempts."""
+
+    def adopt(self, positions: Mapping[int, Progress]) -> Sequence[Segment]:
+        """See `Staging.adopt`. What is adopted was read and verified byte by byte."""
+        found = adopt(self._bucket, self._place, self._uploads.fingerprint, positions)
+        for segment, staged in found:
+            self._uploads.remember(segment, staged)
+            span = {"partition": segment.partition, "first": segment.first, "next": segment.next}
+            log.info("staged_object_adopted", extra={**span, "rows": segment.rows, "key": staged.key})
+        if found:
+            self._observer.adopted(len(found), sum(segment.rows for segment, _ in found))
+        return [segment for segment, _ in found]
 
     def prepare(self, segments: Sequence[Segment]) -> None:
         """Upload what is not uploaded yet, before the ledger is locked. See `Staging.prepare`."""

@@ -102,7 +102,7 @@ class Uploads:
         """`fingerprint` is kept with each object: what its rows were made by. Call `start` once."""
         self._bucket = bucket
         self._place = place
-        self._fingerprint = fingerprint
+        self.fingerprint = fingerprint
         self._backoff = backoff
         self._observer = observer
         self._changed = Condition()
@@ -223,7 +223,7 @@ class Uploads:
             len(packed.body),
             packed.raw_size,
             packed.sha256,
-            self._fingerprint,
+            self.fingerprint,
         )
         self._bucket.put(uploaded.key, packed.body, uploaded.metadata())
         return uploaded

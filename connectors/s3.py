@@ -61,7 +61,6 @@ class S3Access:
     """Which bucket, and how to reach it."""
 
     bucket: str
-    prefix: str = ""
     region: str | None = None
     """None: as the AWS SDK finds it."""
     endpoint: str | None = None

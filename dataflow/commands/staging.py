@@ -46,9 +46,8 @@ def way_of(settings: Settings, contract: Contract, topics: Topics, observer: Sta
     """The way that is set. Nothing connects before `start`."""
     if isinstance(settings.staging, ByInsert):
         return Way(InsertStaging(), SPOOLED_BYTES, None, _nothing)
-    access = s3_access(settings, settings.staging)
-    bucket = Bucket(access)
-    place = Place(access.bucket, access.prefix, settings.pipeline, topics.source)
+    bucket = bucket_of(settings, settings.staging)
+    place = place_of(settings, settings.staging, topics)
     uploads = Uploads(bucket, place, fingerprint(settings, contract), Backoff(0.2, 30.0), observer)
     warehouse = redshift_access(settings)
     staging = S3Staging(
@@ -63,9 +62,14 @@ def way_of(settings: Settings, contract: Contract, topics: Topics, observer: Sta
     return Way(staging, SEGMENT_BYTES, uploads.add, uploads.start)
 
 
-def s3_access(settings: Settings, staging: ByS3) -> S3Access:
-    """How to reach the bucket."""
-    return S3Access(staging.bucket, staging.prefix, settings.s3_region, settings.s3_endpoint)
+def bucket_of(settings: Settings, staging: ByS3) -> Bucket:
+    """The bucket that is set. Connects nothing yet."""
+    return Bucket(S3Access(staging.bucket, settings.s3_region, settings.s3_endpoint))
+
+
+def place_of(settings: Settings, staging: ByS3, topics: Topics) -> Place:
+    """Where in it this pipeline's objects lie."""
+    return Place(staging.bucket, staging.prefix, settings.pipeline, topics.source)
 
 
 def authorization_of(settings: Settings, bucket: Bucket) -> Callable[[], Authorization]:

@@ -25,7 +25,7 @@ def s3_address() -> Iterator[str]:
 def s3_access(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> S3Access:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    access = S3Access(f"rows-{uuid.uuid4().hex}", "stage", "us-east-1", s3_address)
+    access = S3Access(f"rows-{uuid.uuid4().hex}", "us-east-1", s3_address)
     boto3.client("s3", region_name=access.region, endpoint_url=s3_address).create_bucket(Bucket=access.bucket)
     return access
 

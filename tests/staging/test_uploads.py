@@ -38,7 +38,7 @@ class Wired:
 
 @pytest.fixture
 def wired(bucket: Bucket, s3_access: S3Access) -> Iterator[Wired]:
-    made = Wired(bucket, Place(s3_access.bucket, s3_access.prefix, "pipe", "letters"))
+    made = Wired(bucket, Place(s3_access.bucket, "stage", "pipe", "letters"))
     yield made
     made.uploads.stop()
 
@@ -121,7 +121,7 @@ def test_what_is_forgotten_while_it_waits_is_not_uploaded_any_more(wired: Wired)
 
 
 def test_an_outage_of_s3_is_told_and_waited_for(s3_access: S3Access) -> None:
-    away = S3Access(s3_access.bucket, "stage", "us-east-1", "http://127.0.0.1:9")
+    away = S3Access(s3_access.bucket, "us-east-1", "http://127.0.0.1:9")
     wired = Wired(Bucket(away), Place(away.bucket, "stage", "pipe", "letters"))
     with pytest.raises(S3Unavailable) as told:
         wired.uploads.finish([run_of(0, 2)])
@@ -132,7 +132,7 @@ def test_an_outage_of_s3_is_told_and_waited_for(s3_access: S3Access) -> None:
 
 
 def test_a_bucket_that_is_not_there_names_the_fix(s3_access: S3Access) -> None:
-    missing = Bucket(S3Access("no-such-bucket-here", "", "us-east-1", s3_access.endpoint))
+    missing = Bucket(S3Access("no-such-bucket-here", "us-east-1", s3_access.endpoint))
     with pytest.raises(S3Refused) as told:
         missing.put("a", b"b")
     assert told.value.reason is Reason.MISSING

@@ -1,4 +1,4 @@
-"""JSON as COPY reads it: a JSONPaths file, and the rows of an object as PostgreSQL's COPY takes them. Pure."""
+"""JSON as COPY reads it: a JSONPaths file, and an object's rows as PostgreSQL's COPY takes them. Pure."""
 
 from __future__ import annotations
 
@@ -156,9 +156,7 @@ def _text(value: Any, line: int) -> str:
     if isinstance(value, str):
         if "\0" in value:
             raise BadValue(line, 1220, "String contains invalid or unsupported UTF8 codepoints: 0x00")
-        return (
-            value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-        )
+        return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

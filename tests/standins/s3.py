@@ -154,7 +154,7 @@ def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     listening = make_server(
-        options.host, options.port, DomainDispatcherApplication(create_backend_app, "s3"), threaded=True
+        options.host, options.port, DomainDispatcherApplication(create_backend_app), threaded=True
     )
     threading.Thread(target=listening.serve_forever, daemon=True).start()
     server = S3Server(

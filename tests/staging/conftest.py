@@ -1,33 +1,18 @@
-"""What the tests of the way by S3 share: a bucket that is new and empty."""
+"""What the tests of the way by S3 share: a bucket that is new and empty, as the program reaches it."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
-
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from connectors.s3 import Bucket, S3Access
-
-
-@pytest.fixture(scope="session")
-def s3_address() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+from tests.standins import s3 as standin
 
 
 @pytest.fixture
-def s3_access(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> S3Access:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    access = S3Access(f"rows-{uuid.uuid4().hex}", "us-east-1", s3_address)
-    boto3.client("s3", region_name=access.region, endpoint_url=s3_address).create_bucket(Bucket=access.bucket)
-    return access
+def s3_access(s3: standin.Bucket, monkeypatch: pytest.MonkeyPatch) -> S3Access:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.server.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.server.secret_access_key)
+    return S3Access(s3.name, s3.server.region, s3.server.endpoint)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""COPY from S3, through the unmodified driver: the stand-in only, for a real Redshift has no stand-in of S3."""
+"""COPY from S3, through the unmodified driver: the stand-in only, as a real Redshift reads no other S3."""
 
 from __future__ import annotations
 

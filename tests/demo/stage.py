@@ -16,6 +16,7 @@ from tests.pipeline import INHERITED, Pipeline
 from tests.standins.kafka_mock import MockCluster
 from tests.standins.redshift_client import RedshiftServer
 from tests.standins.redshift_process import RedshiftProcess
+from tests.standins.s3 import S3Server
 from tests.standins.traffic import Form
 
 KEY = "only a demonstration's key"
@@ -37,9 +38,15 @@ class Topics:
 class Stage:
     """Servers up, tables created, from `with` to its end."""
 
-    def __init__(self, directory: Path, window: str, form: Form = Form.JSON) -> None:
-        """Logs go to `directory`. `form` is what the messages will be written in."""
+    def __init__(
+        self, directory: Path, window: str, form: Form = Form.JSON, s3: S3Server | None = None
+    ) -> None:
+        """Logs go to `directory`. `form` is what the messages will be written in.
+
+        The warehouse loads from `s3`, if there is one.
+        """
         self._form = form
+        self._s3 = s3
         contract = load()
         self.directory = directory
         self.window = window
@@ -54,7 +61,7 @@ class Stage:
             self._cluster = ends.enter_context(MockCluster())
             for name in (self.topics.source, self.topics.contacts, self.topics.dead_letters):
                 self._cluster.create_topic(name, self._partitions)
-            self._redshift = ends.enter_context(RedshiftProcess())
+            self._redshift = ends.enter_context(RedshiftProcess(s3=self._s3))
             self._ends = ends.pop_all()
         return self
 

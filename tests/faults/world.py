@@ -25,6 +25,7 @@ from tests.pipeline import Pipeline, eventually
 from tests.standins.kafka_real import RealKafka
 from tests.standins.redshift_client import connect
 from tests.standins.redshift_process import RedshiftProcess
+from tests.standins.s3 import S3Server
 from tests.standins.trouble import TroubleProxy
 
 SOURCE, CONTACTS, DEAD_LETTERS, GROUP = "messages", "contacts", "dead-letters", "pipeline"
@@ -42,9 +43,13 @@ PROGRAM_ENVIRONMENT = {
 class World:
     """One broker, one database, and the pipeline's processes behind proxies. Ends with its `with`."""
 
-    def __init__(self, directory: Path) -> None:
-        """Starts nothing. Raises KafkaUnavailable when this machine has no way to run a broker."""
+    def __init__(self, directory: Path, s3: S3Server | None = None) -> None:
+        """Starts nothing. The warehouse loads from `s3`, if there is one.
+
+        Raises KafkaUnavailable when this machine has no way to run a broker.
+        """
         self._directory = directory
+        self._s3 = s3
         self._ends = ExitStack()
         self._numbers = itertools.count()
         self.table = load().table
@@ -54,7 +59,7 @@ class World:
 
     def __enter__(self) -> Self:
         with ExitStack() as ends:
-            self.redshift = ends.enter_context(RedshiftProcess(self._directory / "redshift"))
+            self.redshift = ends.enter_context(RedshiftProcess(self._directory / "redshift", s3=self._s3))
             server = self.redshift.server
             self.redshift_proxy = ends.enter_context(TroubleProxy((server.host, server.port)))
             fronted = RealKafka(self._directory / "kafka")

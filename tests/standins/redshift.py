@@ -22,9 +22,10 @@ Like Redshift's: it is part of its transaction, the first bad row ends it and is
 Stricter than Redshift's: one JSON value a line, JSONPaths of one level, no nested value into a column, no
 ZSTD, a manifest's `content_length` is compared with the object's.
 More lenient: timestamps and integers are read as PostgreSQL reads them; an IAM role may be any of the
-account 123456789012. Otherwise different: the command tag tells the number of rows (Redshift's does not, it
-sends a notice); `pg_last_copy_count()` falls back with a rollback; a statement timeout that passes while
-S3 is waited for strikes with the next rows; each database has a `sys_load_error_detail` of its own.
+account 123456789012. Otherwise different: the command tag tells the number of rows (the driver passes it on
+of neither: ask `pg_last_copy_count()`); that function falls back with a rollback; a statement timeout that
+passes while S3 is waited for strikes with the next rows; each database has a `sys_load_error_detail` of its
+own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""COPY from S3, through the unmodified driver: the stand-in only, as a real Redshift reads no other S3."""
+"""COPY from S3, through the unmodified driver. The stand-in only: a real Redshift reads a real S3."""
 
 from __future__ import annotations
 
@@ -82,6 +82,12 @@ def prepared(bucket: Bucket, body: bytes, **more: str) -> str:
     return copy(bucket, **more)
 
 
+def loaded(connection: Connection, sql: str) -> int:
+    """How many rows it has loaded: the driver does not tell, and Redshift's command tag neither."""
+    connection.run(sql)
+    return int(connection.value("SELECT pg_last_copy_count()"))
+
+
 def refusal(connection: Connection, sql: str) -> dict[str, str]:
     """The fields of the error that it raises; the transaction is then aborted, as it has to be."""
     with pytest.raises(Error) as raised:
@@ -108,29 +114,27 @@ GOOD = ["🙂", "x", 7, 1 << 40, "2023-10-31 03:58:22.123456", "m"]
 
 def test_rows_are_loaded_in_the_order_of_the_paths(redshift: Connection, s3: Bucket) -> None:
     body = lines([GOOD, [None, "", None, None, None, ""]])
-    assert redshift.run(prepared(s3, body)) == 2
+    assert loaded(redshift, prepared(s3, body)) == 2
     assert redshift.rows(f"SELECT {COLUMNS} FROM t ORDER BY n") == [
         ("🙂", "x", 7, 1 << 40, AT, "m"),
         (None, "", None, None, None, ""),
     ]
-    assert redshift.value("SELECT pg_last_copy_count()") == 2
 
 
 def test_objects_are_read_by_name_and_several_after_one_another(redshift: Connection, s3: Bucket) -> None:
     one = s3.put("one", b'{"a": 1, "must it": "x"}\n\n{"must it": "y", "more": []}')
     two = s3.put("two", gzip.compress(b""))
     manifest(s3, entry(one), entry(one), {"url": s3.url("absent")})
-    assert redshift.run(copy(s3, "n, must", ["$.a", "$['must it']"])) == 4
+    assert loaded(redshift, copy(s3, "n, must", ["$.a", "$['must it']"])) == 4
     assert redshift.rows("SELECT n, must FROM t ORDER BY must, n") == [(1, "x")] * 2 + [(None, "y")] * 2
     manifest(s3, entry(two))
-    assert redshift.run(copy(s3, "must", more=ROLE_OPTION + " GZIP")) == 0
+    assert loaded(redshift, copy(s3, "must", more=ROLE_OPTION + " GZIP")) == 0
 
 
 def test_numbers_and_booleans_become_text_as_they_are_written(redshift: Connection, s3: Bucket) -> None:
-    body = b'[true, 1.50]\n[false, 1E5]\n["x", 123456789012345678901234567890]\n["y", -0]\n["z"]\n'
+    body = b'[true, 1.50]\n[false, 1E5]\n["x", 123456789012345678901234567890]\n["z"]\n'
     redshift.run(prepared(s3, body, columns="must, words"))
     assert redshift.rows("SELECT words FROM t WHERE words IS NOT NULL ORDER BY words") == [
-        ("-0",),
         ("1.50",),
         ("123456789012345678901234567890",),
         ("1E5",),
@@ -146,7 +150,7 @@ def test_an_index_beyond_the_array_is_null(redshift: Connection, s3: Bucket) -> 
 
 def test_gzip_of_several_members_is_read(redshift: Connection, s3: Bucket) -> None:
     body = gzip.compress(lines([["a"]] * 3)) + gzip.compress(lines([["b"]] * 2))
-    assert redshift.run(prepared(s3, body, columns="must", more=f"{ROLE_OPTION} GZIP")) == 5
+    assert loaded(redshift, prepared(s3, body, columns="must", more=f"{ROLE_OPTION} GZIP")) == 5
 
 
 def test_it_is_part_of_its_transaction(redshift: Connection, s3: Bucket) -> None:
@@ -154,8 +158,8 @@ def test_it_is_part_of_its_transaction(redshift: Connection, s3: Bucket) -> None
     for end in (redshift.rollback, redshift.commit):
         redshift.run("LOCK t")
         redshift.run("CREATE TEMP TABLE staged (must varchar(8) NOT NULL)")
-        assert redshift.run(sql) == 2
-        assert redshift.run(sql) == 2
+        assert loaded(redshift, sql) == 2
+        assert loaded(redshift, sql) == 2
         assert redshift.run("INSERT INTO t (must) SELECT must FROM staged") == 4
         end()
     assert redshift.value("SELECT count(*) FROM t") == 4
@@ -164,7 +168,7 @@ def test_it_is_part_of_its_transaction(redshift: Connection, s3: Bucket) -> None
 
 TEXTS = st.one_of(
     st.none(),
-    st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=60),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60),
     st.sampled_from(
         ["", "\\N", "\\.", "\n\\.\n", "a\tb\r\n", "\\", "\\\\N", "\u2028", "👩‍👩‍👧", "'\"", "\x01\x1f"]
     ),
@@ -180,7 +184,7 @@ def test_every_text_comes_back_as_it_went(redshift: Connection, s3: Bucket) -> N
     def comes_back(texts: list[str | None]) -> None:
         numbered = list(enumerate(texts))
         sql = prepared(s3, lines(numbered), columns="place, words", table="texts")
-        assert redshift.run(sql) == len(texts)
+        assert loaded(redshift, sql) == len(texts)
         assert redshift.rows("SELECT place, words FROM texts ORDER BY place") == numbered
         redshift.rollback()
 
@@ -258,7 +262,7 @@ def test_a_missing_mandatory_entry_ends_it_and_another_does_not(redshift: Connec
     assert "Mandatory url is not present" in fields["M"]
     assert "absent" in fields["D"]
     manifest(s3, entry(there), {"url": s3.url("absent")})
-    assert redshift.run(copy(s3, "must")) == 1
+    assert loaded(redshift, copy(s3, "must")) == 1
     manifest(s3, {"url": s3.url("absent")})
     assert "names no file" in refusal(redshift, copy(s3, "must"))["M"]
 
@@ -267,7 +271,7 @@ def test_the_manifests_length_is_the_objects(redshift: Connection, s3: Bucket) -
     body = lines([["m"]])
     url = s3.put("rows", body)
     manifest(s3, entry(url, meta={"content_length": len(body)}))
-    assert redshift.run(copy(s3, "must")) == 1
+    assert loaded(redshift, copy(s3, "must")) == 1
     manifest(s3, entry(url, meta={"content_length": len(body) + 1}))
     assert "content_length" in refusal(redshift, copy(s3, "must"))["M"]
 
@@ -328,7 +332,7 @@ def test_who_may_not_read_is_told_so(redshift: Connection, s3: Bucket, more: str
     ],
 )
 def test_who_may_read_reads(redshift: Connection, s3: Bucket, more: str) -> None:
-    assert redshift.run(prepared(s3, lines([["m"]]), columns="must", more=more)) == 1
+    assert loaded(redshift, prepared(s3, lines([["m"]]), columns="must", more=more)) == 1
 
 
 def test_an_absent_bucket_or_manifest_is_told_as_s3_tells_it(redshift: Connection, s3: Bucket) -> None:
@@ -356,7 +360,7 @@ def test_ten_thousand_rows_of_which_the_first_is_bad_end_at_once(redshift: Conne
     body = lines([["x" * 65]] + [["x" * 64]] * 30_000)
     assert refusal(redshift, prepared(s3, body, columns="must"))["M"] == FAILED
     assert detail(redshift)[1] == 1
-    assert redshift.run(prepared(s3, lines([["m"]]), columns="must")) == 1
+    assert loaded(redshift, prepared(s3, lines([["m"]]), columns="must")) == 1
 
 
 def test_other_sessions_are_answered_while_s3_is_not(s3_server: S3Server) -> None:

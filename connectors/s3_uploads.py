@@ -28,8 +28,6 @@ from connectors.warehouse_trouble import tell
 
 log = logging.getLogger(__name__)
 
-SEGMENT_BYTES = 32 << 20
-"""A segment that has reached this is uploaded: about 6 MB under gzip, and one of random text below 128 MB."""
 GZIP_LEVEL = 6
 _GZIP = 31
 """zlib's word for the largest window in gzip's frame."""

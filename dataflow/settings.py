@@ -141,6 +141,7 @@ class Settings:
     redshift_statement_timeout: timedelta
     staging: ByInsert | ByS3
     staging_role: FixedRole | NamedRole
+    staging_segment: int
     s3_region: str | None
     s3_endpoint: str | None
     contact_values: ContactValues
@@ -389,6 +390,7 @@ def read(sources: Sources, judge: ClientJudge, groups: frozenset[str] = ALL_GROU
         redshift_statement_timeout=get["REDSHIFT_STATEMENT_TIMEOUT"],
         staging=get["STAGING"],
         staging_role=get["STAGING_ROLE"],
+        staging_segment=get["STAGING_SEGMENT"],
         s3_region=get["S3_REGION"],
         s3_endpoint=get["S3_ENDPOINT"],
         contact_values=get["CONTACT_VALUES"],

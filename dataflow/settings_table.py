@@ -21,6 +21,7 @@ from dataflow.settings_values import (
     registry_url,
     role,
     secret_key,
+    segment,
     size,
     staging,
     text,
@@ -212,6 +213,13 @@ SETTINGS: tuple[Setting, ...] = (
         role,
         "default",
     ),
+    Setting(
+        "STAGING_SEGMENT",
+        REDSHIFT,
+        "Bytes of rows that are uploaded while their window is open, for a restart to go on from.",
+        segment,
+        "32MiB",
+    ),
     Setting("S3_REGION", REDSHIFT, "The bucket's region. Default: as the AWS SDK finds it.", aws_region),
     Setting("S3_ENDPOINT", REDSHIFT, "Another S3, such as a VPC endpoint's address.", endpoint),
     Setting(
@@ -296,6 +304,6 @@ ACL_SETTINGS = frozenset({"KAFKA_BOOTSTRAP_SERVERS", "KAFKA_TOKEN_PROVIDER", *_O
 """What `acls` looks at."""
 GRANT_SETTINGS = frozenset(
     {*(each.name for each in SETTINGS if each.group == REDSHIFT), "CONTACTS_TABLE", "CONTRACT"}
-    - {"STAGING", "STAGING_ROLE", "S3_REGION", "S3_ENDPOINT"}
+    - {"STAGING", "STAGING_ROLE", "STAGING_SEGMENT", "S3_REGION", "S3_ENDPOINT"}
 )
 """What `grants` looks at."""

@@ -195,6 +195,14 @@ def staging(value: str) -> ByInsert | ByS3:
     return ByS3(found[1], prefix)
 
 
+def segment(value: str) -> int:
+    """Bytes of rows that fill an object."""
+    found = size(value)
+    if not 1 << 10 <= found <= 256 << 20:
+        raise WrongValue("must be a size from 1KiB to 256MiB; 32MiB of rows make an object of about 6 MB")
+    return found
+
+
 def role(value: str) -> FixedRole | NamedRole:
     """`default`, `own`, or a role's ARN."""
     for fixed in FixedRole:

@@ -15,8 +15,8 @@ from connectors.redshift_access import connect
 from connectors.redshift_copy_sql import Authorization, Role
 from connectors.s3 import Bucket, S3Access
 from connectors.s3_staging import S3Staging
-from connectors.s3_uploads import SEGMENT_BYTES, StagingObserver, Uploads
-from connectors.spool import SEGMENT_BYTES as SPOOLED_BYTES
+from connectors.s3_uploads import StagingObserver, Uploads
+from connectors.spool import SEGMENT_BYTES
 from connectors.staged_objects import LAYOUT, Place
 from connectors.staging import InsertStaging, Staging
 from dataflow.commands.access import Topics, contacts_table, redshift_access
@@ -45,7 +45,7 @@ def _nothing() -> None:
 def way_of(settings: Settings, contract: Contract, topics: Topics, observer: StagingObserver) -> Way:
     """The way that is set. Nothing connects before `start`."""
     if isinstance(settings.staging, ByInsert):
-        return Way(InsertStaging(), SPOOLED_BYTES, None, _nothing)
+        return Way(InsertStaging(), SEGMENT_BYTES, None, _nothing)
     bucket = bucket_of(settings, settings.staging)
     place = place_of(settings, settings.staging, topics)
     uploads = Uploads(bucket, place, fingerprint(settings, contract), Backoff(0.2, 30.0), observer)
@@ -59,7 +59,7 @@ def way_of(settings: Settings, contract: Contract, topics: Topics, observer: Sta
         session=lambda: connect(warehouse),
         observer=observer,
     )
-    return Way(staging, SEGMENT_BYTES, uploads.add, uploads.start)
+    return Way(staging, settings.staging_segment, uploads.add, uploads.start)
 
 
 def bucket_of(settings: Settings, staging: ByS3) -> Bucket:

@@ -212,7 +212,7 @@ class Metrics:
         )
         self._left_behind = self._counter(
             "staged_objects_left_total",
-            "Objects that nobody needs any more and that could not be removed: the lifecycle rule does.",
+            "Objects that could not be removed when nobody needed them any more, at each try.",
         )
         self._adopted = self._counter(
             "adopted_objects_total", "Objects of an earlier process that were taken up instead of read again."

@@ -36,6 +36,10 @@ from connectors.staging import Cursor
 log = logging.getLogger(__name__)
 
 
+MOST_OBSOLETE = 10_000
+"""Objects that could not be removed and are remembered, to be removed later."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Staged:
     """What of a segment a COPY reads."""
@@ -68,8 +72,9 @@ class S3Staging:
         self._region = region
         self._session = session
         self._observer = observer
-        self._of_commits: list[str] = []
-        """Keys of the manifests, and of what goes with them, of this commit's attempts."""
+        self._obsolete: list[str] = []
+        """Keys of what nobody needs once a commit is confirmed: the manifests of its attempts, and what could
+        not be removed before."""
 
     def adopt(self, positions: Mapping[int, Progress]) -> Sequence[Segment]:
         """See `Staging.adopt`. What is adopted was read and verified byte by byte."""
@@ -101,7 +106,7 @@ class S3Staging:
             f"{attempt}.manifest": manifest(self._place, [each.staged for each in copied]),
         }
         for key, body in files.items():
-            self._of_commits.append(key)
+            self._obsolete.append(key)
             self._bucket.put(key, body)
         paths, listed = (self._place.uri(key) for key in files)
         authorization = self._authorization()
@@ -117,17 +122,18 @@ class S3Staging:
 
     def confirmed(self, segments: Sequence[Segment]) -> None:
         """Remove the objects. See `Staging.confirmed`."""
-        keys = [each.key for each in self._uploads.forget(segments)] + self._of_commits
-        self._of_commits = []
-        for done, key in enumerate(keys):
+        self._obsolete += (each.key for each in self._uploads.forget(segments))
+        while self._obsolete:
             try:
-                self._bucket.delete(key)
+                self._bucket.delete(self._obsolete[-1])
             except WarehouseTrouble as trouble:
-                # Nothing depends on it, so it is not tried again: the lifecycle rule removes them.
-                self._observer.left_behind(len(keys) - done)
-                told = {"objects": len(keys) - done, "detail": str(trouble)}
+                # Nothing depends on it: tried again after the next commit, and left to the lifecycle rule.
+                self._observer.left_behind(len(self._obsolete))
+                told = {"objects": len(self._obsolete), "detail": str(trouble)}
                 log.warning("staged_objects_left_behind", extra=told)
+                del self._obsolete[:-MOST_OBSOLETE]
                 return
+            self._obsolete.pop()
 
     def _explained(self, refused: LoadRefused, copied: Sequence[_Staged]) -> LoadRefused:
         """The same, with what the warehouse says about the row; where it can't be asked, as it is."""

@@ -15,6 +15,7 @@ from tests.integration.test_exactly_once import assert_exactly_once
 from tests.integration.test_outages import assert_waiting_for
 from tests.integration.test_struck import AFTER, BEFORE, START, finish, start_struck
 from tests.integration.wiring import (
+    PARTITIONS,
     Wiring,
     by_s3,
     committed,
@@ -56,7 +57,7 @@ def test_rows_and_contacts_by_s3_are_those_of_the_topic_and_nothing_stays_in_the
     uploaded = pipeline.metric("dataflow_staged_objects_total")
     assert pipeline.terminate() == 0, pipeline.tail()
     assert_exactly_once(by_bucket, table, 2000)
-    assert uploaded > 4
+    assert uploaded >= PARTITIONS
     assert held(s3) == []
 
 
@@ -78,8 +79,12 @@ def test_a_restart_goes_on_from_what_was_uploaded_and_reads_less_of_the_topic_ag
     wait_until_committed(by_bucket, table, BEFORE)
     assert first.terminate() == 0, first.tail()
     dying = pipelines.start(by_bucket.environment(WINDOW="24h", TRANSACTION_TIMEOUT="3s"))
-    produce_numbered(by_bucket, BEFORE, 2000)
-    eventually(lambda: len(held(s3)) >= 20, 60, "objects are uploaded while the window is open")
+    for first_of_poll in range(BEFORE, 2000, 200):
+        # What one poll brings is never divided: a poll for each step makes a segment for each partition.
+        produce_numbered(by_bucket, first_of_poll, first_of_poll + 200)
+        dying.wait_until_read(first_of_poll + 200 - BEFORE)
+    objects = PARTITIONS * (2000 - BEFORE) // 200
+    eventually(lambda: len(held(s3)) >= objects // 2, 60, "objects are uploaded while the window is open")
     eventually(lambda: sum(group_offsets(by_bucket).values()) == 2000, 60, "all events are committed")
     dying.kill()
     assert committed(by_bucket, table) == BEFORE
@@ -122,6 +127,7 @@ def test_while_s3_is_away_contacts_flow_and_rows_wait(
         produce_numbered(away, 0, 400)
         pipeline = pipelines.start(away.environment())
         wait_until_committed(away, table, 400)
+        eventually(lambda: not held(s3), 20, "the objects are removed")
         proxy.refuse()
         produce_numbered(away, 400, 800)
         eventually(
@@ -150,6 +156,7 @@ def test_objects_that_someone_deletes_are_uploaded_again(
         s3.server.client().delete_object(Bucket=s3.name, Key=key)
     assert pipeline.terminate() == 0, pipeline.tail()
     heir = pipelines.start(by_bucket.environment())
+    heir.wait_until_ready()
     wait_until_committed(by_bucket, table, 800)
     assert heir.terminate() == 0, heir.tail()
     assert_exactly_once(by_bucket, table, 800)

@@ -16,6 +16,7 @@ from tests.bench import (
     scaling,
     setup,
     stages,
+    staging,
 )
 from tests.bench.occasion import Benchmark, When
 from tests.bench.peers import compare
@@ -27,6 +28,7 @@ BENCHMARKS = (
     Benchmark("backlog", "the real program on a backlog", backlog.run),
     Benchmark("scaling", "one process against two", scaling.run),
     Benchmark("commit", "an hourly commit against the same by hand", commit.run),
+    Benchmark("staging", "rows by S3: objects, and a commit by COPY", staging.run),
     Benchmark("history", "a commit to a history against one to the latest versions", history.run, When.ASKED),
     Benchmark("latency", "from a message to its side event", latency.run),
     Benchmark("idle", "CPU when nothing comes", idle.run),

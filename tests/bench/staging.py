@@ -72,8 +72,8 @@ def run(occasion: Occasion) -> Report:
             "`commit_once` by COPY (connect, lock, COPY, dedupe, merge, ledger, COMMIT), against "
             "gzip, upload, COPY and MERGE of the same lines written by hand without a ledger or checks, and "
             "against the program's own INSERT, by turns, on the stand-ins of S3 and Redshift (PostgreSQL) on "
-            f"the same machine. Rows of {described(contract_traffic(plans[-1].rows))}. The table holds as many "
-            f"rows as come; every {KNOWN}th that comes is a newer version of one of them."
+            f"the same machine. Rows of {described(contract_traffic(plans[-1].rows))}. The table holds as "
+            f"many rows as come; every {KNOWN}th that comes is a newer version of one of them."
         ),
         tables=(
             Table(("object", "gzip", "bytes per row", "raw / object", "CPU, µs per row"), tuple(formats)),
@@ -84,7 +84,7 @@ def run(occasion: Occasion) -> Report:
         ),
         observations=(
             f"A commit by S3 takes {ratios[-1].median:.2f} times the hand-written COPY and MERGE.",
-            "JSON was chosen for what it can tell, NULL from every text; CSV has no smaller objects to offer.",
+            "JSON tells NULL from every text, which CSV does not; it costs less CPU, because the rows are there.",
         ),
     )
 
@@ -189,6 +189,8 @@ class _Bench(CommitBench):
         super().__init__(redshift.server, messages, directory)
         server = bucket.server
         self._bucket = Bucket(S3Access(bucket.name, server.region, server.endpoint))
+        # What a client costs that is new is no part of a commit.
+        self._bucket.answers("")
         self.lines = [line for segment in self._window.segments for line in segment.spool.lines()]
 
     def commit_by_s3(self) -> None:

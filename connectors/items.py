@@ -186,6 +186,10 @@ class Spool(Protocol):
         """Every row, in the order it was appended; may be called again."""
         ...
 
+    def chunks(self) -> Iterator[bytes]:
+        """The same, each row with its line feed, in pieces that are cut anywhere."""
+        ...
+
     def discard(self) -> None:
         """Give the space back. Safe to call twice."""
         ...

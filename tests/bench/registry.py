@@ -18,6 +18,7 @@ from tests.bench import (
     scaling,
     setup,
     stages,
+    staging,
 )
 from tests.bench.occasion import Benchmark, When
 from tests.bench.peers import compare
@@ -31,6 +32,7 @@ BENCHMARKS = (
     Benchmark("scaling", "one process against two", scaling.run),
     Benchmark("growth", "cost by the number of partitions", growth.run),
     Benchmark("commit", "an hourly commit against the same by hand", commit.run),
+    Benchmark("staging", "rows by S3: objects, and a commit by COPY", staging.run),
     Benchmark("history", "a commit to a history against one to the latest versions", history.run, When.ASKED),
     Benchmark("latency", "from a message to its side event", latency.run),
     Benchmark("idle", "CPU when nothing comes", idle.run),

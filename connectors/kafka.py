@@ -327,13 +327,16 @@ class Membership:
     def _batches(self, messages: list[Message]) -> list[Batch]:
         # What the gate kept back comes before what was read since.
         by_partition: dict[int, list[Message]] = {partition: [] for partition in self._kept}
+        of_last: int | None = None
         for message in messages:
             if (error := message.error()) is not None:
                 self._on_error(error, message.partition())
                 continue
-            partition = message.partition()
-            assert partition is not None
-            by_partition.setdefault(partition, []).append(message)
+            # The client hands out runs of one partition.
+            if (partition := message.partition()) != of_last:
+                assert partition is not None
+                of_last, append = partition, by_partition.setdefault(partition, []).append
+            append(message)
         batches: list[Batch] = []
         for partition, records in by_partition.items():
             holding = self._holdings.get(partition)

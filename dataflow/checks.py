@@ -11,7 +11,6 @@ from typing import Any
 
 from dataflow.decimals import NoDecimal, reader
 from dataflow.fields import (
-    EXACT_DIGITS,
     BooleanField,
     DateField,
     DecimalField,
@@ -158,12 +157,7 @@ def _integer(field: IntegerField) -> Check:
 
 def _decimal(field: DecimalField) -> Check:
     read = reader(field)
-    kinds: list[type] = [int] if "number" in field.accepts else []
-    if kinds and field.precision <= EXACT_DIGITS:
-        kinds.append(float)
-    if "string" in field.accepts:
-        kinds.append(str)
-    taken = frozenset(kinds)
+    taken = frozenset(field.kinds)
     expected = " or ".join(
         words
         for kind, words in ((float, "a number"), (int, "an integer"), (str, "a number as a string"))

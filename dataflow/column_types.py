@@ -194,5 +194,7 @@ def _read_text(
     accepts = _accepted(custom, ("string", "integer"), "string")
     if "string" not in accepts:
         custom.at("acceptedTypes").problem("must hold string, and may hold integer")
+    if words and "integer" in accepts:
+        custom.at("acceptedTypes").problem("the words of an enumeration are strings; leave integer out")
     values = tuple(word.value for word in words)
     return TextField(name, required, limit, least, values, accepts, classification)

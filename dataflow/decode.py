@@ -57,7 +57,7 @@ def decode(batch: Batch) -> Decoded:
             dead_letters.append(DeadLetter(record, (fields,)))
         else:
             documents.append((record, fields))
-    return Decoded(batch, tuple(documents), tuple(dead_letters))
+    return Decoded(batch, documents=tuple(documents), dead_letters=tuple(dead_letters))
 
 
 def decode_value(value: bytes | None) -> dict[str, Any] | Violation:
@@ -74,12 +74,15 @@ def decode_value(value: bytes | None) -> dict[str, Any] | Violation:
         return _not_json(value, fault)
     if type(fields) is not dict:
         return _not_an_object(fields)
+    return fields if surely_once(value, len(fields)) else _unless_duplicate(value, fields)
+
+
+def surely_once(value: bytes, names: int) -> bool:
+    """Whether an object of so many distinct names surely gives each of them once. `value` must be JSON."""
     # A quote and a colon end every name and, unescaped, nothing else, but for white space between them. Only
     # when their count differs from the number of names (nested objects, quoted text with a colon, a repeated
     # name), or there is such space, is the slow look needed.
-    if value.count(b'":') != len(fields) or _SPACED_COLON.search(value):
-        return _unless_duplicate(value, fields)
-    return fields
+    return value.count(b'":') == names and not _SPACED_COLON.search(value)
 
 
 def _wrong(code: str, message: str) -> Violation:

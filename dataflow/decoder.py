@@ -26,8 +26,17 @@ from connectors.framing import FIRST, BrokenFrame, Frame, Framing, SchemaReferen
 from connectors.items import Batch, Record, WriterSchema
 from dataflow.contract import Contract
 from dataflow.decode import MAX_VALUE_BYTES, decode_value
+from dataflow.json_rows import compile_json_rows
 from dataflow.json_schemas import disagreements
-from dataflow.model import DeadLetter, Decoded, Document, MessageFormat, MessageFraming, Violation
+from dataflow.model import (
+    DeadLetter,
+    Decoded,
+    Document,
+    MessageFormat,
+    MessageFraming,
+    Row,
+    Violation,
+)
 from dataflow.protobuf.decode import NO_NAMES, ProtobufReader
 from dataflow.protobuf.rows import compile_rows
 from dataflow.protobuf.schema import ProtobufSchema
@@ -46,7 +55,7 @@ MAX_DECISIONS = 1000
 _JSON, _PROTOBUF, _UNKNOWN = "json", "protobuf", "unknown"
 
 _Outcome = Any
-"""A dictionary (named values), a Protobuf message, or a Violation."""
+"""A tuple (a row's values), a dictionary (named values), a Protobuf message, or a Violation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,7 @@ class Decoder:
         if protobuf is None and message_format is MessageFormat.PROTOBUF:
             raise ValueError("the contract has no Protobuf form")
         self._contract = contract
+        self._json_row = compile_json_rows(contract)
         self._schema = protobuf
         self._reader = None if protobuf is None else ProtobufReader(protobuf)
         self._format = MessageFormat.JSON if protobuf is None else message_format
@@ -91,7 +101,8 @@ class Decoder:
         )
 
     def decode(self, batch: Batch) -> Decoded:
-        """Every record of the batch as a document, a message or a dead letter. Never raises."""
+        """Every record of the batch as a row, a document, a message or a dead letter. Never raises."""
+        rows: list[Row] = []
         documents: list[Document] = []
         messages: list[tuple[Record, Any]] = []
         dead_letters: list[DeadLetter] = []
@@ -104,11 +115,15 @@ class Decoder:
         read_message = self._reader.read if bare and self._reader and not self._is_json else None
         never_framed = self._framing is MessageFraming.NONE
         objects = bare_messages = 0
+        json_row = self._json_row
         for record in batch.records:
             value = record.value()
             if as_object and value and value[0] == _BRACE:
-                outcome: _Outcome = decode_value(value)
                 objects += 1
+                if (values := json_row(value)) is not None:
+                    rows.append(Row(record.offset(), values))
+                    continue
+                outcome: _Outcome = decode_value(value)
             elif (
                 read_message is not None
                 and value
@@ -121,7 +136,9 @@ class Decoder:
             else:
                 outcome, form = self._read(value, record, batch.schemas)
                 forms[form] = forms.get(form, 0) + 1
-            if type(outcome) is dict:
+            if type(outcome) is tuple:
+                rows.append(Row(record.offset(), outcome))
+            elif type(outcome) is dict:
                 documents.append((record, outcome))
             elif type(outcome) is Violation:
                 dead_letters.append(DeadLetter(record, (outcome,)))
@@ -130,7 +147,7 @@ class Decoder:
         for form, count in (((_JSON, _BARE), objects), ((_PROTOBUF, _BARE), bare_messages)):
             if count:
                 forms[form] = forms.get(form, 0) + count
-        return Decoded(batch, tuple(documents), tuple(dead_letters), tuple(messages), forms)
+        return Decoded(batch, tuple(rows), tuple(documents), tuple(dead_letters), tuple(messages), forms)
 
     def _read(
         self,
@@ -182,7 +199,7 @@ class Decoder:
             or self._format is MessageFormat.JSON
             or (self._format is MessageFormat.AUTO and is_json)
         ):
-            return decode_value(frame.body), _JSON
+            return self._object(frame.body), _JSON
         found = _indexed(frame)
         if found is None:
             return _NO_INDEXES, _PROTOBUF
@@ -193,6 +210,9 @@ class Decoder:
                 f"the message indexes are {list(path)}; without a registry only a file's first type is read",
             ), _PROTOBUF
         return reader.read(body), _PROTOBUF
+
+    def _object(self, value: bytes) -> _Outcome:
+        return self._json_row(value) or decode_value(value)
 
     def _read_registered(self, frame: Frame, schema: WriterSchema | None) -> tuple[_Outcome, str]:
         if schema is None:
@@ -214,7 +234,7 @@ class Decoder:
         if isinstance(decision, Violation):
             return decision, _PROTOBUF if schema.kind == "PROTOBUF" else _JSON
         if decision.form == _JSON:
-            return decode_value(body), _JSON
+            return self._object(body), _JSON
         assert self._reader is not None
         return self._reader.read(body, decision.names), _PROTOBUF
 

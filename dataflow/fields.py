@@ -21,6 +21,15 @@ class TextField:
     """JSON types accepted: `string`, and `integer` where a number stands for its decimal text."""
     classification: str = ""
 
+    @property
+    def takes_integers(self) -> bool:
+        """Whether any integer that a parser gives may stand for its decimal text."""
+        return "integer" in self.accepts and not self.values and self.max_bytes >= LONGEST_INTEGER
+
+
+LONGEST_INTEGER = len(str(-(2**63)))
+"""Characters of an integer that the parser gives; longer ones arrive as floats."""
+
 
 @dataclass(frozen=True, slots=True)
 class IntegerField:
@@ -46,6 +55,15 @@ class DecimalField:
     accepts: frozenset[str] = frozenset({"number"})
     """JSON types accepted: `number` (with a fraction only up to `EXACT_DIGITS` digits), `string`."""
     classification: str = ""
+
+    @property
+    def kinds(self) -> tuple[type, ...]:
+        """What the parser makes of the JSON types that are accepted."""
+        numbers = (int, float) if self.precision <= EXACT_DIGITS else (int,)
+        return (
+            *(numbers if "number" in self.accepts else ()),
+            *((str,) if "string" in self.accepts else ()),
+        )
 
 
 EXACT_DIGITS = 15

@@ -27,7 +27,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from dataflow.checks import MISSING, across, field_check
@@ -65,10 +65,6 @@ ProtobufRows = Callable[[RowValues], RowValues]
 """From the checks of named values to those of Protobuf messages."""
 
 
-_ROW = partial(tuple.__new__, Row)
-"""`Row._make` without the call of a Python function."""
-
-
 class Validator:
     """Checks messages against a contract. Holds no state between batches."""
 
@@ -86,30 +82,32 @@ class Validator:
         self._message_values = None if messages is None else messages(self.row_values)
 
     def validate(self, decoded: Decoded) -> Checked:
-        """Every document as a row or a dead letter; the dead letters of decode are kept, in offset order.
+        """Every document as a row or a dead letter; what decode made of either is kept, in offset order.
 
         Never raises. Unknown fields are ignored and counted by name, dead letters' fields among them.
         """
-        rows: list[Row] = []
+        rows = [*decoded.rows]
         dead_letters: list[DeadLetter] = []
         unknown: Counter[str] = Counter()
         known, row_values = self._known, self.row_values
         found: list[Violation] = []
-        row = _ROW
         for record, fields in decoded.documents:
             values = row_values(fields, found)
             if found:
                 dead_letters.append(DeadLetter(record, tuple(found)))
                 found.clear()
             else:
-                rows.append(row((record.offset(), values)))
+                rows.append(Row(record.offset(), values))
             if not known.issuperset(fields):
                 _count_unknown(unknown, known, fields)
         if decoded.messages:
             self._validate_messages(decoded, rows, dead_letters)
+        if len(rows) > len(decoded.rows) > 0 or (decoded.documents and decoded.messages):
+            rows.sort(key=attrgetter("offset"))
+            dead_letters.sort(key=_offset_of)
         if decoded.dead_letters:
             dead_letters.extend(decoded.dead_letters)
-            dead_letters.sort(key=lambda letter: letter.record.offset())
+            dead_letters.sort(key=_offset_of)
         return Checked(
             decoded.batch,
             tuple(rows),
@@ -123,17 +121,17 @@ class Validator:
         message_values = self._message_values
         assert message_values is not None, "Protobuf messages came, and nobody said how to read them"
         found: list[Violation] = []
-        row = _ROW
         for record, message in decoded.messages:
             values = message_values(message, found)
             if found:
                 dead_letters.append(DeadLetter(record, tuple(found)))
                 found.clear()
             else:
-                rows.append(row((record.offset(), values)))
-        if decoded.documents:
-            rows.sort(key=lambda row: row.offset)
-            dead_letters.sort(key=lambda letter: letter.record.offset())
+                rows.append(Row(record.offset(), values))
+
+
+def _offset_of(letter: DeadLetter) -> int:
+    return letter.record.offset()
 
 
 def _compile(contract: Contract) -> Callable[[Mapping[str, Any], list[Violation]], tuple[Value, ...]]:
@@ -164,7 +162,7 @@ def _compile(contract: Contract) -> Callable[[Mapping[str, Any], list[Violation]
             body.append(f"else: {otherwise}")
         elif isinstance(field, DateField | DecimalField):
             body.append(otherwise)
-        elif isinstance(field, TextField) and "integer" in field.accepts and _holds_any_integer(field):
+        elif isinstance(field, TextField) and field.takes_integers:
             body.append(f"if type({value}) is int: {value} = str({value})")
             body.append(f"elif not ({_guard(value, field, scope)}): {otherwise}")
         else:
@@ -181,14 +179,6 @@ def _compile(contract: Contract) -> Callable[[Mapping[str, Any], list[Violation]
 
 _ZONE = " + '+00'"
 """What the text of an instant ends with in a column that has a zone: UTC, whatever the session's zone is."""
-
-
-def _holds_any_integer(field: TextField) -> bool:
-    return field.min_bytes <= 1 and field.max_bytes >= _LONGEST_INTEGER
-
-
-_LONGEST_INTEGER = len(str(-(2**63)))
-"""Characters of an integer that the parser gives; longer ones arrive as floats."""
 
 
 def _guard(value: str, field: TextField | IntegerField | BooleanField, scope: dict[str, Any]) -> str:

@@ -312,7 +312,7 @@ def test_without_a_protobuf_form_everything_is_json_and_asking_for_more_is_a_def
     with pytest.raises(ValueError, match="no Protobuf form"):
         Decoder(CONTRACT, None, PROTOBUF)
     bare = Decoder(CONTRACT, None, AUTO, MessageFraming.AUTO)
-    assert len(bare.decode(batch_of(IN_JSON, by_id(IN_JSON, indexes=b""))).documents) == 2
+    assert len(bare.decode(batch_of(IN_JSON, by_id(IN_JSON, indexes=b""))).rows) == 2
     judged = bare.decode(batch_of(by_id(sent()), schemas={7: OWN})).dead_letters
     assert [each.violations[0].code for each in judged] == ["incompatible_schema"]
 

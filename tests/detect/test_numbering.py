@@ -14,7 +14,7 @@ FIGURES = st.text("0123456789", min_size=1, max_size=18)
 def possible(number: str, region: str) -> bool:
     """Whether libphonenumber takes it for a number, by its length at least."""
     try:
-        return rphonenumbers.is_possible_number(rphonenumbers.parse(number, region))
+        return bool(rphonenumbers.is_possible_number(rphonenumbers.parse(number, region)))
     except rphonenumbers.NumberParseException:
         return False
 

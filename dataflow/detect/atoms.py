@@ -44,6 +44,8 @@ _FEWEST_GLUED = 3
 _ALTERNATING = 5
 """Pieces of a token in which the same letters stand between digits again: a divider, whatever they are."""
 _PAIR = 2
+LONGEST_TIED = 4
+"""Letters that may stand for digits together."""
 
 
 class Atom(NamedTuple):

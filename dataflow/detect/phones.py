@@ -8,22 +8,19 @@ from itertools import accumulate, pairwise
 from operator import sub
 from typing import NamedTuple
 
-from dataflow.detect.atoms import Atom, atoms
+from dataflow.detect.atoms import Atom
 from dataflow.detect.context import near, spoken_of_a_service
 from dataflow.detect.data import table
-from dataflow.detect.digits import Run, apart, runs
+from dataflow.detect.digits import Run, apart, most_digits, runs
 from dataflow.detect.lexicon import (
     ANNOUNCE,
     DIGITS,
     LOCAL,
-    MANY,
     ME,
     MIXED,
     NUMBERLIKE,
-    NUMERAL,
     OWN,
     REVERSE,
-    SIGN,
 )
 from dataflow.detect.masks import masked
 from dataflow.detect.numbering import NANP, Reader
@@ -279,32 +276,9 @@ def _local(run: Run, t: Tokens, reader: Reader) -> Phone | None:
     return Phone(digits, run.start, run.end, "phone_local")
 
 
-def _evidence(t: Tokens) -> int:
-    """At most how many digits the words of a text may spell."""
-    most = sum(
-        [_WORTH if roles & _SPOKEN else len(t.words[i]) for i, roles in enumerate(t.roles) if roles & _ANY]
-    )
-    if most >= _FEWEST and t.all_roles & MIXED:
-        # Most words with figures are names, whose letters spell none.
-        mixed = [i for i, roles in enumerate(t.roles) if roles & MIXED and not roles & _SPOKEN]
-        for i in mixed[:_MOST_MIXED]:
-            spelt = atoms(t, i)
-            if all(atom.how == "digits" for atom in spelt):
-                most += sum([len(atom.digits) for atom in spelt]) - len(t.words[i])
-    return most
-
-
-_SPOKEN = NUMERAL | MANY | SIGN
-_ANY = NUMBERLIKE | SIGN
-_WORTH = 3
-"""Digits that one number word may spell."""
-_MOST_MIXED = 8
-"""Words with figures that are looked at before all are."""
-
-
 def phones(t: Tokens, region: str) -> list[Phone | Veto]:
     """The phone numbers of a normalised text, in order and apart, and why others are none. Linear time."""
-    if not t.all_roles & NUMBERLIKE or _evidence(t) < _FEWEST:
+    if not t.all_roles & NUMBERLIKE or most_digits(t, _FEWEST) < _FEWEST:
         return []
     spans = runs(t, masked(t) if t.all_roles & (DIGITS | MIXED) else [])
     if not spans or sum([len((run.full or run).digits) for run in spans]) < _FEWEST:

@@ -17,7 +17,7 @@ ALLOWED = frozenset(
     }
 )
 NOT_TOLD = {
-    "antlr4-python3-runtime": ("BSD", "BSD-3-Clause", "its metadata don't say which; LICENSE of its source does"),
+    "antlr4-python3-runtime": ("BSD", "BSD-3-Clause", "its source says which"),
     "ahocorasick-rs": ("Apache 2.0", "Apache-2.0", "the same, spelt otherwise"),
     "kubernetes-validate": ("Apache", "Apache-2.0", "its classifier says Apache Software License"),
     "protobuf": ("3-Clause BSD License", "BSD-3-Clause", "the same, spelt otherwise"),

@@ -368,6 +368,15 @@ class ContactsTable:
         return f"{self.schema}.{self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class ToldContact:
+    """A contact event: which message of the source gave it away, and the event's id."""
+
+    partition: int
+    offset: int
+    event_id: str
+
+
 class Verdict(Enum):
     """What `check` says of one subject."""
 

@@ -4,9 +4,8 @@ table that ends with the transaction."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from connectors.items import Column, ContactPart, ContactsTable, Fill, Table
+from connectors.items import Column, ContactPart, ContactsTable, Fill, Table, ToldContact
 from connectors.redshift_access import Session
 from connectors.redshift_commit import Destination
 from connectors.redshift_rerun_sql import commit_column
@@ -23,15 +22,6 @@ from connectors.redshift_sql import (
 TOLD = "told_contacts"
 _COLUMNS = (*POSITION_COLUMNS, Column("event_id", "varchar(32)", True))
 _STATEMENT_ROWS = min(MAX_STATEMENT_ROWS, MAX_PARAMETERS // len(_COLUMNS))
-
-
-@dataclass(frozen=True, slots=True)
-class ToldContact:
-    """A contact event: which message of the source gave it away, and the event's id."""
-
-    partition: int
-    offset: int
-    event_id: str
 
 
 def count_missing_contacts(

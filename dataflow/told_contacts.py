@@ -6,8 +6,7 @@ import re
 
 import orjson
 
-from connectors.items import Record
-from connectors.redshift_verify_contacts import ToldContact
+from connectors.items import Record, ToldContact
 
 _ID = re.compile(r"[0-9a-f]{32}")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from connectors import redshift_verify_sql as sql
-from connectors.items import Verdict
+from connectors.items import ToldContact, Verdict
 from connectors.kafka_access import KafkaAccess
 from connectors.kafka_read import TopicReader
 from connectors.kafka_start import BrokerFacts
@@ -19,7 +19,7 @@ from connectors.redshift_access import Session, connect
 from connectors.redshift_commit import Destination
 from connectors.redshift_ledger import read_entries
 from connectors.redshift_verify import compare, look_at_history, look_through
-from connectors.redshift_verify_contacts import ToldContact, count_missing_contacts
+from connectors.redshift_verify_contacts import count_missing_contacts
 from connectors.staging import InsertStaging
 from connectors.verify_metrics import Figure, push, verify_registry, write
 from dataflow.arguments import TopicSpan

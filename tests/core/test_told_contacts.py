@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.items import StoredRecord
-from connectors.redshift_verify_contacts import ToldContact
+from connectors.items import StoredRecord, ToldContact
 from dataflow.told_contacts import read_told
 
 ID = "0f3c9a7e5b1d4f6a8c2e0b9d7a5f3c1e"

@@ -48,7 +48,7 @@ class _Plan:
 
 _PLANS = {
     Size.QUICK: (_Plan(200, 1),),
-    Size.USUAL: (_Plan(36_000, 5), _Plan(200_000, 3)),
+    Size.USUAL: (_Plan(36_000, 5),),
     Size.LONG: (_Plan(36_000, 7), _Plan(200_000, 5), _Plan(1_000_000, 3)),
 }
 

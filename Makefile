@@ -21,7 +21,7 @@ help:
 	@echo 'make mutants break each rule of the protocol, and see that a test notices'
 	@echo 'make fuzz    contract files, messages and texts by a fuzzer guided by coverage (ARGS="messages --seconds 600")'
 	@echo 'make bench   benchmarks                                         (ARGS="--list" for their names)'
-	@echo 'make monitoring  write k8s/METRICS.md and the dashboard anew    (ARGS="--preview": its picture too)'
+	@echo 'make monitoring  k8s/METRICS.md, thresholds, dashboard anew      (ARGS="--preview": its picture too)'
 	@echo 'make docs    write docs/contract/ anew from the contract'
 	@echo 'make proto   compile messages.proto anew, and record its new tags'
 	@echo 'make fmt     format the code;  make constraints  pin anew'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,8 +16,11 @@ LedgerAnswer = Future[Mapping[int, LedgerTail]]
 class Ledger(Protocol):
     """Progress W, as the warehouse's owner tells it."""
 
-    def read_ledger(self) -> LedgerAnswer:
-        """Ask the warehouse. Returns at once."""
+    def read_ledger(self, partitions: Collection[int] = ()) -> LedgerAnswer:
+        """Ask the warehouse, because these partitions are about to be read. Returns at once.
+
+        Of them the answer may lie beyond the ledger: rows that wait to be committed count as done.
+        """
         ...
 
     def failure(self) -> BaseException | None:

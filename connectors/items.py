@@ -186,6 +186,10 @@ class Spool(Protocol):
         """Every row, in the order it was appended; may be called again."""
         ...
 
+    def chunks(self) -> Iterator[bytes]:
+        """The same, each row with its line feed, in pieces that are cut anywhere."""
+        ...
+
     def discard(self) -> None:
         """Give the space back. Safe to call twice."""
         ...
@@ -362,6 +366,15 @@ class ContactsTable:
     def qualified(self) -> str:
         """`schema.name`."""
         return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ToldContact:
+    """A contact event: which message of the source gave it away, and the event's id."""
+
+    partition: int
+    offset: int
+    event_id: str
 
 
 class Verdict(Enum):

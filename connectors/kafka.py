@@ -206,7 +206,7 @@ class Membership:
         # OFFSET_END now and to seek later would skip messages in silence: a slow answer to the question for
         # the end counts as outdated after the seek, is asked again, and then moves the position to the end.
         consumer.incremental_assign([])
-        ledger = self._ledger.read_ledger()
+        ledger = self._ledger.read_ledger(numbers)
         for partition in numbers:
             self._beginnings.expect(partition, ledger)
 

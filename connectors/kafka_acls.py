@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported unnamed
     AclBinding,
     AclOperation,
@@ -17,7 +18,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported un
     ResourceType,
 )
 
-from connectors.kafka_access import SILENT, KafkaAccess
+from connectors.kafka_access import KafkaAccess
+from connectors.kafka_trouble import Troubles
 
 _TIMEOUT = 30.0
 """Seconds that the broker may take to store the ACLs."""
@@ -101,8 +103,25 @@ def operator_permissions(access: KafkaAccess, topics: OperatorTopics) -> tuple[P
     )
 
 
+def verify_permissions(access: KafkaAccess, side_topics: Sequence[str]) -> tuple[Permission, ...]:
+    """All that `verify` needs, by a login of its own: it reads, and joins no group."""
+    literal, topic = ResourcePatternType.LITERAL, ResourceType.TOPIC
+    read = AclOperation.READ
+    return (
+        Permission(read, topic, literal, access.topic, "reads the messages again"),
+        *(Permission(read, topic, literal, name, "reads a side topic") for name in side_topics),
+        Permission(
+            AclOperation.DESCRIBE,
+            ResourceType.GROUP,
+            literal,
+            access.group,
+            "reads the group's offsets, and joins nothing",
+        ),
+    )
+
+
 def allow(access: KafkaAccess, principal: str, wanted: Sequence[Permission]) -> None:
-    """Create an ACL for each, from any host; one that exists stays. Raises KafkaException."""
+    """Create an ACL for each, from any host; one that exists stays. Raises KafkaTrouble."""
     bindings = [
         AclBinding(
             each.resource,
@@ -115,6 +134,12 @@ def allow(access: KafkaAccess, principal: str, wanted: Sequence[Permission]) -> 
         )
         for each in wanted
     ]
-    administration = AdminClient(access.client_config(), logger=SILENT)
-    for created in administration.create_acls(bindings, request_timeout=_TIMEOUT).values():
-        created.result(_TIMEOUT)
+    troubles = Troubles(access)
+    try:
+        administration = AdminClient({**access.client_config()}, logger=troubles.logger)
+        # An answer to anything tells soon whether somebody is there, and if not, why.
+        troubles.topics(administration, None)
+        for created in administration.create_acls(bindings, request_timeout=_TIMEOUT).values():
+            created.result(2 * _TIMEOUT)
+    except KafkaException as trouble:
+        raise troubles.of_acls(trouble.args[0]) from None

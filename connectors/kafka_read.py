@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -58,6 +59,7 @@ class TopicReader:
     def facts(self) -> BrokerFacts:
         """Incarnation, progress E and bounds of every partition. Raises KafkaTrouble."""
         partitions = self.partitions()
+        self._troubles.check_group()
         try:
             return BrokerQuestions(self._access, self._consumer, ANSWER_TIMEOUT).ask(partitions)
         except KafkaException as trouble:
@@ -88,6 +90,24 @@ class TopicReader:
             return {partition: self._bounds(partition) for partition in self.partitions()}
         except KafkaException as trouble:
             raise self._trouble(trouble) from None
+
+    def bounds_since(self, at: datetime) -> dict[int, tuple[int, int]]:
+        """What each partition holds from the first message on that is not older, `[first, end)`.
+
+        Raises KafkaTrouble.
+        """
+        bounds = self.bounds()
+        asked = [TopicPartition(self.topic, each, int(at.timestamp() * 1000)) for each in bounds]
+        try:
+            found = self._consumer.offsets_for_times(asked, timeout=ANSWER_TIMEOUT)
+        except KafkaException as trouble:
+            raise self._trouble(trouble) from None
+        first = {each.partition: each.offset for each in found}
+        # Below 0: none is as young.
+        return {
+            partition: (end if first[partition] < 0 else max(oldest, min(first[partition], end)), end)
+            for partition, (oldest, end) in bounds.items()
+        }
 
     def _bounds(self, partition: int) -> tuple[int, int]:
         where = TopicPartition(self.topic, partition)

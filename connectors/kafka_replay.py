@@ -9,7 +9,6 @@ and the broker refuses that process from then on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -75,15 +74,26 @@ class ReplayProducer:
             self._repeat(lambda: self._producer.commit_transaction(CALL_TIMEOUT))
         except KafkaException as trouble:
             error: KafkaError = trouble.args[0]
-            if error.txn_requires_abort():
-                # A broker that refused every partition knows of no transaction, and says so to an abort.
-                # Nothing was committed all the same; the next `init_transactions` ends what may be open.
-                with suppress(KafkaException):
-                    self._repeat(lambda: self._producer.abort_transaction(CALL_TIMEOUT))
+            ended_by = error
+            if error.txn_requires_abort() or failures:
+                ended_by = self._abort() or error
                 error = failures[0] if failures else error
-            elif error.code() in (KafkaError._FENCED, KafkaError.PRODUCER_FENCED):
+            if ended_by.code() in (KafkaError._FENCED, KafkaError.PRODUCER_FENCED):
                 raise KafkaTrouble("another replay took over; this one ends") from None
             raise self._troubles.of(chunk[0].message.topic, error) from None
+
+    def _abort(self) -> KafkaError | None:
+        """End the transaction; why the broker refuses even that, if it does.
+
+        One that refused every partition knows of no transaction; another process may have ended this one.
+        Nothing was committed all the same; the next `init_transactions` ends what may be open.
+        """
+        try:
+            self._repeat(lambda: self._producer.abort_transaction(CALL_TIMEOUT))
+        except KafkaException as refusal:
+            error: KafkaError = refusal.args[0]
+            return error
+        return None
 
     def _send(
         self,

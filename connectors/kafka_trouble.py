@@ -28,6 +28,9 @@ _FIXES = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: "the broker has no such topic: look at KAFKA_TOPIC, "
     "KAFKA_CONTACTS_TOPIC and KAFKA_DEAD_LETTERS_TOPIC, and at KAFKA_BOOTSTRAP_SERVERS",
     KafkaError.SASL_AUTHENTICATION_FAILED: NO_TOKEN,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "the settings must log in as an administrator, whom an ACL "
+    "allows ALTER on the cluster",
+    KafkaError.SECURITY_DISABLED: "these brokers have no authorizer: everybody may do everything there",
 }
 
 
@@ -48,21 +51,32 @@ class Troubles:
         """The typed error for what a client raised about a topic."""
         return self._of(f"topic {topic}", error)
 
-    def of_group(self, error: KafkaError) -> KafkaTrouble:
-        """The typed error for what a client raised about the group's offsets, while brokers do answer.
+    def of_acls(self, error: KafkaError) -> KafkaTrouble:
+        """The typed error for what a client raised about permissions that it was to create."""
+        return self._of("ACLs", error)
 
-        librdkafka looks for a coordinator that it may not see until time is over, and tells that only.
-        """
-        if error.code() == KafkaError._TIMED_OUT:
-            try:
-                administration = AdminClient({**self._access.client_config()}, logger=self.logger)
-                (answer,) = administration.describe_consumer_groups(
-                    [self._access.group], request_timeout=ANSWER_TIMEOUT
-                ).values()
-                answer.result(2 * ANSWER_TIMEOUT)
-            except KafkaException as trouble:
-                error = trouble.args[0]
+    def of_group(self, error: KafkaError) -> KafkaTrouble:
+        """The typed error for what a client raised about the group's offsets."""
         return self._of(f"group {self._access.group}", error)
+
+    def check_group(self) -> None:
+        """Ask whether this login may see the group. Raises KafkaTrouble when it may not.
+
+        To be asked before its offsets: librdkafka looks for a coordinator that it may not see until time is
+        over, and tells that only.
+        """
+        try:
+            administration = AdminClient({**self._access.client_config()}, logger=self.logger)
+            (answer,) = administration.describe_consumer_groups(
+                [self._access.group], request_timeout=ANSWER_TIMEOUT
+            ).values()
+            answer.result(2 * ANSWER_TIMEOUT)
+        except KafkaException as trouble:
+            error: KafkaError = trouble.args[0]
+            # A group that is not there yet has no offsets, which is an answer too; and who is away will be so
+            # for the next question.
+            if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                raise self.of_group(error) from None
 
     def _of(self, subject: str, error: KafkaError) -> KafkaTrouble:
         if error.code() in _AWAY:

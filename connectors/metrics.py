@@ -28,10 +28,10 @@ LABELS: Mapping[str, str] = {
     "platform": "the detector's platforms, or `none`",
     "stream": "`contacts` or `dead_letters`",
     "topic": "the topics that are produced to",
-    "phase": "the steps of a commit: `connect`, `lock`, `stage`, `merge`, `ledger`, `commit`",
+    "phase": "the steps of a commit: `prepare`, `connect`, `lock`, `stage`, `merge`, `ledger`, `commit`",
     "format": "`json`, `protobuf` or what tells that neither was found",
     "framing": "how the message was framed: a closed set",
-    "system": "`kafka`, `redshift`, `registry` or `spool`",
+    "system": "`kafka`, `redshift`, `s3`, `registry` or `spool`",
     "reason": "a closed set: the warehouse's troubles, librdkafka's error names, `errno` names, `hole`",
     "promise": "the kinds of broken promise, as the README lists them",
 }
@@ -198,6 +198,26 @@ class Metrics:
         self._paused = self._counter(
             "paused_seconds_total", "Time for which the source was paused by back-pressure."
         )
+        self._uploaded = self._counter(
+            "staged_objects_total", "Objects uploaded for a COPY, with STAGING=s3://…."
+        )
+        self._uploaded_bytes = self._counter("staged_bytes_total", "Bytes of these objects, compressed.")
+        self._upload = self._histogram(
+            "staging_upload_seconds",
+            "Time to compress and upload one of these objects.",
+            (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+        )
+        self._upload_waits = self._gauge(
+            "staging_waiting_bytes", "Bytes of full segments that are not uploaded yet."
+        )
+        self._left_behind = self._counter(
+            "staged_objects_left_total",
+            "Objects that could not be removed when nobody needed them any more, at each try.",
+        )
+        self._adopted = self._counter(
+            "adopted_objects_total", "Objects of an earlier process that were taken up instead of read again."
+        )
+        self._adopted_rows = self._counter("adopted_rows_total", "Rows in these objects.")
         self._retries = self._counter(
             "retries_total", "Passing troubles met with another try, by system.", "system", "reason"
         )
@@ -366,6 +386,27 @@ class Metrics:
         """Bytes that wait for the warehouse, and for how long the oldest closed window has waited."""
         self._backlog.set(held)
         self._waiting.set(waiting_seconds)
+
+    # -- the way by S3 -----------------------------------------------------------------------------
+
+    def uploaded(self, size: int, seconds: float) -> None:
+        """An object of so many bytes was uploaded in so long."""
+        self._uploaded.inc()
+        self._uploaded_bytes.inc(size)
+        self._upload.observe(seconds)
+
+    def upload_waits(self, size: int) -> None:
+        """So many bytes of full segments are not uploaded yet."""
+        self._upload_waits.set(size)
+
+    def left_behind(self, objects: int) -> None:
+        """So many objects could not be removed."""
+        self._left_behind.inc(objects)
+
+    def adopted(self, objects: int, rows: int) -> None:
+        """Objects of an earlier process were taken up."""
+        self._adopted.inc(objects)
+        self._adopted_rows.inc(rows)
 
     # -- partitions --------------------------------------------------------------------------------
 

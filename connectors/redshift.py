@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Condition, Thread
 from typing import Protocol
@@ -19,7 +19,7 @@ from connectors.backoff import Backoff
 from connectors.items import ClosedWindow
 from connectors.portions import MOST, after_failure, after_success, portion
 from connectors.progress import LedgerTail
-from connectors.redshift_access import Reason, RedshiftAccess, WarehouseRefused, WarehouseTrouble, connect
+from connectors.redshift_access import RedshiftAccess, WarehouseTrouble, connect
 from connectors.redshift_commit import (
     Committed,
     Destination,
@@ -31,6 +31,7 @@ from connectors.redshift_commit import (
 )
 from connectors.redshift_ddl import refuse_lacking
 from connectors.staging import Staging
+from connectors.warehouse_trouble import tell
 
 log = logging.getLogger(__name__)
 
@@ -65,12 +66,12 @@ class StillWaiting:
     segments: int
 
 
-_FIXES = {
-    Reason.LOGIN: "check the user and its password or role",
-    Reason.PERMISSION: "grant what `check` names as missing",
-    Reason.MISSING: "create what is missing with `ddl --apply`; `check` names it",
-    Reason.DATA: "the table does not take what the contract allows: run `check`",
-}
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Who asks for progress W, and which partitions are about to be read from there."""
+
+    answer: Future[Mapping[int, LedgerTail]]
+    partitions: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class Committer:
         self._changed = Condition()
         self._waiting: list[_Waiting] = []
         self._budget = MOST
-        self._questions: list[Future[Mapping[int, LedgerTail]]] = []
+        self._questions: list[_Question] = []
         self._judged = False
         """Whether the table was seen to have the contract's columns."""
         self._failure: BaseException | None = None
@@ -141,8 +142,11 @@ class Committer:
         with self._changed:
             return time.monotonic() - self._waiting[0].since if self._waiting else 0.0
 
-    def read_ledger(self) -> Future[Mapping[int, LedgerTail]]:
+    def read_ledger(self, partitions: Collection[int] = ()) -> Future[Mapping[int, LedgerTail]]:
         """Progress W: the newest entry of each partition, as soon as the warehouse can be asked.
+
+        Of `partitions`, which are about to be read, rows that an earlier process staged are taken up: they
+        wait here to be committed, and count in the answer as if they were.
 
         The future fails when a promise is broken, and is cancelled when the committer stops.
         """
@@ -153,7 +157,7 @@ class Committer:
             elif self._stopping:
                 answer.cancel()
             else:
-                self._questions.append(answer)
+                self._questions.append(_Question(answer, frozenset(partitions)))
                 self._rouse()
         return answer
 
@@ -177,8 +181,8 @@ class Committer:
         with self._changed:
             self._stopping = True
             self._rouse()
-            for answer in self._questions:
-                answer.cancel()
+            for question in self._questions:
+                question.answer.cancel()
             self._questions.clear()
 
     def join(self, timeout: float) -> bool:
@@ -204,7 +208,7 @@ class Committer:
             except WarehouseTrouble as trouble:
                 attempt = 1 if self._draining else attempt + 1
                 wait = self._backoff.wait(attempt)
-                self._tell(trouble, attempt, wait)
+                tell(trouble, attempt, wait, self._observer)
                 self._rest(wait)
 
     def _has_work(self) -> bool:
@@ -239,11 +243,27 @@ class Committer:
             session.rollback()
         self._see(positions_of(tails))
         self._observer.ledger_read(positions_of(tails), self._clock().timestamp())
+        extended = self._take_up(tails, frozenset[int]().union(*(question.partitions for question in asked)))
         with self._changed:
             del self._questions[: len(asked)]
-            for answer in asked:
-                if answer.set_running_or_notify_cancel():
-                    answer.set_result(tails)
+            for question in asked:
+                if question.answer.set_running_or_notify_cancel():
+                    question.answer.set_result(extended)
+
+    def _take_up(self, tails: Mapping[int, LedgerTail], partitions: Set[int]) -> Mapping[int, LedgerTail]:
+        """Adopt what continues the ledger; the ledger as it will be when that is committed."""
+        adopted = self._staging.adopt(
+            {partition: tail.progress for partition, tail in tails.items() if partition in partitions}
+        )
+        now = self._clock()
+        self.submit([ClosedWindow(now, now, (segment,)) for segment in adopted])
+        reached = {segment.partition: segment.next for segment in adopted}
+        return {
+            partition: replace(
+                tail, progress=replace(tail.progress, position=reached.get(partition, tail.progress.position))
+            )
+            for partition, tail in tails.items()
+        }
 
     def _commit_waiting(self) -> None:
         with self._changed:
@@ -254,6 +274,9 @@ class Committer:
         laps = Laps()
         chosen = portion([each.window for each in waiting], self._budget)
         size, windows = chosen.size, chosen.now
+        segments = [segment for window in windows for segment in window.segments]
+        self._staging.prepare(segments)
+        laps.done("prepare")
         with connect(self._access) as session:
             laps.done("connect")
             # A warehouse that cannot be reached says nothing about the portion's size.
@@ -284,9 +307,9 @@ class Committer:
             case NothingNew(positions):
                 self._observer.ledger_read(positions, at)
                 log.info("rows_already_committed", extra={"positions": dict(positions)})
-        for window in windows:
-            for segment in window.segments:
-                segment.spool.discard()
+        self._staging.confirmed(segments)
+        for segment in segments:
+            segment.spool.discard()
         with self._changed:
             rest = waiting[len(waiting) - len(chosen.later) :]
             self._waiting[: len(waiting)] = [
@@ -299,26 +322,12 @@ class Committer:
         for partition, position in positions.items():
             self._seen[partition] = max(position, self._seen.get(partition, 0))
 
-    def _tell(self, trouble: WarehouseTrouble, attempt: int, wait: float) -> None:
-        self._observer.retried("redshift", trouble.reason.value)
-        told = {
-            "reason": trouble.reason.value,
-            "detail": str(trouble),
-            "attempt": attempt,
-            "next_try_seconds": round(wait, 2),
-        }
-        if isinstance(trouble, WarehouseRefused):
-            fix = trouble.fix or _FIXES.get(trouble.reason, "the SQLSTATE says what the warehouse refused")
-            log.error("warehouse_refused", extra={**told, "fix": fix})
-        else:
-            log.warning("warehouse_retry", extra=told)
-
     def _fail(self, failure: BaseException) -> None:
         log.error("commit_impossible", exc_info=failure)
         with self._changed:
             self._failure = failure
-            for answer in self._questions:
-                if answer.set_running_or_notify_cancel():
-                    answer.set_exception(failure)
+            for question in self._questions:
+                if question.answer.set_running_or_notify_cancel():
+                    question.answer.set_exception(failure)
             self._questions.clear()
             self._changed.notify_all()

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import redshift_connector
 from redshift_connector.core import Connection
@@ -139,6 +139,9 @@ class Reason(Enum):
 class WarehouseTrouble(Exception):
     """The warehouse did not do it. Nothing is lost; the text holds no row's values."""
 
+    system: ClassVar[str] = "redshift"
+    """Who did not do it, as metrics and readiness call it."""
+
     def __init__(self, reason: Reason, detail: str, fix: str | None = None) -> None:
         """`detail` is for a person, `fix` what that person can do, where the detail makes it plain."""
         super().__init__(detail)
@@ -160,6 +163,10 @@ class WarehouseRefused(WarehouseTrouble):
 
     It is retried all the same, because leaving would lose nothing and mend nothing, but told as an error.
     """
+
+
+class LoadRefused(WarehouseRefused):
+    """A COPY met a row that it does not take: `sys_load_error_detail` says which."""
 
 
 _PASSING_CLASSES = {
@@ -186,6 +193,7 @@ _LASTING_STATES = {
 _TELLABLE = ("08", "28", "3D", "3F", "42", "53", "57", "58")
 """Classes whose message names objects and never a value."""
 _CONFLICT = re.compile(r"\b1023\b|serializable isolation violation|could not serialize", re.IGNORECASE)
+_LOAD_ERROR = re.compile(r"sys_load_error_detail|stl_load_errors")
 _AWS_PASSING = re.compile(
     r"timeout|could not connect|endpoint url|throttl|serviceunavailable|internal", re.IGNORECASE
 )
@@ -223,12 +231,42 @@ def _server_trouble(state: str, message: str) -> WarehouseTrouble:
         return WarehouseUnavailable(
             Reason.SERIALIZATION, f"SQLSTATE {state}: conflict with another transaction"
         )
+    if _LOAD_ERROR.search(message):
+        return LoadRefused(Reason.DATA, f"SQLSTATE {state}: a COPY met a row that it does not take")
+    if state == "XX000" and (of_s3 := _trouble_with_s3(message)) is not None:
+        return of_s3
     if state == "57014":
         return WarehouseUnavailable(Reason.TIMEOUT, detail)
     if kind in _PASSING_CLASSES:
         return WarehouseUnavailable(_PASSING_CLASSES[kind], detail)
     reason = _LASTING_STATES.get(state) or _LASTING_CLASSES.get(kind)
     return WarehouseRefused(reason or Reason.OTHER, detail)
+
+
+_S3_ANSWER = re.compile(r"S3ServiceException:.*?,Status (\d+),Error (\w+)", re.DOTALL)
+_READ_S3 = (
+    "STAGING_ROLE must be a role that is attached to the warehouse and may read the bucket, and S3_REGION "
+    "the bucket's region when it is not the warehouse's: docs/s3-staging.md"
+)
+
+
+def _trouble_with_s3(message: str) -> WarehouseTrouble | None:
+    """Why the warehouse could not read what a COPY names; None: the message is about something else."""
+    if (answer := _S3_ANSWER.search(message)) is not None:
+        status, code = int(answer[1]), answer[2]
+        detail = f"COPY: S3 answered the warehouse with {code}"
+        if code == "NoSuchKey":
+            return WarehouseUnavailable(Reason.MISSING, detail)
+        if status >= 500:
+            return WarehouseUnavailable(Reason.RESOURCES, detail)
+        return WarehouseRefused(Reason.PERMISSION, detail, _READ_S3)
+    if "Mandatory url is not present" in message:
+        return WarehouseUnavailable(Reason.MISSING, "COPY: an object of the manifest is gone")
+    if "S3CurlException" in message:
+        return WarehouseUnavailable(Reason.CONNECTION, "COPY: the warehouse does not reach S3")
+    if "not authorized to assume" in message or "not authorized to get credentials" in message:
+        return WarehouseRefused(Reason.PERMISSION, "COPY: the warehouse may not take the role", _READ_S3)
+    return None
 
 
 _NO_TLS = (

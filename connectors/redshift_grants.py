@@ -27,11 +27,21 @@ class GranteeKind(Enum):
     GROUP = "group"
 
 
-class Privileges(Enum):
-    """What may be done with the table, by whom."""
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """What may be done with the table, with its ledger, and with its contacts' table."""
 
-    PIPELINE = TABLE_PRIVILEGES
-    OPERATORS = OPERATORS_TABLE_PRIVILEGES
+    table: tuple[str, ...]
+    ledger: tuple[str, ...]
+    contacts: tuple[str, ...]
+
+
+class Privileges(Enum):
+    """What each party may do."""
+
+    PIPELINE = Permitted(TABLE_PRIVILEGES, LEDGER_PRIVILEGES, CONTACTS_PRIVILEGES)
+    OPERATORS = Permitted(OPERATORS_TABLE_PRIVILEGES, LEDGER_PRIVILEGES, CONTACTS_PRIVILEGES)
+    VERIFY = Permitted(*[("select",)] * 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +72,19 @@ def grants(
     privileges: Privileges = Privileges.PIPELINE,
     contacts: ContactsTable | None = None,
 ) -> tuple[str, ...]:
-    """One statement each, with these `privileges` on the table: by default all that `run` and `check` need.
+    """One statement each, with these `privileges`: by default all that `run` and `check` need.
 
     Creating the tables is not among it.
     """
-    to = grantee.sql
+    to, allowed = grantee.sql, privileges.value
     kept: tuple[str, ...] = ()
     if contacts is not None:
-        kept = (f"GRANT {_listed(CONTACTS_PRIVILEGES)} ON {contacts.qualified} TO {to}",)
+        kept = (f"GRANT {_listed(allowed.contacts)} ON {contacts.qualified} TO {to}",)
     return (
         f"GRANT TEMP ON DATABASE {quoted(database)} TO {to}",
         f"GRANT USAGE ON SCHEMA {table.schema} TO {to}",
-        f"GRANT {_listed(privileges.value)} ON {table.qualified} TO {to}",
-        f"GRANT {_listed(LEDGER_PRIVILEGES)} ON {ledger_name(table)} TO {to}",
+        f"GRANT {_listed(allowed.table)} ON {table.qualified} TO {to}",
+        f"GRANT {_listed(allowed.ledger)} ON {ledger_name(table)} TO {to}",
         *kept,
     )
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
+class RegistryAway(Exception):
+    """The registry did not answer a command: the text says where, why, and what to look at."""
+
+
 @dataclass(frozen=True, slots=True)
 class RegistryAccess:
     """Addresses with commas, and how to be let in. `user_info` is `user:password`; `timeout` in seconds."""

@@ -20,6 +20,11 @@ _FIXES = {
 }
 
 
+def told_of(trouble: RegistryTrouble) -> str:
+    """Why it did not answer, and what to look at."""
+    return f"{trouble.reason}: {_FIXES.get(trouble.reason, 'it answers with an error')}"
+
+
 def survey(access: RegistryAccess) -> Finding:
     """Ask it for a schema, once. Changes nothing."""
     try:
@@ -28,6 +33,5 @@ def survey(access: RegistryAccess) -> Finding:
         detail = f"SCHEMA_REGISTRY_CA: the file cannot be read: {trouble.strerror}"
         return Finding(_SUBJECT, Verdict.WRONG, detail)
     except RegistryTrouble as trouble:
-        detail = f"{trouble.reason}: {_FIXES.get(trouble.reason, 'it answers with an error')}"
-        return Finding(_SUBJECT, Verdict.WRONG, detail)
+        return Finding(_SUBJECT, Verdict.WRONG, told_of(trouble))
     return Finding(_SUBJECT, Verdict.RIGHT, f"answers at {access.url}")

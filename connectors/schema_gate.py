@@ -42,6 +42,11 @@ class SchemaGate:
         return Admitted(len(records), known)
 
 
+def references_of(records: Sequence[Record]) -> set[SchemaReference]:
+    """The schemas that these records name."""
+    return {reference for record in records if (reference := _reference_of(record)) is not None}
+
+
 def _reference_of(record: Record) -> SchemaReference | None:
     value = record.value()
     headers = record.headers()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from errno import errorcode
 from io import BytesIO, FileIO
@@ -166,14 +166,17 @@ class FileSpool:
 
     def lines(self) -> Iterator[bytes]:
         """Every row, in the order it was appended; may be called again. Raises SpoolLost."""
-        at, rest = 0, b""
+        return lines_of(self.chunks())
+
+    def chunks(self) -> Iterator[bytes]:
+        """The same, in pieces that are cut anywhere. Raises SpoolLost."""
+        at = 0
         while at < self.size:
             chunk = self._read(at)
             if not chunk:
                 raise SpoolLost(f"spooled rows end at byte {at} of {self.size}")
             at += len(chunk)
-            *whole, rest = (rest + chunk).split(b"\n")
-            yield from whole
+            yield chunk
 
     def _read(self, at: int) -> bytes:
         with self._lock:
@@ -193,6 +196,14 @@ class FileSpool:
         self._backlog.subtract(freed)
 
 
+def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines, without their line feeds, of pieces that are cut anywhere."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from whole
+
+
 def _write(store: BytesIO | FileIO, at: int, data: bytes | memoryview) -> None:
     store.seek(at)
     rest = memoryview(data)
@@ -208,9 +219,18 @@ class WindowSegments:
     rows lie in spools, so a copy is the accumulator itself.
     """
 
-    def __init__(self, spools: Callable[[], Spool]) -> None:
-        """`spools` makes an empty spool for each segment."""
+    def __init__(
+        self,
+        spools: Callable[[], Spool],
+        *,
+        full: int = SEGMENT_BYTES,
+        on_full: Callable[[Segment], None] | None = None,
+    ) -> None:
+        """`spools` makes an empty spool for each segment. `full`: bytes from which on a segment is continued
+        by another; `on_full` hears of it, at once, and must not wait for anything."""
         self._spools = spools
+        self._full = full
+        self._on_full = on_full
         self._segments: list[Segment] = []
 
     def __deepcopy__(self, memo: object) -> Self:
@@ -230,7 +250,7 @@ class WindowSegments:
         match place(tail.next if tail is not None else None, batch.first, batch.next):
             case Covered():
                 pass
-            case Extends(at) if tail is not None and tail.spool.size < SEGMENT_BYTES:
+            case Extends(at) if tail is not None and tail.spool.size < self._full:
                 lines = _from_offset(batch.lines, at)
                 tail.spool.append(lines)
                 self._segments[-1] = replace(
@@ -239,6 +259,7 @@ class WindowSegments:
                     rows=tail.rows + len(lines),
                     lost=tail.lost + (batch.lost if at == batch.first else 0),
                 )
+                self._tell_when_full()
             case Opens(at) | Extends(at):
                 lines = _from_offset(batch.lines, at)
                 lost = batch.lost if at == batch.first else 0
@@ -247,7 +268,13 @@ class WindowSegments:
                 self._segments.append(
                     Segment(batch.partition, at, batch.next, len(lines), spool, lost, batch.topic_id)
                 )
+                self._tell_when_full()
         return self
+
+    def _tell_when_full(self) -> None:
+        segment = self._segments[-1]
+        if self._on_full is not None and segment.spool.size >= self._full:
+            self._on_full(segment)
 
     def merge(self, other: WindowSegments) -> Self:
         """Take over the segments of another window of the same partition."""
@@ -263,14 +290,22 @@ class WindowSegments:
 class OpenWindows:
     """Makes the accumulators of windows, and knows those that are open. Lives on the graph's thread."""
 
-    def __init__(self, spools: Callable[[], Spool]) -> None:
-        """`spools` makes an empty spool for each segment."""
+    def __init__(
+        self,
+        spools: Callable[[], Spool],
+        *,
+        full: int = SEGMENT_BYTES,
+        on_full: Callable[[Segment], None] | None = None,
+    ) -> None:
+        """See `WindowSegments`."""
         self._spools = spools
+        self._full = full
+        self._on_full = on_full
         self._open: WeakSet[WindowSegments] = WeakSet()
 
     def new(self) -> WindowSegments:
         """An empty window of one partition."""
-        window = WindowSegments(self._spools)
+        window = WindowSegments(self._spools, full=self._full, on_full=self._on_full)
         self._open.add(window)
         return window
 

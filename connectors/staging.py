@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Protocol
 
 import orjson
 
-from connectors.items import Table
+from connectors.items import Segment, Table
+from connectors.progress import Progress
 from connectors.redshift_sql import insert_staged, statement_rows
 from connectors.spans import Take
 
@@ -24,11 +25,30 @@ class Cursor(Protocol):
 class Staging(Protocol):
     """A way to get the rows of segments into the staging table, inside the caller's transaction."""
 
+    def adopt(self, positions: Mapping[int, Progress]) -> Sequence[Segment]:
+        """Segments that an earlier process staged and did not commit, and that continue progress W of these
+        partitions without a gap: they are committed as they are, and not read from the topic again."""
+        ...
+
+    def prepare(self, segments: Sequence[Segment]) -> None:
+        """What can be done for these segments before the transaction begins. Called before each attempt.
+
+        Raises WarehouseTrouble, SpoolLost.
+        """
+        ...
+
     def stage(self, cursor: Cursor, takes: Sequence[Take], table: Table) -> int:
         """Fill the staging table, which exists and is empty; the number of rows sent.
 
         Every row of a take's segment at or above `take.at` is staged with its partition and its offset,
         any other is not. Raises SpoolLost, and what the cursor raises.
+        """
+        ...
+
+    def confirmed(self, segments: Sequence[Segment]) -> None:
+        """The warehouse has confirmed that it holds these segments' rows: what was kept for them may go.
+
+        Raises nothing: what can't be removed is told and left.
         """
         ...
 
@@ -39,6 +59,16 @@ class InsertStaging:
     Two statement texts are used for a commit, one of full size and one for the rest: the driver and the
     server keep every text they have seen.
     """
+
+    def adopt(self, positions: Mapping[int, Progress]) -> Sequence[Segment]:
+        """None: a process takes its spools with it."""
+        return ()
+
+    def prepare(self, segments: Sequence[Segment]) -> None:
+        """Nothing: the rows lie in their spools."""
+
+    def confirmed(self, segments: Sequence[Segment]) -> None:
+        """Nothing: the spools are their owner's to discard."""
 
     def stage(self, cursor: Cursor, takes: Sequence[Take], table: Table) -> int:
         """See `Staging.stage`."""

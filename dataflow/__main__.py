@@ -108,8 +108,8 @@ def command_line() -> argparse.ArgumentParser:
         "grants",
         "print what the pipeline must be granted in the warehouse, or grant it",
         "Prints the GRANT statements for all that `run` and `check` need, or with --for operators for all\n"
-        "that `verify`, `ledger` and `rerun` need, and nothing more. With --apply, grants it, as the owner\n"
-        "of the tables that the settings log in as.",
+        "that `verify`, `ledger` and `rerun` need, with --for verify for what it needs alone: reading; and\n"
+        "nothing more. With --apply, grants it, as the owner of the tables that the settings log in as.",
         settings_help(GRANT_SETTINGS),
     )
     grantee = grants.add_mutually_exclusive_group(required=True)
@@ -120,8 +120,9 @@ def command_line() -> argparse.ArgumentParser:
         "acls",
         "print the ACLs that the pipeline needs in Kafka, or create them",
         "Prints a kafka-acls.sh command for each permission that `run` and `check` need, or with --for\n"
-        "operators that `verify`, `ledger`, `tail`, `dead-letters` and `rerun` need, and nothing more.\n"
-        "With --apply, creates them, as the administrator that the settings log in as.",
+        "operators that `verify`, `ledger`, `tail`, `dead-letters` and `rerun` need, with --for verify that\n"
+        "it needs alone, and nothing more. With --apply, creates them, as the administrator that the\n"
+        "settings log in as.",
         settings_help(ACL_SETTINGS),
     )
     acls.add_argument(
@@ -138,7 +139,7 @@ def command_line() -> argparse.ArgumentParser:
         command.add_argument(
             "--for",
             dest="party",
-            choices=("pipeline", "operators"),
+            choices=("pipeline", "operators", "verify"),
             default="pipeline",
             help="whose login it is (default pipeline)",
         )
@@ -270,7 +271,7 @@ def _dispatch(options: argparse.Namespace) -> int:
             from dataflow.commands.access import Party
 
             party = Party(options.party)
-            if options.to is not None and party is Party.PIPELINE:
+            if options.to is not None and party is not Party.OPERATORS:
                 raise _Refused("acls: --to is where operators replay to: give --for operators with it")
             settings = _settings(KAFKA_ONLY)
             contract = _contract(settings.contract)
@@ -289,7 +290,10 @@ def _dispatch(options: argparse.Namespace) -> int:
             return show(*_judged(), sys.stdout)
         case name if name in operators.NAMES:
             stop = _stop_on_signals() if operators.stops_by_itself(options) else Stop()
-            return operators.dispatch(options, *_judged(operators.groups_of(options)), stop)
+            settings, contract = _judged(operators.groups_of(options))
+            if operators.makes_contacts(options, settings):
+                settings, contract = _judged()
+            return operators.dispatch(options, settings, contract, stop)
         case _:
             return _run()
 

@@ -29,7 +29,6 @@ from dataflow.decode import MAX_VALUE_BYTES, decode_value
 from dataflow.json_rows import compile_json_rows
 from dataflow.json_schemas import disagreements
 from dataflow.model import (
-    NEW_ROW,
     DeadLetter,
     Decoded,
     Document,
@@ -116,13 +115,13 @@ class Decoder:
         read_message = self._reader.read if bare and self._reader and not self._is_json else None
         never_framed = self._framing is MessageFraming.NONE
         objects = bare_messages = 0
-        json_row, row = self._json_row, NEW_ROW
+        json_row = self._json_row
         for record in batch.records:
             value = record.value()
             if as_object and value and value[0] == _BRACE:
                 objects += 1
                 if (values := json_row(value)) is not None:
-                    rows.append(row((record.offset(), values)))
+                    rows.append(Row(record.offset(), values))
                     continue
                 outcome: _Outcome = decode_value(value)
             elif (
@@ -138,7 +137,7 @@ class Decoder:
                 outcome, form = self._read(value, record, batch.schemas)
                 forms[form] = forms.get(form, 0) + 1
             if type(outcome) is tuple:
-                rows.append(row((record.offset(), outcome)))
+                rows.append(Row(record.offset(), outcome))
             elif type(outcome) is dict:
                 documents.append((record, outcome))
             elif type(outcome) is Violation:

@@ -28,7 +28,7 @@ def encode_rows(rows: Sequence[Row], rows_from: int) -> tuple[bytes, ...]:
     """Rows at or above the offset `rows_from`, in the order given, as `RowBatch.lines` describes."""
     # One call for all rows costs a fraction of one call a row. The line feeds behind them can be split at,
     # because inside JSON texts a line feed is always escaped.
-    some = [(offset, *values) for offset, values in rows if offset >= rows_from]
+    some = [(row.offset, *row.values) for row in rows if row.offset >= rows_from]
     return tuple(_encode_lines(some).split(b"\n")[:-1])
 
 

@@ -80,16 +80,16 @@ def _compile(contract: Contract, rules: Sequence[Rule]) -> _Count:
 
     It goes once through the rows. Timestamps compare as texts: their form is canonical. For the three kinds:
 
-        for _, (v0, v1, v2, v3, v4, v5, v6, v7) in rows:
+        for row in rows:
+            v0, v1, v2, v3, v4, v5, v6, v7, = row.values
             if (v4 in ABSENT) is not (v5 in ABSENT): n0 += 1
             if v7 < v6: n1 += 1
             if v6 > horizon2 or v7 > horizon2: n2 += 1
     """
     body = [f"horizon{number} = horizons[{number}]; n{number} = 0" for number in range(len(rules))]
     values = ", ".join(f"v{at}" for at in range(len(contract.fields)))
-    body.append(f"for _, ({values},) in rows:")
+    body += ["for row in rows:", f"    {values}, = row.values"]
     body += [f"    if {_odd(rule, number, contract)}: n{number} += 1" for number, rule in enumerate(rules)]
-    body.append("    pass")
     counts = ", ".join(f"n{number}" for number in range(len(rules)))
     source = "\n    ".join(["def count(rows, horizons):", *body, f"return ({counts}{',' if counts else ''})"])
     scope: dict[str, Any] = {}

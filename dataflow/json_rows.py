@@ -156,7 +156,8 @@ def _lines(value: str, field: Field, scope: dict[str, Any]) -> list[str]:
     """From a member that is neither unset nor null to the row's value, and its length off `left`."""
     match field:
         case TextField() if field.values:
-            return [f"left -= len({value}.encode()) + {_QUOTES}"]
+            size = f"len({value}{'' if all(map(str.isascii, field.values)) else '.encode()'})"
+            return [f"left -= {size} + {_QUOTES}"]
         case TextField():
             lines, ascii_if = [], "if"
             if field.takes_integers:

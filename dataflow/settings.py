@@ -16,11 +16,10 @@ from typing import Any, Protocol
 
 from connectors.progress import AcceptedLoss, StartPolicy
 from dataflow.model import MessageFormat, MessageFraming
+from dataflow.settings_rules import across
 from dataflow.settings_table import (
     ALL_GROUPS,
-    CONTACTS,
     KNOWN,
-    REDSHIFT,
     SETTINGS,
     ContactsTable,
     ContactValues,
@@ -31,8 +30,8 @@ from dataflow.settings_table import (
     Setting,
     SplitContacts,
     SslMode,
-    WrongValue,
 )
+from dataflow.settings_values import ByInsert, ByS3, FixedRole, NamedRole, WrongValue
 
 
 class SettingsError(Exception):
@@ -79,7 +78,17 @@ OWNED_PROPERTIES = {
         "leave it out: exactly-once delivery rests on the program's own value",
     ),
 }
-NAMESPACES = ("KAFKA_", "MESSAGE_", "SCHEMA_REGISTRY_", "REDSHIFT_", "CONTACT_", "SPOOL_", "METRICS_")
+NAMESPACES = (
+    "KAFKA_",
+    "MESSAGE_",
+    "SCHEMA_REGISTRY_",
+    "REDSHIFT_",
+    "CONTACT_",
+    "SPOOL_",
+    "METRICS_",
+    "STAGING_",
+    "S3_",
+)
 _SERVICE_LINK = re.compile(r".*(_SERVICE_HOST|_SERVICE_PORT(_.*)?|_PORT_\d+_(TCP|UDP)(_.*)?)")
 _SERVICE_URL = re.compile(r"(tcp|udp|sctp)://.*")
 """Kubernetes tells every pod of every service, in names such as KAFKA_PORT."""
@@ -129,6 +138,11 @@ class Settings:
     redshift_ca_file: Path | None
     redshift_connect_timeout: timedelta
     redshift_statement_timeout: timedelta
+    staging: ByInsert | ByS3
+    staging_role: FixedRole | NamedRole
+    staging_segment: int
+    s3_region: str | None
+    s3_endpoint: str | None
     contact_values: ContactValues
     contact_key: bytes | None = field(repr=False)
     contact_key_id: str
@@ -339,7 +353,7 @@ def read(sources: Sources, judge: ClientJudge, groups: frozenset[str] = ALL_GROU
     properties = reader.client_properties(judge)
     reader.unknown_names()
     get = reader.values
-    _across(get, reader.faults, groups)
+    across(get, reader.faults, groups, SECRET_FILE)
     if reader.faults:
         raise SettingsError(tuple(reader.faults))
     return Settings(
@@ -373,6 +387,11 @@ def read(sources: Sources, judge: ClientJudge, groups: frozenset[str] = ALL_GROU
         redshift_ca_file=get["REDSHIFT_CA_FILE"],
         redshift_connect_timeout=get["REDSHIFT_CONNECT_TIMEOUT"],
         redshift_statement_timeout=get["REDSHIFT_STATEMENT_TIMEOUT"],
+        staging=get["STAGING"],
+        staging_role=get["STAGING_ROLE"],
+        staging_segment=get["STAGING_SEGMENT"],
+        s3_region=get["S3_REGION"],
+        s3_endpoint=get["S3_ENDPOINT"],
         contact_values=get["CONTACT_VALUES"],
         contact_key=get["CONTACT_HMAC_KEY"],
         contact_key_id=get["CONTACT_HMAC_KEY_ID"],
@@ -397,46 +416,3 @@ def read(sources: Sources, judge: ClientJudge, groups: frozenset[str] = ALL_GROU
         log_form=get["LOG_FORMAT"],
         effective=tuple(sorted(reader.effective, key=lambda each: each.name)),
     )
-
-
-_NEEDED = {
-    RedshiftAuth.PASSWORD: ("REDSHIFT_USER", "REDSHIFT_PASSWORD"),
-    RedshiftAuth.IAM: ("REDSHIFT_CLUSTER", "REDSHIFT_USER", "REDSHIFT_REGION"),
-    RedshiftAuth.IAM_SERVERLESS: ("REDSHIFT_WORKGROUP", "REDSHIFT_REGION"),
-}
-
-
-def _across(values: Mapping[str, Any], faults: list[str], groups: frozenset[str]) -> None:
-    """Rules across settings. A setting that is faulty itself is not blamed twice."""
-    blamed = {fault.split(":", 1)[0].removesuffix(SECRET_FILE) for fault in faults}
-    auth = values["REDSHIFT_AUTH"]
-    for name in _NEEDED.get(auth, ()) if REDSHIFT in groups else ():
-        if values[name] is None and name not in blamed:
-            faults.append(f"{name}: is missing; REDSHIFT_AUTH={auth.value} needs it. {KNOWN[name].text}")
-    if (
-        auth in (RedshiftAuth.IAM, RedshiftAuth.IAM_SERVERLESS)
-        and values["REDSHIFT_SSLMODE"] is SslMode.DISABLE
-    ):
-        faults.append("REDSHIFT_SSLMODE: IAM needs TLS; choose verify-full or verify-ca")
-    if values["SCHEMA_REGISTRY_URL"] is not None and values["MESSAGE_FRAMING"] is MessageFraming.NONE:
-        faults.append(
-            "SCHEMA_REGISTRY_URL: is never asked with MESSAGE_FRAMING=none; choose confluent or auto"
-        )
-    if values["SCHEMA_REGISTRY_URL"] is None and "SCHEMA_REGISTRY_URL" not in blamed:
-        for name in ("SCHEMA_REGISTRY_USER_INFO", "SCHEMA_REGISTRY_CA"):
-            if values[name] is not None:
-                faults.append(f"{name}: is of no use without SCHEMA_REGISTRY_URL; give that too")
-    timeout, interval = values["TRANSACTION_TIMEOUT"], values["EVENT_COMMIT_INTERVAL"]
-    if timeout is not None and interval is not None and interval >= timeout:
-        faults.append(
-            "EVENT_COMMIT_INTERVAL: must be shorter than TRANSACTION_TIMEOUT, after which the broker ends it"
-        )
-    if CONTACTS not in groups:
-        return
-    values_leave = values["CONTACT_VALUES"]
-    keyless = values["CONTACT_HMAC_KEY"] is None and "CONTACT_HMAC_KEY" not in blamed
-    if keyless and values_leave is not None and values_leave is not ContactValues.OMITTED:
-        faults.append(
-            "CONTACT_HMAC_KEY: is missing. Give a secret of at least 16 bytes (or CONTACT_HMAC_KEY_FILE), "
-            "or set CONTACT_VALUES=omitted to send events without values"
-        )

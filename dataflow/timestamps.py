@@ -16,9 +16,8 @@ _RFC_3339 = re.compile(
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
-_COMMON = {"--T::Z": 19, "--T::+": 19, "--T::.": 26}
-"""Separators of `2023-10-31T03:58:22Z` and its like to where the zone begins; six digits after a point."""
-_MICROSECONDS_END = _COMMON["--T::."]
+_from_iso = datetime.fromisoformat
+_WHOLE_SECONDS = ("--T::Z", "--T::+")
 _UTC = ("Z", "+00:00")
 
 
@@ -40,17 +39,23 @@ def to_utc_text(text: str) -> str | NoInstant:
     """
     # The common forms without the pattern, which takes four times as long. The separators rule out the other
     # forms that fromisoformat takes: week dates, compact times, a comma before the fraction.
-    end = _COMMON.get(text[4:20:3])
-    if end is not None:
-        if text[end:] in _UTC:
-            try:
-                datetime.fromisoformat(text)
-            except ValueError:
-                pass  # the pattern tells why
-            else:
-                return text[:end].replace("T", " ").removesuffix(".000000")
-        elif end == _MICROSECONDS_END and text[23:] in _UTC:
-            return to_utc_text(f"{text[:23]}000{text[23:]}")
+    try:
+        instant = _from_iso(text)
+    except ValueError:
+        return _by_pattern(text)
+    separators = text[4:20:3]
+    if separators == "--T::." and text[26:] in _UTC:
+        if instant.microsecond:
+            return text[:26].replace("T", " ")
+        return text[:19].replace("T", " ")
+    if separators == "--T::." and text[23:] in _UTC:
+        return to_utc_text(f"{text[:23]}000{text[23:]}")
+    if separators in _WHOLE_SECONDS and text[19:] in _UTC:
+        return text[:19].replace("T", " ")
+    return _by_pattern(text)
+
+
+def _by_pattern(text: str) -> str | NoInstant:
     match = _RFC_3339.fullmatch(text)
     if match is None:
         return NoInstant.FORM

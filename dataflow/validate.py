@@ -27,7 +27,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
 from dataflow.checks import MISSING, across, field_check
@@ -41,7 +41,7 @@ from dataflow.fields import (
     TextField,
     TimestampField,
 )
-from dataflow.model import NEW_ROW, Checked, DeadLetter, Decoded, Row, Value, Violation
+from dataflow.model import Checked, DeadLetter, Decoded, Row, Value, Violation
 from dataflow.timestamps import to_utc_text
 
 CODES = frozenset(
@@ -91,20 +91,19 @@ class Validator:
         unknown: Counter[str] = Counter()
         known, row_values = self._known, self.row_values
         found: list[Violation] = []
-        row = NEW_ROW
         for record, fields in decoded.documents:
             values = row_values(fields, found)
             if found:
                 dead_letters.append(DeadLetter(record, tuple(found)))
                 found.clear()
             else:
-                rows.append(row((record.offset(), values)))
+                rows.append(Row(record.offset(), values))
             if not known.issuperset(fields):
                 _count_unknown(unknown, known, fields)
         if decoded.messages:
             self._validate_messages(decoded, rows, dead_letters)
         if len(rows) > len(decoded.rows) > 0 or (decoded.documents and decoded.messages):
-            rows.sort(key=itemgetter(0))
+            rows.sort(key=attrgetter("offset"))
             dead_letters.sort(key=_offset_of)
         if decoded.dead_letters:
             dead_letters.extend(decoded.dead_letters)
@@ -122,14 +121,13 @@ class Validator:
         message_values = self._message_values
         assert message_values is not None, "Protobuf messages came, and nobody said how to read them"
         found: list[Violation] = []
-        row = NEW_ROW
         for record, message in decoded.messages:
             values = message_values(message, found)
             if found:
                 dead_letters.append(DeadLetter(record, tuple(found)))
                 found.clear()
             else:
-                rows.append(row((record.offset(), values)))
+                rows.append(Row(record.offset(), values))
 
 
 def _offset_of(letter: DeadLetter) -> int:

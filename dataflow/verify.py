@@ -180,6 +180,20 @@ def judge_contacts(stray: int) -> Check:
     )
 
 
+def judge_missing_contacts(missing: int, complete: bool) -> Check:
+    """The side topic against the contacts' table; not `complete`: it does not reach back to the window."""
+    check = none_of(
+        "contacts_missing",
+        missing,
+        "contacts missing",
+        "told on the side topic and not in the contacts' table: removed by hand, or committed with "
+        "CONTACTS_TABLE=off; rerun their commits",
+    )
+    if check.verdict is Verdict.RIGHT and not complete:
+        return unknown(check.name, check.limit, "the side topic does not reach back so far")
+    return check
+
+
 def _some(commits: Iterable[str | None]) -> str:
     names = [commit or "(no process id)" for commit in commits]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

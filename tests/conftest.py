@@ -15,6 +15,7 @@ from tests.pipeline import eventually
 from tests.standins.kafka_real import KafkaBroker
 from tests.standins.redshift_client import RedshiftServer, Transactions, connect
 from tests.standins.redshift_process import RedshiftProcess
+from tests.standins.s3 import Bucket, S3Process, S3Server
 
 if TYPE_CHECKING:
     # Imported before pytest loads the plugin, its assertions would not be rewritten.
@@ -46,13 +47,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def redshift_server() -> Iterator[RedshiftServer]:
+def s3_server() -> Iterator[S3Server]:
+    """The stand-in of S3, which the Redshift stand-in loads from."""
+    with S3Process() as process:
+        yield process.server
+
+
+@pytest.fixture
+def s3(s3_server: S3Server) -> Bucket:
+    """A new, empty bucket there."""
+    return Bucket(s3_server, s3_server.create_bucket())
+
+
+@pytest.fixture(scope="session")
+def redshift_server(s3_server: S3Server) -> Iterator[RedshiftServer]:
     """The Redshift to test with: the one that TEST_REDSHIFT_DSN names, by default the stand-in."""
     dsn = os.environ.get("TEST_REDSHIFT_DSN")
     if dsn:
         yield RedshiftServer.from_dsn(dsn)
         return
-    with RedshiftProcess() as process:
+    with RedshiftProcess(s3=s3_server) as process:
         yield process.server
 
 

@@ -70,11 +70,9 @@ class Pipeline:
 
     def events(self) -> list[dict[str, Any]]:
         """The log so far, one object a line; lines that are not ours are left out."""
-        found: list[dict[str, Any]] = []
-        for line in self.log.read_text(errors="replace").splitlines():
-            if line.startswith("{"):
-                found.append(json.loads(line))
-        return found
+        # What follows the last line feed is still being written.
+        *whole, _ = self.log.read_text(errors="replace").split("\n")
+        return [json.loads(line) for line in whole if line.startswith("{")]
 
     def _port(self) -> int | None:
         for event in reversed(self.events()):

@@ -28,6 +28,7 @@ DOCUMENTS = (
     "docs/kubernetes.md",
     "docs/operating.md",
     "docs/protobuf.md",
+    "docs/s3-staging.md",
     "docs/security.md",
     "docs/side-topic.md",
 )

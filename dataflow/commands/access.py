@@ -25,6 +25,8 @@ class Party(Enum):
 
     PIPELINE = "pipeline"
     OPERATORS = "operators"
+    VERIFY = "verify"
+    """The hourly `verify`, which writes nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`acls`: what Kafka must permit the pipeline or its operators, printed as commands or created."""
+"""`acls`: what Kafka must permit the pipeline, its operators or `verify`, printed as commands or created."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import shlex
 from dataclasses import dataclass
 from typing import TextIO
 
-from confluent_kafka import KafkaException
-
-from connectors.kafka_acls import OperatorTopics, Permission, allow, operator_permissions, permissions
-from dataflow.commands.access import Party, kafka_access, topics_of
+from connectors.kafka_acls import (
+    OperatorTopics,
+    Permission,
+    allow,
+    operator_permissions,
+    permissions,
+    verify_permissions,
+)
+from connectors.kafka_trouble import KafkaTrouble
+from dataflow.commands.access import Party, contacts_table, kafka_access, topics_of
 from dataflow.contract import Contract
 from dataflow.settings import Settings
 
@@ -45,9 +51,8 @@ def apply(settings: Settings, contract: Contract, order: AclOrder, out: TextIO, 
     wanted = _wanted(settings, contract, order)
     try:
         allow(kafka_access(settings, topics_of(settings, contract)), order.principal, wanted)
-    except KafkaException as trouble:
-        error = trouble.args[0]
-        print(f"{settings.bootstrap}: {error.name()}: {error.str()}", file=err)
+    except KafkaTrouble as trouble:
+        print(f"acls: {trouble}", file=err)
         return 1
     for each in wanted:
         print(f"allowed       {each.operation.name} on {' '.join(_resource(each))}", file=out)
@@ -57,12 +62,18 @@ def apply(settings: Settings, contract: Contract, order: AclOrder, out: TextIO, 
 def _wanted(settings: Settings, contract: Contract, order: AclOrder) -> tuple[Permission, ...]:
     topics = topics_of(settings, contract)
     access = kafka_access(settings, topics)
-    if order.party is Party.PIPELINE:
-        return permissions(access, tuple(filter(None, (topics.contacts, topics.dead_letters))))
-    destination = order.destination or topics.source
-    return operator_permissions(
-        access, OperatorTopics(topics.contacts, topics.dead_letters, topics.replayed, destination)
-    )
+    match order.party:
+        case Party.PIPELINE:
+            return permissions(access, tuple(filter(None, (topics.contacts, topics.dead_letters))))
+        case Party.VERIFY:
+            kept = contacts_table(settings, contract) is not None
+            # Contact events are compared with the contacts' table, and looked at for nothing else.
+            return verify_permissions(access, (topics.dead_letters, *((topics.contacts,) if kept else ())))
+        case Party.OPERATORS:
+            destination = order.destination or topics.source
+            return operator_permissions(
+                access, OperatorTopics(topics.contacts, topics.dead_letters, topics.replayed, destination)
+            )
 
 
 def _resource(permission: Permission) -> tuple[str, ...]:

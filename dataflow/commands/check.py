@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from connectors import kafka_check, redshift_check
+from connectors import kafka_check, redshift_check, s3_check
 from connectors.items import Finding, Verdict
 from connectors.kafka_start import BrokerFacts
 from connectors.progress import Assumed, LedgerTail, Start, Wait, decide_start
@@ -23,8 +23,10 @@ from dataflow.commands.access import (
     registry_access,
     topics_of,
 )
+from dataflow.commands.staging import authorization_of, bucket_of, place_of
 from dataflow.contract import Contract
 from dataflow.settings import Settings
+from dataflow.settings_values import ByS3
 
 
 def check(settings: Settings, contract: Contract, out: TextIO) -> int:
@@ -51,6 +53,9 @@ def _findings(settings: Settings, contract: Contract) -> Iterator[Finding]:
     yield from kafka.findings
     contacts = contacts_table(settings, contract)
     yield from redshift_check.survey(redshift_access(settings), contract.table, contacts)
+    if isinstance(settings.staging, ByS3):
+        place, bucket = place_of(settings, settings.staging, topics), bucket_of(settings, settings.staging)
+        yield from s3_check.survey(bucket, place, authorization_of(settings, bucket))
     registry = registry_access(settings)
     if registry is not None:
         # Its client takes half a second to import, which only those pay who have a registry.

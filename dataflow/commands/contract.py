@@ -49,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("json-schema", "the message as JSON Schema", "Prints the JSON Schema of a message, draft 7."),
         ("asyncapi", "the topics as an AsyncAPI document", "Prints the AsyncAPI 3 document of all topics."),
         (
+            "thresholds",
+            "what alerts compare with",
+            "Prints the contract's figures as recording rules of Prometheus, a PrometheusRule for\n"
+            "k8s/monitoring/thresholds.yaml: the alerts there compare with them.",
+        ),
+        (
             "docs",
             "a page for people",
             "Prints an HTML page about the contract for those who read the data: one file, nothing loaded\n"
@@ -91,6 +97,8 @@ def dispatch(options: argparse.Namespace, load: Load, locate: Locate, out: TextI
             out.write(documents.json_schema(contract))
         case "asyncapi":
             out.write(documents.asyncapi_document(contract, proto))
+        case "thresholds":
+            out.write(documents.threshold_rules(contract))
         case _ if options.directory is None:
             out.write(documents.page(contract, proto))
         case _:

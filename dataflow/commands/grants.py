@@ -1,4 +1,4 @@
-"""`grants`: what Redshift must permit the pipeline or its operators, printed or granted."""
+"""`grants`: what Redshift must permit the pipeline, its operators or `verify`, printed or granted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from dataflow.commands.access import Party, contacts_table, redshift_access
 from dataflow.contract import Contract
 from dataflow.settings import Settings
 
-_PRIVILEGES = {Party.PIPELINE: Privileges.PIPELINE, Party.OPERATORS: Privileges.OPERATORS}
+_PRIVILEGES = {
+    Party.PIPELINE: Privileges.PIPELINE,
+    Party.OPERATORS: Privileges.OPERATORS,
+    Party.VERIFY: Privileges.VERIFY,
+}
 
 
 def print_grants(settings: Settings, contract: Contract, party: Party, grantee: Grantee, out: TextIO) -> int:

@@ -14,7 +14,7 @@ from dataflow import arguments
 from dataflow.commands.show import Form
 from dataflow.contract import Contract
 from dataflow.settings import Settings
-from dataflow.settings_table import ALL_GROUPS, KAFKA_ONLY, WAREHOUSE_ONLY
+from dataflow.settings_table import ALL_GROUPS, KAFKA_ONLY, WAREHOUSE_ONLY, ContactsTable
 
 NAMES = frozenset({"dead-letters", "rerun", "verify", "ledger", "tail"})
 UNSURE = 1
@@ -29,8 +29,13 @@ def groups_of(options: argparse.Namespace) -> frozenset[str]:
     """The groups of settings that a command uses."""
     if options.command in ("dead-letters", "tail"):
         return KAFKA_ONLY
-    # What is read again for `verify` and `rerun` goes through every step, which contacts belong to.
-    return KAFKA_ONLY | WAREHOUSE_ONLY if options.command == "ledger" else ALL_GROUPS
+    repeats = options.command == "rerun" and options.events
+    return ALL_GROUPS if repeats else KAFKA_ONLY | WAREHOUSE_ONLY
+
+
+def makes_contacts(options: argparse.Namespace, settings: Settings) -> bool:
+    """Whether a command makes contacts of what it reads again, and so needs the key of their hashes."""
+    return options.command == "rerun" and (options.events or settings.contacts_table is ContactsTable.ON)
 
 
 class Adds(Protocol):
@@ -257,6 +262,7 @@ def dispatch(options: argparse.Namespace, settings: Settings, contract: Contract
     from connectors.kafka_trouble import KafkaTrouble
     from connectors.progress import BrokenPromise
     from connectors.redshift_access import WarehouseTrouble
+    from connectors.registry_access import RegistryAway
     from connectors.verify_metrics import PushFailed
     from dataflow.commands.access import contacts_table, redshift_access
     from dataflow.commands.rerun import Refused
@@ -276,7 +282,7 @@ def dispatch(options: argparse.Namespace, settings: Settings, contract: Contract
         told = told_of(trouble, redshift_access(settings), contract.table, kept, options.command)
     except OSError as trouble:
         told = f"{trouble.filename}: {trouble.strerror}"
-    except (KafkaTrouble, BrokenPromise, PushFailed, Refused) as trouble:
+    except (KafkaTrouble, RegistryAway, BrokenPromise, PushFailed, Refused) as trouble:
         told = str(trouble)
     print(f"{options.command}: {told}", file=sys.stderr)
     return UNSURE
@@ -292,7 +298,7 @@ def _run(options: argparse.Namespace, settings: Settings, contract: Contract, st
             from connectors.redshift_rerun import Consent, Purpose
             from dataflow.commands.access import topics_of
             from dataflow.commands.rerun import Events, RerunOrder, rerun
-            from dataflow.commands.run import steps_of
+            from dataflow.commands.run import judging_steps, steps_of
 
             order = RerunOrder(
                 options.process_id or options.offsets,
@@ -300,11 +306,12 @@ def _run(options: argparse.Namespace, settings: Settings, contract: Contract, st
                 Consent.ACCEPT if options.accept_removal else Consent.REFUSE,
                 Events.REPEATED if options.events else Events.LEFT,
             )
-            steps = steps_of(settings, contract, topics_of(settings, contract))
+            steps_made = steps_of if makes_contacts(options, settings) else judging_steps
+            steps = steps_made(settings, contract, topics_of(settings, contract))
             return rerun(settings, contract, steps, order, form, sys.stdout)
         case "verify":
             from dataflow.commands.access import topics_of
-            from dataflow.commands.run import steps_of
+            from dataflow.commands.run import judging_steps
             from dataflow.commands.verify import VerifyOrder, verify
 
             if options.offsets and (options.since or options.until):
@@ -320,7 +327,7 @@ def _run(options: argparse.Namespace, settings: Settings, contract: Contract, st
             window = VerifyOrder(
                 options.since, options.until, options.offsets, options.push_gateway, options.textfile
             )
-            steps = steps_of(settings, contract, topics)
+            steps = judging_steps(settings, contract, topics)
             return verify(settings, contract, steps, window, now, form, sys.stdout)
         case "ledger":
             from dataflow.commands.ledger import ledger

@@ -10,6 +10,7 @@ from connectors.items import Batch, Record, RowBatch, Segment
 from connectors.kafka_read import TopicReader
 from connectors.ledger import Entry, Standing, reading_turns
 from connectors.spool import Backlog, FileSpool
+from dataflow.commands.schemas import SchemasOf
 from dataflow.flow import Steps
 from dataflow.model import Checked
 
@@ -18,13 +19,17 @@ def checked_rows(
     reader: TopicReader,
     spans: Mapping[int, tuple[int, int]],
     steps: Steps,
+    schemas: SchemasOf,
     finish: Callable[[Checked], Checked],
 ) -> Iterator[tuple[Checked, RowBatch]]:
-    """The spans' messages through the contract, by partition and poll. Raises KafkaTrouble."""
+    """The spans' messages through the contract, by partition and poll. Raises KafkaTrouble, RegistryAway."""
     for polled in reader.read(spans):
         for partition, records in polled.items():
             first, next = records[0].offset(), records[-1].offset() + 1
-            batch = Batch(reader.topic, partition, 0, first, next, datetime.now(UTC), first, records)
+            read_at = datetime.now(UTC)
+            batch = Batch(
+                reader.topic, partition, 0, first, next, read_at, first, records, schemas=schemas(records)
+            )
             checked = finish(steps.enrich.enrich(steps.validate.validate(steps.decode.decode(batch))))
             yield checked, RowBatch(partition, first, next, steps.lines(checked, first))
 
@@ -35,6 +40,7 @@ class Reread:
     def __init__(
         self,
         steps: Steps,
+        schemas: SchemasOf,
         directory: Path | None,
         allowed: timedelta,
         own: Sequence[Entry],
@@ -45,6 +51,7 @@ class Reread:
         `own` are the pipeline's own entries, which tell when a message was committed first.
         """
         self._steps = steps
+        self._schemas = schemas
         self._directory = directory
         self._backlog = Backlog(1 << 62)
         self._allowed = allowed
@@ -60,7 +67,7 @@ class Reread:
     def read(
         self, reader: TopicReader, taken: Sequence[Entry], letters: Mapping[tuple[int, int], int]
     ) -> None:
-        """Every message of the entries. Raises KafkaTrouble."""
+        """Every message of the entries. Raises KafkaTrouble, RegistryAway."""
         reruns = [entry for entry in taken if entry.process_id in self._heirs]
         for spans in reading_turns(taken):
             turn = {
@@ -68,7 +75,8 @@ class Reread:
                 for partition, (first, next) in spans.items()
             }
             self.segments += turn.values()
-            for checked, rows in checked_rows(reader, spans, self._steps, lambda checked: checked):
+            found = checked_rows(reader, spans, self._steps, self._schemas, lambda checked: checked)
+            for checked, rows in found:
                 partition = rows.partition
                 self.messages += len(checked.batch.records)
                 self._time(partition, checked.batch.records)
@@ -79,7 +87,7 @@ class Reread:
                 for row, line in zip(checked.rows, rows.lines, strict=True):
                     place = (partition, row.offset)
                     # A dead letter then that is a row now: its contract has changed, and it was not rerun.
-                    if place in letters and not _covered(reruns, place):
+                    if place in letters and not covered(reruns, place):
                         self.judged.add(place)
                     else:
                         kept.append(line)
@@ -106,6 +114,7 @@ class Reread:
             segment.spool.discard()
 
 
-def _covered(entries: Sequence[Entry], place: tuple[int, int]) -> bool:
+def covered(entries: Sequence[Entry], place: tuple[int, int]) -> bool:
+    """Whether the entries read the message, named by partition and offset."""
     partition, offset = place
     return any(entry.partition == partition and entry.first <= offset < entry.next for entry in entries)

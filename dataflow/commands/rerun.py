@@ -41,6 +41,7 @@ from dataflow.arguments import TopicSpan
 from dataflow.commands.access import Topics, destination, kafka_access, redshift_access, topics_of
 from dataflow.commands.dead_letters import origins
 from dataflow.commands.reread import checked_rows
+from dataflow.commands.schemas import schemas_of
 from dataflow.commands.show import Form, json_line
 from dataflow.contract import Contract
 from dataflow.flow import Steps
@@ -87,7 +88,7 @@ def rerun(
 ) -> int:
     """Read again, take back, write, and say what changed; 0 when it is done or previewed, 1 when refused.
 
-    Raises Refused, KafkaTrouble, WarehouseTrouble, BrokenPromise, NotKnown.
+    Raises Refused, KafkaTrouble, WarehouseTrouble, RegistryAway, BrokenPromise, NotKnown.
     """
     topics = topics_of(settings, contract)
     access = kafka_access(settings, topics)
@@ -186,6 +187,7 @@ class _Reading:
         self._backlog = Backlog(1 << 62)
         self._directory = settings.spool_dir
         self._steps = steps
+        self._schemas = schemas_of(settings)
         self._events = events
         self._known = known
         self._segments: dict[int, Segment] = {}
@@ -202,7 +204,7 @@ class _Reading:
                 span.partition, span.first, span.next, 0, spool, topic_id=topic_id
             )
         spans = {span.partition: (span.first, span.next) for span in planned.spans}
-        for checked, rows in checked_rows(reader, spans, self._steps, self._finish):
+        for checked, rows in checked_rows(reader, spans, self._steps, self._schemas, self._finish):
             self.messages += len(checked.batch.records)
             self.dead_letters += len(checked.dead_letters)
             self.rows += len(rows.lines)

@@ -8,7 +8,8 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from tempfile import TemporaryFile
@@ -31,7 +32,6 @@ from connectors.redshift_sink import RedshiftSink
 from connectors.registry_access import RegistryAccess
 from connectors.schema_gate import SchemaGate
 from connectors.spool import Backlog, FileSpool, OpenWindows
-from connectors.staging import InsertStaging
 from connectors.steady_clock import SteadyClock, SteadyTime
 from connectors.stopping import Stop
 from dataflow.commands.access import (
@@ -44,6 +44,8 @@ from dataflow.commands.access import (
     registry_access,
     topics_of,
 )
+from dataflow.commands.staging import way_of
+from dataflow.commands.watch import Watch
 from dataflow.contact_rows import ContactRows
 from dataflow.contract import Contract
 from dataflow.decoder import Decoder
@@ -55,6 +57,7 @@ from dataflow.model import Checked, MessageFormat
 from dataflow.protobuf import schema as protobuf_schema
 from dataflow.settings import Settings, SettingsError
 from dataflow.settings_table import SplitContacts
+from dataflow.settings_values import ByInsert
 from dataflow.splits import Splits
 from dataflow.validate import Validator
 
@@ -98,7 +101,8 @@ def run(settings: Settings, contract: Contract, stop: Stop) -> int:
         )
         return UNUSABLE
     metrics = metrics_of(settings, contract)
-    health = Health(time.monotonic, ("kafka", "redshift", "commits"))
+    asked = () if settings.staging is ByInsert.INSERT else ("s3",)
+    health = Health(time.monotonic, ("kafka", "redshift", "commits", *asked))
     topics = topics_of(settings, contract)
     steps = steps_of(settings, contract, topics)
     try:
@@ -165,14 +169,17 @@ def _run(
     """Run and drain; what ended it, None for `stop`. It has been logged."""
     access = kafka_access(settings, topics)
     backlog = Backlog(settings.spool_limit, lambda code: metrics.retried("spool", code))
+    watch = Watch(metrics, health)
+    way = way_of(settings, contract, topics, watch)
     committer = Committer(
         redshift_access(settings),
         destination(settings, contract, topics),
-        InsertStaging(),
+        way.staging,
         clock=utc_now,
         backoff=Backoff(0.2, 30.0),
-        observer=_Watch(metrics, health),
+        observer=watch,
     )
+    way.start()
     committer.start()
 
     def waiting() -> None:
@@ -200,7 +207,7 @@ def _run(
         accepted=settings.accepted_losses,
         gate=None if registry is None else SchemaGate(registry),
     )
-    windows = OpenWindows(lambda: FileSpool(backlog, settings.spool_dir))
+    windows = OpenWindows(lambda: FileSpool(backlog, settings.spool_dir), full=way.full, on_full=way.on_full)
     time_of_windows = SteadyTime(utc_now, time.monotonic)
 
     def beat() -> None:
@@ -269,28 +276,6 @@ def _end_at_once() -> None:
     os._exit(HUNG)
 
 
-class _Watch:
-    """What the committer tells, for metrics and for readiness."""
-
-    def __init__(self, metrics: Metrics, health: Health) -> None:
-        self._metrics = metrics
-        self._health = health
-
-    def committed(
-        self, rows: int, positions: Mapping[int, int], phases: Mapping[str, float], at: float
-    ) -> None:
-        self._metrics.committed(rows, positions, phases, at)
-        self._health.report("redshift", "ok")
-
-    def ledger_read(self, positions: Mapping[int, int], at: float) -> None:
-        self._metrics.ledger_read(positions, at)
-        self._health.report("redshift", "ok")
-
-    def retried(self, system: str, reason: str) -> None:
-        self._metrics.retried(system, reason)
-        self._health.report(system, reason)
-
-
 def schema_registry(access: RegistryAccess, metrics: Metrics, health: Health) -> SchemaRegistry:
     """The registry, ready to answer. Raises SettingsError."""
     # Its client takes half a second to import, which only those pay who have a registry.
@@ -338,12 +323,18 @@ def decoder_of(settings: Settings, contract: Contract) -> Decoder:
 
 def steps_of(settings: Settings, contract: Contract, topics: Topics) -> Steps:
     """What happens to a batch under these settings."""
+    steps = judging_steps(settings, contract, topics)
+    return replace(steps, scan=_scan(settings, contract, topics)) if contract.scanned_field else steps
+
+
+def judging_steps(settings: Settings, contract: Contract, topics: Topics) -> Steps:
+    """The steps without contacts, which need no key: what is a row, and what a dead letter?"""
     decoder = decoder_of(settings, contract)
     return Steps(
         decode=decoder,
         validate=Validator(contract, decoder.message_rows),
         enrich=Enricher(contract),
-        scan=_scan(settings, contract, topics) if contract.scanned_field else None,
+        scan=None,
         dead_letters=DeadLetterEncoder(topics.dead_letters, contract.version),
         window=settings.window,
     )

@@ -15,6 +15,7 @@ from connectors.items import Batch, Record
 from connectors.kafka_read import Polled, TopicReader
 from dataflow.commands.access import kafka_access, topics_of
 from dataflow.commands.run import decoder_of
+from dataflow.commands.schemas import schemas_of
 from dataflow.commands.show import Form, json_line, moment
 from dataflow.contract import Contract
 from dataflow.dead_letters import read_letter
@@ -55,7 +56,7 @@ def tail(
     form: Form,
     out: TextIO,
 ) -> int:
-    """Show what passes until `stop`; 0. Raises KafkaTrouble."""
+    """Show what passes until `stop`; 0. Raises KafkaTrouble, RegistryAway."""
     topics = topics_of(settings, contract)
     access = kafka_access(settings, topics)
     show = _Shower(settings, contract)
@@ -105,6 +106,7 @@ class _Shower:
     def __init__(self, settings: Settings, contract: Contract) -> None:
         self._contract = contract
         self._decoder = decoder_of(settings, contract)
+        self._schemas = schemas_of(settings)
         self._validator = Validator(contract, self._decoder.message_rows)
         self._enricher = Enricher(contract)
 
@@ -128,7 +130,8 @@ class _Shower:
 
     def _row(self, partition: int, record: Record) -> dict[str, Any]:
         at = record.offset()
-        batch = Batch("", partition, 0, at, at + 1, datetime.now(UTC), at, [record])
+        schemas = self._schemas([record])
+        batch = Batch("", partition, 0, at, at + 1, datetime.now(UTC), at, [record], schemas=schemas)
         checked = self._validator.validate(self._decoder.decode(batch))
         if checked.dead_letters:
             (letter,) = checked.dead_letters

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TextIO
 
 from connectors import redshift_verify_sql as sql
-from connectors.items import Verdict
+from connectors.items import ToldContact, Verdict
 from connectors.kafka_access import KafkaAccess
 from connectors.kafka_read import TopicReader
 from connectors.kafka_start import BrokerFacts
@@ -19,18 +19,21 @@ from connectors.redshift_access import Session, connect
 from connectors.redshift_commit import Destination
 from connectors.redshift_ledger import read_entries
 from connectors.redshift_verify import compare, look_at_history, look_through
+from connectors.redshift_verify_contacts import count_missing_contacts
 from connectors.staging import InsertStaging
 from connectors.verify_metrics import Figure, push, verify_registry, write
 from dataflow.arguments import TopicSpan
 from dataflow.commands.access import Topics, destination, kafka_access, redshift_access, topics_of
 from dataflow.commands.dead_letters import origins
-from dataflow.commands.reread import Reread
+from dataflow.commands.reread import Reread, covered
+from dataflow.commands.schemas import schemas_of
 from dataflow.commands.show import Form, json_line, moment, table
 from dataflow.contract import Contract
 from dataflow.fields import IntegerField, PresentUnless, TextField
 from dataflow.flow import Steps
 from dataflow.selection import check_partitions
 from dataflow.settings import Settings
+from dataflow.told_contacts import read_told
 from dataflow.verify import (
     DAY,
     Check,
@@ -42,6 +45,7 @@ from dataflow.verify import (
     judge_contacts,
     judge_freshness,
     judge_history,
+    judge_missing_contacts,
     judge_reconciliation,
     judge_volume,
     none_of,
@@ -49,6 +53,9 @@ from dataflow.verify import (
     something,
     unknown,
 )
+
+CLOCKS_APART = timedelta(hours=1)
+"""By how much an event may seem older than the message that it is from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ def verify(
 ) -> int:
     """Look, tell, and hand over the figures. 0 when nothing is wrong, else 1.
 
-    Raises KafkaTrouble, WarehouseTrouble, BrokenPromise, PushFailed, NotKnown.
+    Raises KafkaTrouble, WarehouseTrouble, RegistryAway, BrokenPromise, PushFailed, NotKnown.
     """
     began = time.monotonic()
     run = _Run(settings, contract, steps, order, now)
@@ -302,13 +309,24 @@ class _Run:
         if not taken:
             yield unknown("source_rows_missing", limit, f"no commits {self.window}")
             return
-        reading = Reread(self._steps, self._settings.spool_dir, sla(self._contract), own, now)
+        reading = Reread(
+            self._steps,
+            schemas_of(self._settings),
+            self._settings.spool_dir,
+            sla(self._contract),
+            own,
+            now,
+        )
         dead = origins(self._access, self._topics, self._now)
         letters = dead.times
         reading.read(reader, taken, letters)
         commits = commits - gone
         compared = compare(session, self._where, reading.segments, sorted(commits), InsertStaging())
         reading.discard()
+        if self._where.contacts is not None:
+            # Of a rerun the contacts are what the detector found then: events tell what it found before.
+            first = commits - set(now.rerun_as.values())
+            yield self._contacts(session, reading.oldest, taken, sorted(first))
         told = letters.keys() & reading.judged
         expected_letters = {place for place in reading.broken if _is_done(place, facts)}
         self.found = Reconciliation(
@@ -328,6 +346,24 @@ class _Run:
             or (reading.oldest is not None and dead.since <= reading.oldest),
         )
         yield from judge_reconciliation(self.found)
+
+    def _contacts(
+        self, session: Session, oldest: datetime | None, taken: Sequence[Entry], commits: Sequence[str]
+    ) -> Check:
+        """Of the messages compared: what the side topic tells against what the table keeps."""
+        told: dict[str, ToldContact] = {}
+        complete = True
+        with TopicReader(self._access, self._topics.contacts) as reader:
+            held = reader.bounds()
+            spans = held if oldest is None else reader.bounds_since(oldest - CLOCKS_APART)
+            complete = all(first == 0 or spans[each][0] > first for each, (first, _) in held.items())
+            for polled in reader.read(spans):
+                for record in (each for records in polled.values() for each in records):
+                    contact = read_told(record, self._topics.source)
+                    if contact is not None and covered(taken, (contact.partition, contact.offset)):
+                        told[f"{contact.event_id} {contact.partition} {contact.offset}"] = contact
+        missing = count_missing_contacts(session, self._where, list(told.values()), commits)
+        return judge_missing_contacts(missing, complete)
 
     def _is_meant(self, entry: Entry) -> bool:
         asked = self._order.offsets

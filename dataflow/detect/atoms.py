@@ -44,6 +44,8 @@ _FEWEST_GLUED = 3
 _ALTERNATING = 5
 """Pieces of a token in which the same letters stand between digits again: a divider, whatever they are."""
 _PAIR = 2
+LONGEST_TIED = 4
+"""Letters that may stand for digits together."""
 
 
 class Atom(NamedTuple):
@@ -57,14 +59,14 @@ class Atom(NamedTuple):
     room: int = 0
 
 
-def _mixed(token: str, at: int) -> list[Atom]:
-    """The atoms of a token of letters and digits; none when it spells no digits."""
+def _mixed(token: str, at: int, roles: int) -> list[Atom]:
+    """The atoms of a token of letters and digits, which may play `roles`; none when it spells no digits."""
     long = _LONG_DIGITS.search(token)
     if long:
         return [Atom(long[0], at + long.start(), at + long.end(), "digits")]
     if leet(token):
         return [Atom(token.translate(_LEET), at, at + len(token), "leet")]
-    numeral = leet_numeral(token)
+    numeral = leet_numeral(token) if roles & NUMERAL else None
     if numeral:
         return [Atom(numeral.digits, at, at + len(token), "words", room=numeral.room)]
     pieces = [(piece[0], at + piece.start(), at + piece.end()) for piece in _PIECE.finditer(token)]
@@ -138,7 +140,7 @@ def atoms(t: Tokens, i: int) -> list[Atom]:
     if roles & DIGITS:
         return [Atom(word, start, t.ends[i], "digits")]
     if roles & MIXED:
-        found = _mixed(word, start)
+        found = _mixed(word, start, roles)
         if not found and len(word) == _PAIR and _like_a_figure(t, i):
             found = [Atom(word.translate(_LEET), start, start + _PAIR, "leet", weak=True)]
         return found if "g" not in word else [_with_capitals(atom, t) for atom in found]

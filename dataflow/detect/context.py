@@ -11,6 +11,7 @@ from dataflow.detect.tokens import Tokens
 
 _REACH = 48
 _FARTHEST = 12
+_TELLING = CONTACT | OTHER
 _SENTENCE_ENDS = re.compile(r"[.!?;](?:\s|$)|\n")
 _GENERIC = frozenset(map(fold, table("phone_context.toml")["generic"].split()))
 _YOURS = frozenset(table("phone_context.toml")["yours"].split())
@@ -21,13 +22,15 @@ def near(t: Tokens, first: int, last: int) -> str:
     """`contact`, `other` or `none` of the number at tokens `[first, last)`: the nearest telling word, one
     before the number rather than one after.
     """
+    if not t.all_roles & _TELLING:
+        return "none"
     roles, gaps = t.roles, t.gaps
-    away = False
     for i in range(first - 1, max(-1, first - _FARTHEST - 1), -1):
+        if not roles[i] & _TELLING:
+            continue
         if t.starts[first] - t.ends[i] > _REACH:
             break
-        away = away or _SENTENCE_ENDS.search(gaps[i + 1]) is not None
-        if roles[i] & OTHER and not away:
+        if roles[i] & OTHER and not any(map(_SENTENCE_ENDS.search, gaps[i + 1 : first + 1])):
             return "contact" if i and roles[i - 1] & LOCAL else "other"
         if roles[i] & CONTACT:
             if t.words[i] in _GENERIC and i and roles[i - 1] & OTHER and not roles[i - 1] & CONTACT:
@@ -35,6 +38,8 @@ def near(t: Tokens, first: int, last: int) -> str:
             if not (t.words[i] in _GENERIC and i and t.words[i - 1] in _YOURS):
                 return "contact"
     for i in range(last, min(len(roles), last + _FARTHEST)):
+        if not roles[i] & _TELLING:
+            continue
         if t.starts[i] - t.ends[last - 1] > _REACH:
             break
         if roles[i] & CONTACT:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import rphonenumbers
 
@@ -33,6 +34,7 @@ _REACH_BEFORE, _REACH_AFTER = 48, 32
 _WORDS_BEFORE, _WORDS_AFTER = 5, 3
 _MOST_CONTACTS = 32
 _SPELT_NUMBER = NUMERAL | FUSED | MIXED
+_START = attrgetter("start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +148,9 @@ class _Reading:
         self.found: list[Contact] = []
         self.vetoes: list[tuple[Veto, Normal]] = []
         self.respelt = respell(normal, t)
-        named = mentions(t) if t.all_roles & PLATFORM else []
-        standing = self._phones(normal, t, named, region)
+        numbers = phones(t, region)
+        named = mentions(t) if t.all_roles & PLATFORM and (numbers or self.respelt is normal) else []
+        standing = self._phones(normal, t, named, numbers)
         if self.respelt is not normal:
             standing = []
             t = tokens(self.respelt.text)
@@ -155,7 +158,7 @@ class _Reading:
             if self.found:
                 self._name_platforms(t, named)
             elif t.all_roles & _SPELT_NUMBER:
-                standing = self._phones(self.respelt, t, named, region)
+                standing = self._phones(self.respelt, t, named, phones(t, region))
         for address in addresses(self.respelt, t):
             if isinstance(address, Veto):
                 self.vetoes.append((address, self.respelt))
@@ -177,14 +180,17 @@ class _Reading:
 
     def contacts(self) -> tuple[Contact, ...]:
         """What was found, in the order of the text."""
-        return tuple(sorted(self.found, key=lambda contact: contact.start))
+        if len(self.found) > 1:
+            self.found.sort(key=_START)
+        return tuple(self.found)
 
     def _phones(
-        self, normal: Normal, t: Tokens, named: Sequence[Mention], region: str
+        self, normal: Normal, t: Tokens, named: Sequence[Mention], numbers: Sequence[Phone | Veto]
     ) -> list[tuple[int, int]]:
-        numbers = phones(t, region)
-        named = [mention for mention in named if mention.platform in PLATFORMS.with_numbers]
         standing: list[tuple[int, int]] = []
+        if not numbers:
+            return standing
+        named = [mention for mention in named if mention.platform in PLATFORMS.with_numbers]
         for number in numbers:
             if isinstance(number, Veto):
                 self.vetoes.append((number, normal))
@@ -241,6 +247,8 @@ def _mailbox(name: str, t: Tokens) -> str:
 
 def _platform_of(t: Tokens, start: int, end: int, named: Sequence[Mention]) -> str | None:
     """The platform that the words around a number at `[start, end)` say it is on."""
+    if not named:
+        return None
     first, last = bisect_left(t.ends, start + 1), bisect_left(t.starts, end)
     after = None
     for mention in reversed(named):

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from dataflow.detect.atoms import TIMES, Atom, atoms, phrase, tied
+from dataflow.detect.atoms import LONGEST_TIED, TIMES, Atom, atoms, phrase, tied
 from dataflow.detect.lexicon import (
     DIGITS,
     JOINER,
@@ -246,6 +246,40 @@ class _Assembler:
         return self._t.text[last.end : last.end + 1] == "+" and len(last.digits) <= 4
 
 
+_SPOKEN = NUMERAL | MANY | SIGN
+_SPELLS = NUMBERLIKE | SIGN
+_WORTH = 3
+"""Digits that one number word may spell."""
+
+
+def most_digits(t: Tokens, enough: int) -> int:
+    """At most how many digits the words of a text spell; looks closer where that is `enough`."""
+    most = sum(
+        [_WORTH if roles & _SPOKEN else len(t.words[i]) for i, roles in enumerate(t.roles) if roles & _SPELLS]
+    )
+    return _closer(t) if most >= enough and t.all_roles & MIXED else most
+
+
+def _closer(t: Tokens) -> int:
+    """At most how many digits they spell, words with figures looked at: most are names, and spell few."""
+    most = 0
+    for i, roles in enumerate(t.roles):
+        size = len(t.words[i])
+        if roles & _SPOKEN:
+            most += max(_WORTH, size)
+        elif roles & MIXED:
+            spelt = atoms(t, i)
+            figures = all(atom.how == "digits" for atom in spelt)
+            most += sum([len(atom.digits) for atom in spelt]) if figures else size
+        elif roles & NUMBERLIKE:
+            most += size
+        elif roles & SUFFIX:
+            most += 1
+        elif not roles & ORDINARY and size <= LONGEST_TIED and tied(t, i):
+            most += size
+    return most
+
+
 def apart(t: Tokens, run: Run, token: int) -> Run | None:
     """The run again, `token` a number of its own; None when it falls to pieces."""
     assembler = _Assembler(t, token)
@@ -275,7 +309,7 @@ def _assemble(
         if i < passed:
             continue
         roles = t.roles[i]
-        if not roles & _PART and not (figures and len(t.words[i]) <= 4 and tied(t, i)):
+        if not roles & _PART and not (figures and len(t.words[i]) <= LONGEST_TIED and tied(t, i)):
             continue
         start, end = t.starts[i], t.ends[i]
         while hidden and hidden[1] <= start:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from dataflow.detect.data import table
 from dataflow.detect.lexicon import GIVE, LABEL, LATIN, OTHER, PLATFORM, PUBLIC, languages
 from dataflow.detect.normalise import Normal, fold
-from dataflow.detect.shapes import NEVER, STRONG, chunk, shape
+from dataflow.detect.shapes import NEVER, STRONG, WITH_HYPHENS, chunk, shape
 from dataflow.detect.tokens import Tokens
 
 _POINTING = frozenset(':=→➡👉>⇒☞👇⬇"«»“⏩↪➜▶🔜')
@@ -84,6 +84,7 @@ class Text:
         self.t = t
         self.latin = sum([1 for roles in t.roles if roles & LATIN])
         self.taken: set[int] = set()
+        self._places: dict[tuple[int, str | None], Place | None] = {}
         for start, end in free:
             i = bisect_left(t.ends, start + 1)
             while i < len(t.starts) and t.starts[i] < end:
@@ -123,9 +124,15 @@ class Text:
 
     def place(self, i: int, platform: str | None = None) -> Place | None:
         """The chosen name at token i with its shape's points, or None when it cannot be one."""
-        t = self.t
-        if not t.roles[i] & LATIN:
+        if not self.t.roles[i] & LATIN:
             return None
+        key = i, platform if platform in WITH_HYPHENS else None
+        if key not in self._places:
+            self._places[key] = self._place(*key)
+        return self._places[key]
+
+    def _place(self, i: int, platform: str | None) -> Place | None:
+        t = self.t
         after = t.gaps[i + 1][:1]
         if after in ("_", ".", "-") or t.gaps[i][-1:] == "_":
             start, end = chunk(t, i, platform)

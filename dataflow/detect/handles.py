@@ -224,11 +224,11 @@ def _marked(text: Text, found: Sequence[Mention]) -> tuple[Place, Mention] | Non
             continue
         if t.roles[i] & ORDINARY and t.gaps[i + 1][:1] not in ("_", ".") and not text.signed(i):
             continue
+        if not looks:
+            break
         looks -= 1
-        place = text.place(i, found[0].platform) if looks >= 0 else None
-        if place is None:
-            continue
-        if something_else(text, place):
+        place = text.place(i, found[0].platform)
+        if place is None or something_else(text, place):
             continue
         last = place.last == len(t.words)
         before = i and (

@@ -7,7 +7,8 @@ first met.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from string import ascii_lowercase, digits
 
 from dataflow.detect.data import table, words
@@ -275,7 +276,7 @@ def _inflected(word: str) -> bool:
                 stem in ENGLISH or stem + "e" in ENGLISH or (stem[-1] == stem[-2] and stem[:-1] in ENGLISH)
             ):
                 return True
-    return any(
+    return word.startswith(_PREFIXES) and any(
         word.startswith(prefix)
         and len(word) - len(prefix) >= _SHORTEST_STEM
         and word[len(prefix) :] in ENGLISH
@@ -339,12 +340,16 @@ def languages(sequence: Iterable[str]) -> list[str]:
     """The languages of words, the likeliest first; English last of all."""
     votes: defaultdict[str, float] = defaultdict(float)
     for word in sequence:
-        for language in _SPOKEN.get(word, ()):
-            votes[language] += 1
+        spoken = _SPOKEN.get(word)
+        if spoken:
+            for language in spoken:
+                votes[language] += 1
         if word[0] > "\x7f":
             for first, last, language in _SCRIPTS:
                 if first <= word[0] <= last:
                     votes[language] += 0.5
+    if not votes:
+        return ["en"]
     found = sorted(votes, key=lambda language: -votes[language])
     return [*found, "en"]
 
@@ -353,16 +358,18 @@ _REGIONS: Mapping[str, list[str]] = table("phone_context.toml")["regions"]
 ENGLISH_REGIONS = frozenset(_REGIONS["en"])
 
 
-def regions(sequence: Iterable[str]) -> list[str]:
+def regions(sequence: Iterable[str]) -> Sequence[str]:
     """Countries in which to look up a number that stands among these words, the likeliest first."""
-    found: dict[str, None] = {}
-    for language in languages(sequence):
-        found.update(dict.fromkeys(_REGIONS.get(language, ())))
-    return list(found)
+    return _regions_of(tuple(languages(sequence)))
 
 
-_PARTS = frozenset(w for w in ENGLISH if len(w) > 3) | NAMES
-_GLUE = words("glue.txt")
+@lru_cache(maxsize=256)
+def _regions_of(said: tuple[str, ...]) -> tuple[str, ...]:
+    """The countries of languages."""
+    return tuple(dict.fromkeys(region for language in said for region in _REGIONS.get(language, ())))
+
+
+_PARTS = frozenset(w for w in ENGLISH if len(w) > 3) | NAMES | words("glue.txt")
 _LONGEST_COMPOUND, _LONGEST_PART = 32, 12
 
 
@@ -377,6 +384,6 @@ def compound(word: str) -> bool:
             continue
         count = best[start] + 1
         for end in range(start + 1, min(start + _LONGEST_PART, len(word)) + 1):
-            if best[end] < count and (word[start:end] in _PARTS or word[start:end] in _GLUE):
+            if best[end] < count and word[start:end] in _PARTS:
                 best[end] = count
     return best[len(word)] >= 2

@@ -41,6 +41,8 @@ _MOST = 96
 """Figures that are looked at: a text with more holds no dates and prices that matter."""
 _TELLING = re.compile(f"[/.:,'%°{_CURRENCIES}-]")
 """After a figure these may make it one of the shapes; else only a unit does."""
+_OF_A_DATE = (1, 2, 4)
+"""As many digits a part of a date has: what a hyphen follows is nothing else of the shapes."""
 _MEASURES = frozenset(table("phrases.toml")["units"]) | frozenset(
     [
         "am",
@@ -104,6 +106,8 @@ def masked(t: Tokens) -> list[tuple[int, int, str]]:
         if not (sign or t.roles[i] & MIXED or (after != " " and _TELLING.search(after))) and (
             i + 1 == len(t.words) or len(after) > 1 or t.words[i + 1] not in _MEASURES
         ):
+            continue
+        if after[:1] == "-" and not sign and len(t.words[i]) not in _OF_A_DATE and not t.roles[i] & MIXED:
             continue
         match = _MASK.match(text, start - len(gap) + sign.start()) if sign else None
         match = match or _MASK.match(text, start)

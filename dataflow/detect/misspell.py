@@ -21,17 +21,19 @@ _SOUNDS = {
     "d": "t",
     "t": "d",
 }
+_MISTAKEN = _SOUNDS | dict.fromkeys(_VOWELS, _VOWELS)
 
 
-def misspellings(word: str) -> Iterator[str]:
+def misspellings(word: str) -> list[str]:
     """One letter dropped, doubled, swapped with its neighbour, or mistaken for one that sounds the same."""
+    found: list[str] = []
     for i, letter in enumerate(word):
-        yield word[:i] + word[i + 1 :]
-        yield word[:i] + letter + word[i:]
-        if i + 1 < len(word):
-            yield word[:i] + word[i + 1] + letter + word[i + 2 :]
-        for other in _VOWELS if letter in _VOWELS else _SOUNDS.get(letter, ""):
-            yield word[:i] + other + word[i + 1 :]
+        before, after = word[:i], word[i + 1 :]
+        found += (before + after, f"{before}{letter}{letter}{after}")
+        if after:
+            found.append(f"{before}{after[0]}{letter}{after[1:]}")
+        found += [f"{before}{other}{after}" for other in _MISTAKEN.get(letter, "")]
+    return found
 
 
 def near(word: str, name: str) -> bool:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import chain, repeat
+from typing import NamedTuple
 
 from rphonenumbers import SUPPORTED_REGIONS
 
@@ -33,6 +33,7 @@ _FIGURED = re.compile(
     f"[0-9{''.join(_LOOKALIKES['figures'])}]*[0-9][0-9{''.join(_LOOKALIKES['figures'])}]*(?<![чб])"
 )
 """Digits, some of them letters that look like one."""
+_ALPHANUMERIC = re.compile(r"[a-z0-9]")
 _BORDER = re.compile(r"(?<=[a-z0-9])(?=[^\x00-\x7f])|(?<=[^\x00-\x7f])(?=[a-z0-9])")
 
 MARKS = "".join(chr(c) for c in range(0x300, 0x2000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
@@ -79,8 +80,7 @@ class _Folds(dict[str, str]):
 _FOLDS = _Folds({chr(code): chr(code).lower() for code in range(128)})
 
 
-@dataclass(frozen=True, slots=True)
-class Normal:
+class Normal(NamedTuple):
     """A normalised text. `origin[i]` is the original's index of character i; None: they are the same."""
 
     original: str
@@ -158,6 +158,8 @@ def plain_form(text: str) -> str:
     folded = "".join(_parts(text) if _FLAGS.search(text) else map(_FOLDS.__getitem__, text))
     if _IN_DOUBT.search(folded):
         folded = _DOUBTFUL_WORD.sub(_unmixed, folded)
+    if folded.isascii() or not _ALPHANUMERIC.search(folded):
+        return folded
     return _BORDER.sub(" ", folded)
 
 

@@ -22,6 +22,9 @@ _FICTION_SIZES = frozenset(_FICTION.values())
 _MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 8, 8, 64
 _USUAL, _CROWDED = (32, 24), (20, 12)
 """Numbers asked for and parts of runs looked at: of a text, and of one of more than `_MOST_WORDS` words."""
+NANP = frozenset(("US", "CA"))
+_NANP_SIZES = (7, 10)
+"""Digits of a number in North America, without an area code and with it; other sizes begin with 0 or 1."""
 _UNKNOWN = rphonenumbers.PhoneNumberType.UNKNOWN
 _TOLL_FREE = (rphonenumbers.PhoneNumberType.TOLL_FREE, rphonenumbers.PhoneNumberType.PREMIUM_RATE)
 
@@ -63,13 +66,16 @@ class Reader:
         if self._left <= 0:
             return None
         self._left -= 1
+        if region in NANP and len(number) not in _NANP_SIZES and number[0] not in "01+":
+            return None
         try:
             parsed = rphonenumbers.parse(number, region)
         except rphonenumbers.NumberParseException:
             return None
-        kind = rphonenumbers.number_type(parsed)
-        if kind == _UNKNOWN and not rphonenumbers.is_possible_number(parsed):
+        # What is valid is possible; what it is takes libphonenumber several times as long to say.
+        if not rphonenumbers.is_possible_number(parsed):
             return None
+        kind = rphonenumbers.number_type(parsed)
         national = str(parsed.national_number)
         zeros = "0" * (parsed.number_of_leading_zeros or 1) if parsed.italian_leading_zero else ""
         value = f"+{parsed.country_code}{zeros}{national}"

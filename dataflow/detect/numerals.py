@@ -195,4 +195,5 @@ def leet_numeral(token: str) -> Numeral | None:
     """A numeral with some letters written as digits ("s3ven"), or None."""
     if not 2 < len(token) <= _LONGEST_LEET or sum(map(str.isalpha, token)) < 2:
         return None
-    return NUMERALS.get(unleet(token)) or NUMERALS.get(unleet(token.replace("1", "l")))
+    found = NUMERALS.get(unleet(token))
+    return found or (NUMERALS.get(unleet(token.replace("1", "l"))) if "1" in token else None)

@@ -11,22 +11,19 @@ from typing import NamedTuple
 from dataflow.detect.atoms import Atom
 from dataflow.detect.context import near, spoken_of_a_service
 from dataflow.detect.data import table
-from dataflow.detect.digits import Run, apart, runs
+from dataflow.detect.digits import Run, apart, most_digits, runs
 from dataflow.detect.lexicon import (
     ANNOUNCE,
     DIGITS,
     LOCAL,
-    MANY,
     ME,
     MIXED,
     NUMBERLIKE,
-    NUMERAL,
     OWN,
     REVERSE,
-    SIGN,
 )
 from dataflow.detect.masks import masked
-from dataflow.detect.numbering import Reader
+from dataflow.detect.numbering import NANP, Reader
 from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
@@ -39,8 +36,8 @@ DOUBTFUL = frozenset(("phone_possible", "phone_abroad"))
 _FEWEST, _MOST = 7, 15
 _LONGEST_INTERRUPTION = 28
 _MOST_PIECES, _MOST_READINGS = 12, 6
-_NANP = frozenset(("US", "CA"))
 _GROUPINGS = ([3, 3, 4], [1, 3, 3, 4])
+_GROUPED = frozenset(map(sum, _GROUPINGS))
 _COUNTS = frozenset(table("phone_context.toml")["counts"].split())
 _SHORT_TEXT, _ALONE, _WORD, _FEWEST_WEAK = 6, 3, 4, 2
 
@@ -66,27 +63,34 @@ def _own(run: Run, t: Tokens) -> bool:
 
 def _counting(atoms: tuple[Atom, ...]) -> bool:
     """Whether the atoms count, double or list years: number games, not numbers."""
-    if len(atoms) < 3 or (len(atoms) < 5 and len(atoms[0].digits) != 4):
+    if len(atoms) < 3:
         return False
-    values = [int(atom.digits[:9]) for atom in atoms]
-    if min(values) >= 1900 and max(values) <= 2099 and {len(atom.digits) for atom in atoms} == {4}:
+    if all(len(atom.digits) == 4 and "1900" <= atom.digits <= "2099" for atom in atoms):
         return True
-    if len(values) < 5:
+    if len(atoms) < 5:
         return False
-    steps = {*map(sub, values[1:], values)}
-    if len(steps) == 1 and steps != {0}:
-        return True
-    return len(values) >= 7 and (min(steps) >= 0 or max(steps) <= 0)
+    values: list[int] = []
+    rises = falls = False
+    for atom in atoms:
+        value = int(atom.digits[:9])
+        if values:
+            rises, falls = rises or value > values[-1], falls or value < values[-1]
+            if rises and falls:
+                return False
+        values.append(value)
+    return len(values) >= 7 or ((rises or falls) and len({*map(sub, values[1:], values)}) == 1)
 
 
 def _games(run: Run) -> str | None:
     """The name of a veto by the run's own shape, or None."""
     atoms = run.atoms
-    sizes = [len(atom.digits) for atom in atoms]
-    if len(set(run.digits)) < 2:
+    if run.digits.count(run.digits[0]) == len(run.digits):
         return "one digit over and over"
+    if len(atoms) < 3:
+        return None
     if _counting(atoms):
         return "counting"
+    sizes = [len(atom.digits) for atom in atoms]
     if sizes[:3] == [4, 4, 4] and len(sizes) >= 4:
         return "card"
     if sizes == [3, 2, 4] and all(atom.how == "digits" for atom in atoms):
@@ -95,8 +99,10 @@ def _games(run: Run) -> str | None:
 
 
 def _uneven(run: Run, text: str) -> bool:
-    """Whether figures of one digit stand among longer ones, as in scores and lists, never in a number."""
-    if any(atom.how != "digits" for atom in run.atoms) or _grouped(run, text):
+    """Whether a run of figures has ones of one digit among longer ones, as in scores and lists, never in a
+    number.
+    """
+    if _grouped(run, text):
         return False
     gaps = {text[a.end : b.start] for a, b in pairwise(run.atoms)}
     if all(_BRACKETED.fullmatch(gap) for gap in gaps):
@@ -121,6 +127,8 @@ def _grouped(run: Run, text: str) -> bool:
     """Whether the digits, or what one of the separators sets apart, are grouped as North American numbers are
     written.
     """
+    if len(run.digits) not in _GROUPED:
+        return False
     sizes = [len(atom.digits) for atom in run.atoms]
     if sizes in _GROUPINGS:
         return True
@@ -143,43 +151,38 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
     """Whether the whole of `run` is one phone number."""
     atoms, digits = run.atoms, run.digits
     start, end = run.start, run.end
-
-    def veto(reason: str) -> Veto:
-        return Veto(reason, start, end)
-
-    if not _FEWEST <= len(digits) <= _MOST:
-        return veto(_games(run) or "too few or too many digits")
     game = _games(run)
-    if game:
-        return veto(game)
-    if _CURRENCY.search(t.gaps[run.first]):
-        return veto("a price")
+    if game or not _FEWEST <= len(digits) <= _MOST:
+        return Veto(game or "too few or too many digits", start, end)
+    gap = t.gaps[run.first]
+    if gap != " " and gap and _CURRENCY.search(gap):
+        return Veto("a price", start, end)
     if run.plus:
         found = reader.valid("+" + digits, None)
         if found:
             return Phone(found.value, start, end, "phone_international")
     context = near(t, run.first, run.last)
     if context == "other":
-        return veto("words around it say that it is something else")
+        return Veto("words around it say that it is something else", start, end)
     said = context == "contact"
     others = len(t.words) - (run.last - run.first)
     alone = others <= _ALONE
-    if not said and digits[0] != "0" and _uneven(run, t.text):
-        return veto("a list of figures")
+    how = _how(atoms)
+    if not said and how == "digits" and digits[0] != "0" and _uneven(run, t.text):
+        return Veto("a list of figures", start, end)
     known = reader.read(digits, reader.region)
-    rule = f"phone_{_how(atoms)}"
+    rule = f"phone_{how}"
     if known and known.valid:
         if known.national <= 8 and not said and not (alone or digits.startswith(("00", "011"))):
-            return veto("short, and nothing says that it is for calling")
+            return Veto("short, and nothing says that it is for calling", start, end)
         if known.toll_free and not _own(run, t):
-            return veto("a service's number")
+            return Veto("a service's number", start, end)
         if not (said or alone) and known.trunk and digits[0] != "0" and len(digits) <= known.national:
-            return veto("without its trunk prefix, and nothing says that it is for calling")
+            return Veto("without its trunk prefix, and nothing says that it is for calling", start, end)
         return Phone(known.value, start, end, rule)
-    if known and reader.region in _NANP and _grouped(run, t.text):
+    if known and reader.region in NANP and _grouped(run, t.text):
         return Phone(known.value, start, end, "phone_possible")
-    whole = not any(_STRONG_GAP.search(t.text[a.end : b.start]) for a, b in pairwise(atoms))
-    if len(digits) >= 11 and whole and (said or digits.startswith("00")):
+    if len(digits) >= 11 and (said or digits.startswith("00")) and _whole(atoms, t.text):
         found = reader.valid("+" + digits.removeprefix("00"), None)
         if found:
             return Phone(found.value, start, end, "phone_international_bare")
@@ -192,11 +195,16 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
                 return Phone(found.value, start, end, "phone_abroad")
     if known and len(digits) >= 10 and known.national >= 9 and (said or _grouped(run, t.text) or spelt):
         return Phone(known.value, start, end, "phone_possible")
-    return veto("no number of the region")
+    return Veto("no number of the region", start, end)
 
 
-def _pieces(run: Run, t: Tokens) -> Iterator[Run]:
-    """Contiguous parts of a run that are as long as a number, those of most atoms first: cut at strong gaps,
+def _whole(atoms: tuple[Atom, ...], text: str) -> bool:
+    """Whether nothing between the atoms sets them apart."""
+    return not any(_STRONG_GAP.search(text[a.end : b.start]) for a, b in pairwise(atoms))
+
+
+def _pieces(run: Run, t: Tokens) -> Sequence[tuple[int, int]]:
+    """Spans of a run's atoms that are as long as a number, those of most atoms first: cut at strong gaps,
     between figures and words, around whole numbers.
     """
     atoms, text = run.atoms, t.text
@@ -213,15 +221,13 @@ def _pieces(run: Run, t: Tokens) -> Iterator[Run]:
             cuts.append(i)
     cuts.append(len(atoms))
     if len(cuts) > _MOST_PIECES + 2:
-        return
+        return ()
     before = [0, *accumulate([len(atom.digits) for atom in atoms])]
     spans = [
         (a, b) for i, a in enumerate(cuts) for b in cuts[i + 1 :] if _FEWEST <= before[b] - before[a] <= _MOST
     ]
-    tokens = _tokens_of(run, t)
-    for a, b in sorted(spans, key=lambda span: span[0] - span[1]):
-        if (a, b) != (0, len(atoms)):
-            yield Run.of(atoms[a:b], tokens[a], tokens[b - 1] + 1, run.plus and a == 0)
+    spans.sort(key=lambda span: span[0] - span[1])
+    return [span for span in spans if span != (0, len(atoms))]
 
 
 def _tokens_of(run: Run, t: Tokens) -> list[int]:
@@ -258,7 +264,7 @@ def _interrupted(parts: list[Run], t: Tokens, reader: Reader) -> Phone | None:
 def _local(run: Run, t: Tokens, reader: Reader) -> Phone | None:
     """A number without its area code, where the text says that it is one: its seven digits, no E.164."""
     digits = run.digits
-    if reader.region not in _NANP or len(digits) != 7 or digits[0] in "01" or len(run.atoms) > 7:
+    if reader.region not in NANP or len(digits) != 7 or digits[0] in "01" or len(run.atoms) > 7:
         return None
     if run.first and len(run.atoms) == 1 and t.words[run.first - 1] in _COUNTS:
         return None
@@ -270,22 +276,9 @@ def _local(run: Run, t: Tokens, reader: Reader) -> Phone | None:
     return Phone(digits, run.start, run.end, "phone_local")
 
 
-def _evidence(t: Tokens) -> int:
-    """At most how many digits the words of a text may spell."""
-    return sum(
-        [_WORTH if roles & _SPOKEN else len(t.words[i]) for i, roles in enumerate(t.roles) if roles & _ANY]
-    )
-
-
-_SPOKEN = NUMERAL | MANY | SIGN
-_ANY = NUMBERLIKE | SIGN
-_WORTH = 3
-"""Digits that one number word may spell."""
-
-
 def phones(t: Tokens, region: str) -> list[Phone | Veto]:
     """The phone numbers of a normalised text, in order and apart, and why others are none. Linear time."""
-    if not t.all_roles & NUMBERLIKE or _evidence(t) < _FEWEST:
+    if not t.all_roles & NUMBERLIKE or most_digits(t, _FEWEST) < _FEWEST:
         return []
     spans = runs(t, masked(t) if t.all_roles & (DIGITS | MIXED) else [])
     if not spans or sum([len((run.full or run).digits) for run in spans]) < _FEWEST:
@@ -358,13 +351,17 @@ def _otherwise(run: Run, t: Tokens, reader: Reader) -> Iterator[Phone]:
 
 def _from_pieces(run: Run, t: Tokens, reader: Reader) -> list[Phone]:
     taken: list[Phone] = []
-    if len(run.atoms) < 2:
+    atoms = run.atoms
+    if len(atoms) < 2:
         return taken
-    for piece in _pieces(run, t):
+    tokens = _tokens_of(run, t)
+    for a, b in _pieces(run, t):
         if not reader.looks():
             break
-        if any(p.start < piece.end and piece.start < p.end for p in taken):
+        start, end = atoms[a].start, atoms[b - 1].end
+        if any(p.start < end and start < p.end for p in taken):
             continue
+        piece = Run.of(atoms[a:b], tokens[a], tokens[b - 1] + 1, run.plus and a == 0)
         phone = _decide(piece, t, reader)
         if isinstance(phone, Veto):
             phone = _local(piece, t, reader) or phone

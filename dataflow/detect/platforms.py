@@ -120,6 +120,8 @@ _IN_SCRIPT = re.compile(
 """Names in other scripts: anywhere in a word where no spaces are written, else with an ending; short ones
 alone.
 """
+_NO_LETTERS = frozenset("269")
+"""Digits that stand for no letter."""
 _THRICE = re.compile(r"(.)\1\1")
 _ENDINGS = frozenset(map(fold, _PHRASES["endings"]))
 _LONGEST_ENDING = max(map(len, _ENDINGS))
@@ -149,14 +151,21 @@ def named(word: str) -> tuple[str, bool] | None:
         return _listed(plain) if plain else None
     if word.isalpha():
         return _inflected(word) or _near(word) or _drawn(word)
-    if len(word) < _SHORTEST_LEET:
+    if len(word) < _SHORTEST_LEET or not _NO_LETTERS.isdisjoint(word):
         return None
-    for letters in (unleet(word), unleet(word.replace("1", "l"))):
+    for letters in _unleeted(word):
         if letters.isalpha() and len(letters) >= _SHORTEST_LEET:
             found = _listed(letters) or (_inflected(letters) if len(letters) > _SHORTEST_INFLECTED else None)
             if found and (found[1] or len(letters) > _SHORTEST_LEET):
                 return found[0], True
     return None
+
+
+def _unleeted(word: str) -> Iterator[str]:
+    """A word's digits read as letters: a "1" is like an "i" or an "l"."""
+    yield unleet(word)
+    if "1" in word:
+        yield unleet(word.replace("1", "l"))
 
 
 def _listed(word: str) -> tuple[str, bool] | None:

@@ -60,20 +60,24 @@ def portion(text: str) -> tuple[Normal, Tokens]:
     """The part of a text that is read, from its beginning, normalised, and its tokens. Linear time."""
     if len(text) <= SHORT:
         return _tokenised(text)
-    read = _tokenised("")
+    read: tuple[Normal, Tokens] | None = None
     spent, more = 0.0, _MOST_MORE
     for piece in _pieces(text):
         normal, t = _tokenised(piece)
-        before = len(read[0].text)
+        before = len(read[0].text) if read else 0
         for i, cost in enumerate(_costs(t)):
             spent += cost
             if spent > ENOUGH and before + t.starts[i] > SHORT:
                 if _prose(t, i) or not more:
-                    normal, t = normal.beginning(t.starts[i]), t.beginning(i)
-                    return read[0].joined(normal), read[1].joined(t)
+                    return _joined(read, normal.beginning(t.starts[i]), t.beginning(i))
                 more -= 1
-        read = read[0].joined(normal), read[1].joined(t)
-    return read
+        read = _joined(read, normal, t)
+    return read or _tokenised("")
+
+
+def _joined(read: tuple[Normal, Tokens] | None, normal: Normal, t: Tokens) -> tuple[Normal, Tokens]:
+    """What was read before, if anything, with what comes right after it."""
+    return (read[0].joined(normal), read[1].joined(t)) if read else (normal, t)
 
 
 def _pieces(text: str) -> Iterator[str]:
@@ -125,7 +129,7 @@ def _prose(t: Tokens, i: int) -> bool:
 
 def only_prose(t: Tokens) -> bool:
     """Whether a text is all words of prose and of platforms, and no contact can hide in any of them."""
-    if t.all_roles & _NO_PROSE or not t.text.isascii() or _SIGN.search(t.text):
+    if t.all_roles & _NO_PROSE or not t.text.isascii():
         return False
     count = 0
     for roles in t.roles:
@@ -133,6 +137,6 @@ def only_prose(t: Tokens) -> bool:
             return False
         if roles & _COUNTS:
             count += 1
-    if count > _FEW_COUNTS or not _MAIL.isdisjoint(t.words):
+    if count > _FEW_COUNTS or _SIGN.search(t.text) or not _MAIL.isdisjoint(t.words):
         return False
     return not (t.all_roles & ANYWHERE and announcements(t))

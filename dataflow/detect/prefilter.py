@@ -123,7 +123,7 @@ _BLANK = bytes(
 _NO_DIGIT = bytes(code for code in range(256) if code not in b"0123456789\x1e")
 _UNLEET = bytes.maketrans(b"0134578", b"oieastb")
 _NO_LETTER = bytes(code for code in range(128) if not chr(code).isalpha() and code not in b"0134578\n")
-_FIGURES_OF_A_LINE = re.compile(rb"[0-9]+")
+_FIGURES_OF_A_LINE = re.compile(rb"[0-9]{2,}")
 _LEET = re.compile(rb"[0-9][oilszbgq]|[oilszbgq][0-9]")
 _LIKE_DIGITS, _MAYBE_DIGITS = (
     bytes(
@@ -175,15 +175,9 @@ _SIGNED = list(_SIGN.values())
 def suspects(texts: Sequence[str | None]) -> list[int]:
     """Indices of the texts that may hold a contact, in order."""
     said = [text or "" for text in texts]
-    joined = _APART.join(said)
-    if joined.count(_BREAK) >= len(said):
-        said = [text.replace(_BREAK, " ") for text in said]
-        joined = _APART.join(said)
-    if not joined.isascii():
-        joined = _APART.join(_folded(said))
-    plain = b" %b " % joined.encode("utf-8", "replace").lower()
-    blank = plain.translate(_BLANK)
-    lines = blank.splitlines(keepends=True)
+    plain, blank, lines = _lined(said)
+    if len(lines) != len(said):
+        plain, blank, lines = _lined([text.replace(_BREAK, " ") for text in said])
     ends = [*accumulate(map(len, lines))]
     weights = _weighed(blank, ends)
     _weigh_figures(plain, lines, weights)
@@ -195,6 +189,18 @@ def suspects(texts: Sequence[str | None]) -> list[int]:
         at = start
         weights[line] = _SURELY
     return sorted([line for line, weight in weights.items() if weight >= _ENOUGH and texts[line]])
+
+
+def _lined(texts: list[str]) -> tuple[bytes, bytes, list[bytes]]:
+    """The texts folded; that with its punctuation blanked; this in lines, more of them than texts when one
+    holds what keeps texts apart.
+    """
+    joined = _APART.join(texts)
+    if not joined.isascii():
+        joined = _APART.join(_folded(texts))
+    plain = b" %b " % joined.encode("utf-8", "replace").lower()
+    blank = plain.translate(_BLANK)
+    return plain, blank, blank.splitlines(keepends=True)
 
 
 def _weighed(blank: bytes, ends: Sequence[int]) -> dict[int, int]:
@@ -218,14 +224,17 @@ def _weighed(blank: bytes, ends: Sequence[int]) -> dict[int, int]:
 
 def _weigh_figures(plain: bytes, lines: Sequence[bytes], weights: dict[int, int]) -> None:
     """Mark the lines whose figures, with what is spelled in them, may add up to a number."""
-    seen = 0
-    for figures in _FIGURES_OF_A_LINE.finditer(plain.translate(None, _NO_DIGIT)):
-        line, size = figures.start() - seen, len(figures[0])
-        seen += size
-        if size + weights.get(line, 0) >= _FEWEST_DIGITS or (
-            size > 1 and _leet_run(lines[line]) and _LEET.search(lines[line])
-        ):
-            weights[line] = _SURELY
+    figures = plain.translate(None, _NO_DIGIT)
+    line = at = 0
+    for found in _FIGURES_OF_A_LINE.finditer(figures):
+        start, end = found.span()
+        line += figures.count(b"\x1e", at, start)
+        at = start
+        weight = weights.get(line, 0)
+        if weight < _ENOUGH:
+            said = lines[line]
+            if end - start + weight >= _FEWEST_DIGITS or (_LEET.search(said) and _leet_run(said)):
+                weights[line] = _SURELY
 
 
 def _weigh_signs(plain: bytes, ends: Sequence[int], weights: dict[int, int]) -> None:
@@ -276,25 +285,25 @@ def _disguised(plain: bytes, end: int) -> bool:
 
 
 class _Forms(dict[str, str]):
-    """Words in their normal form, worked out when first met; kept up to a bound, those with figures never."""
+    """Words in their normal form that are not all ASCII, worked out when first met; kept up to a bound, those
+    with figures never.
+    """
 
     def __missing__(self, word: str) -> str:
-        if word.isascii():
-            return word
         form = plain_form(word)
         if len(self) < _KEPT and len(word) <= _LONGEST_KEPT and not any(map(str.isdigit, form)):
             self[word] = form
         return form
 
 
-_FORMS = _Forms((word, word) for word in COMMON)
+_FORMS = _Forms((word, word) for word in COMMON if not word.isascii())
 
 
 def _folded(texts: list[str]) -> list[str]:
     """The texts, those in other than ASCII characters in their normal form."""
     others = [*compress(count(), map(not_, map(str.isascii, texts)))]
     words = _APART.join([texts[i] for i in others]).split(" ")
-    folded = " ".join(map(_FORMS.__getitem__, words)).split(_APART)
+    folded = " ".join([word if word.isascii() else _FORMS[word] for word in words]).split(_APART)
     if len(folded) == len(others):
         texts = texts.copy()
         for i, text in zip(others, folded, strict=True):

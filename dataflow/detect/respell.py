@@ -67,7 +67,6 @@ _MAIL_APART = re.compile(
 _MAIL_DOT = re.compile(
     rf"(?<=[a-z0-9_])(?P<dot> \. )(?=[a-z0-9_])|(?:{_MAIL})(?P<glued>{_DOT}|,)(?=(?:{_ENDING})(?![a-z0-9]))"
 )
-_HAS_SIGN = re.compile(r"[!$@|(\[{<]")
 _FEWEST_LETTERS, _FEWEST_APART = 4, 3
 _SHORTEST_PREFIX, _LONGEST_PREFIX = 5, 12
 
@@ -77,8 +76,7 @@ def respell(normal: Normal, t: Tokens) -> Normal:
     text = normal.text
     if t.all_roles & SINGLE and len([1 for roles in t.roles if roles & SINGLE]) >= _FEWEST_APART:
         normal = normal.rewrite(_cuts(text))
-    signs = _HAS_SIGN.search(text) is not None
-    if signs and any(sign in text for sign in "!$@|"):
+    if "!" in text or "@" in text or "$" in text or "|" in text:
         normal = normal.rewrite(
             (m.start(), m.end(), name)
             for m in _SIGNED.finditer(normal.text)
@@ -86,7 +84,7 @@ def respell(normal: Normal, t: Tokens) -> Normal:
         )
     if "@" in text:
         normal = normal.rewrite((m.start(), m.end(), "handle") for m in _SIGN_AS_WORD.finditer(normal.text))
-    if signs and any(bracket in text for bracket in "([{<"):
+    if "(" in text or "[" in text or "{" in text or "<" in text:
         normal = normal.rewrite(
             (m.start(), m.end(), _sign(m)) for m in _BRACKETED.finditer(normal.text) if m.start()
         )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import reduce
+from itertools import repeat
+from operator import or_
 
 from dataflow.detect.data import table
 from dataflow.detect.lexicon import (
@@ -37,7 +40,8 @@ _UNIT_LIKE = re.compile(
 _INFLECTIONS = {language: tuple(text.split()) for language, text in _PHRASES["inflections"].items()}
 _SHORTEST_INFLECTED, _SHORTEST_PUT = 5, 7
 _SHORT_FORMS = frozenset(_PHRASES["short_forms"])
-_WITH_HYPHENS = frozenset(("venmo", "snapchat", "wechat", "skype", "twitch", "linkedin", "reddit", "vk"))
+WITH_HYPHENS = frozenset(("venmo", "snapchat", "wechat", "skype", "twitch", "linkedin", "reddit", "vk"))
+"""Platforms whose names of accounts may have hyphens."""
 _INITIALS = frozenset("bcdfghjklmpqtvwx")
 _WORDY = ORDINARY | LABEL | COPULA | FILLER | GIVE
 
@@ -49,7 +53,7 @@ def chunk(t: Tokens, i: int, platform: str | None = None) -> tuple[int, int]:
         start -= 1
     match = _CHUNK.match(t.text, start)
     end = min(match.end() if match else t.ends[i], start + 2 * LONGEST)
-    if platform in _WITH_HYPHENS:
+    if platform in WITH_HYPHENS:
         tail = _HYPHENED.match(t.text, end, end + LONGEST)
         told = (
             platform == "linkedin"
@@ -133,9 +137,14 @@ def inflected(word: str, language: str) -> bool:
 
 def _partly_known(word: str, known: int) -> bool:
     """Whether one of `known` and three letters or more make up the word."""
-    return any(ROLES_LISTED.get(word[:k], 0) & known for k in range(_SHORTEST_NAME, len(word) - 2)) or any(
-        ROLES_LISTED.get(word[k:], 0) & known & (ORDINARY if k + _SHORTEST_NAME == len(word) else known)
-        for k in range(3, len(word) - _SHORTEST_NAME + 1)
+    for k in range(_SHORTEST_NAME, len(word) - 2):
+        if ROLES_LISTED.get(word[:k], 0) & known:
+            return True
+    for k in range(3, len(word) - _SHORTEST_NAME):
+        if ROLES_LISTED.get(word[k:], 0) & known:
+            return True
+    return bool(
+        len(word) >= _SHORTEST_NAME + 3 and ROLES_LISTED.get(word[-_SHORTEST_NAME:], 0) & known & ORDINARY
     )
 
 
@@ -148,4 +157,6 @@ def _slip(word: str) -> bool:
         and ROLES_LISTED.get(word[:-1], 0) & ORDINARY
     ):
         return False
-    return 5 <= len(word) <= 12 and any(ROLES_LISTED.get(slip, 0) & ORDINARY for slip in misspellings(word))
+    if not 5 <= len(word) <= 12:
+        return False
+    return bool(reduce(or_, map(ROLES_LISTED.get, misspellings(word), repeat(0))) & ORDINARY)

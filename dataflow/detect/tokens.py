@@ -24,6 +24,8 @@ _EMOJI = sorted(
 """Signs that mean something: words of one character."""
 _ANY = re.compile(rf"([a-z0-9]+|[{''.join(_EMOJI)}]|[^\W_a-z0-9]+(?:[{MARKS}]+[^\W_a-z0-9]*)*)")
 
+_split_ascii, _split_any, _roles_of = _ASCII.split, _ANY.split, ROLES.__getitem__
+
 
 class Tokens(NamedTuple):
     """`words[i]` lies at `[starts[i], ends[i])`; `gaps[i]` stands before it, `gaps[-1]` after the last."""
@@ -79,10 +81,15 @@ def _read(word: str) -> str:
 
 def tokens(text: str, said: str = "") -> Tokens:
     """The words of a normalised text, which was `said`. Linear time."""
-    parts = (_ASCII if text.isascii() else _ANY).split(text)
-    edges = list(accumulate(map(len, parts)))
-    words = parts[1::2]
-    if not text.isascii():
-        words = [word if word.isascii() else _read(word) for word in words]
-    roles = [*map(ROLES.__getitem__, words)]
-    return Tokens(text, words, parts[::2], edges[:-1:2], edges[1::2], roles, reduce(or_, roles, 0), said)
+    if text.isascii():
+        parts = _split_ascii(text)
+        words = parts[1::2]
+    else:
+        parts = _split_any(text)
+        words = [word if word.isascii() else _read(word) for word in parts[1::2]]
+    edges = [*accumulate(map(len, parts))]
+    roles = [*map(_roles_of, words)]
+    all_roles = 0
+    for each in roles:
+        all_roles |= each
+    return Tokens(text, words, parts[::2], edges[:-1:2], edges[1::2], roles, all_roles, said)

@@ -11,8 +11,9 @@ from dataflow.published.asyncapi import asyncapi
 from dataflow.published.message_schema import message_schema
 from dataflow.published.page import page
 from dataflow.published.tables import field_table
+from dataflow.published.thresholds import threshold_rules
 
-__all__ = ["asyncapi_document", "documents", "json_schema", "page"]
+__all__ = ["asyncapi_document", "documents", "json_schema", "page", "threshold_rules"]
 
 
 def documents(contract: Contract, proto: str | None = None) -> dict[str, str]:

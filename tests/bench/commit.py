@@ -61,7 +61,7 @@ def run(occasion: Occasion) -> Report:
     rows: list[tuple[Cell, ...]] = []
     with RedshiftProcess() as redshift:
         for plan in plans:
-            rows += _compare(_Bench(redshift.server, plan.rows, occasion.directory), plan, occasion)
+            rows += _compare(CommitBench(redshift.server, plan.rows, occasion.directory), plan, occasion)
     ratios = [cell for row in rows for cell in row[-1:] if isinstance(cell, Figure)]
     return Report(
         measured=(
@@ -94,7 +94,7 @@ def run(occasion: Occasion) -> Report:
     )
 
 
-def _compare(bench: _Bench, plan: _Plan, occasion: Occasion) -> Iterator[tuple[Cell, ...]]:
+def _compare(bench: CommitBench, plan: _Plan, occasion: Occasion) -> Iterator[tuple[Cell, ...]]:
     for onto, prepare in (("an empty table", bench.empty), ("a filled table", bench.fill)):
         program: list[_Spent] = []
         by_hand: list[_Spent] = []
@@ -125,7 +125,7 @@ def _timed(action: Callable[[], None]) -> _Spent:
     return _Spent(time.monotonic() - began, time.process_time() - cpu)
 
 
-class _Bench:
+class CommitBench:
     """A database with the contract's table, the rows to commit, and another table to fill it from."""
 
     def __init__(self, server: RedshiftServer, messages: int, directory: Path) -> None:

@@ -46,6 +46,18 @@ def commit(session: Session, rows: Sequence[Sequence[str | None]], metafields: t
     session.commit()
 
 
+def copy(session: Session, manifest: str, paths: str, metafields: tuple[str, str, str]) -> None:
+    """The same of rows that lie in S3, as `paths` reads them."""
+    session.execute(f"CREATE TEMP TABLE staged ({_DEFINITIONS}) DISTKEY(user_id)")
+    session.execute(
+        f"COPY staged ({_STAGED}) FROM '{manifest}' IAM_ROLE default MANIFEST FORMAT JSON '{paths}' GZIP "
+        "TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF"
+    )
+    session.execute(f"CREATE TEMP TABLE newest DISTKEY(user_id) AS {_NEWEST.format(staged='staged')}")
+    session.execute(_MERGE, [*metafields, *metafields])
+    session.commit()
+
+
 def insert(session: Session, table: str, rows: Sequence[Sequence[str | None]]) -> None:
     """Rows by INSERT of `ROWS` at a time."""
     one = "(" + ", ".join(["%s"] * len(_STAGED.split(","))) + ")"

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -85,7 +85,7 @@ class Meter:
 class NothingCommitted:
     """A ledger without entries, whose owner has no trouble."""
 
-    def read_ledger(self) -> LedgerAnswer:
+    def read_ledger(self, partitions: Collection[int] = ()) -> LedgerAnswer:
         """No partition has an entry."""
         answer: LedgerAnswer = Future()
         answer.set_result({})

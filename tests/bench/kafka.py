@@ -39,8 +39,8 @@ class Broker(Protocol):
         """The program's settings that it needs for two processes to share a topic."""
         ...
 
-    def create(self, topics: Sequence[str]) -> None:
-        """Create empty topics of four partitions."""
+    def create(self, topics: Sequence[str], partitions: int = PARTITIONS) -> None:
+        """Create empty topics."""
         ...
 
 
@@ -55,10 +55,10 @@ class Mock:
         self._cluster = cluster
         self.bootstrap = cluster.bootstrap
 
-    def create(self, topics: Sequence[str]) -> None:
-        """Create empty topics of four partitions."""
+    def create(self, topics: Sequence[str], partitions: int = PARTITIONS) -> None:
+        """Create empty topics."""
         for topic in topics:
-            self._cluster.create_topic(topic, PARTITIONS)
+            self._cluster.create_topic(topic, partitions)
 
 
 class Real:
@@ -71,9 +71,9 @@ class Real:
         self.bootstrap = bootstrap
         self.description = description
 
-    def create(self, topics: Sequence[str]) -> None:
-        """Create empty topics of four partitions."""
-        create_topics(self.bootstrap, dict.fromkeys(topics, PARTITIONS))
+    def create(self, topics: Sequence[str], partitions: int = PARTITIONS) -> None:
+        """Create empty topics."""
+        create_topics(self.bootstrap, dict.fromkeys(topics, partitions))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from tests.integration.wiring import Wiring
 from tests.pipeline import Pipeline
 from tests.standins.redshift_client import Transactions, connect
 from tests.standins.redshift_process import RedshiftProcess
+from tests.standins.traffic import PARTITIONS
 
 ENVIRONMENT = {
     # Rows wait until SIGTERM, so that reading and committing are told apart.
@@ -63,10 +64,10 @@ class Site:
         self._numbers = itertools.count(1)
         self._running: list[Pipeline] = []
 
-    def topic(self) -> str:
+    def topic(self, partitions: int = PARTITIONS) -> str:
         """A new, empty source topic."""
         name = f"messages-{next(self._numbers)}-{uuid.uuid4().hex[:8]}"
-        self.broker.create((name,))
+        self.broker.create((name,), partitions)
         return name
 
     def wiring(self, source: str) -> Wiring:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from tests.bench import (
     backlog,
     commit,
+    contract,
     curve,
     detection,
     drain,
     formats,
+    growth,
     history,
     idle,
     latency,
@@ -16,6 +18,7 @@ from tests.bench import (
     scaling,
     setup,
     stages,
+    staging,
 )
 from tests.bench.occasion import Benchmark, When
 from tests.bench.peers import compare
@@ -25,10 +28,13 @@ BENCHMARKS = (
     Benchmark(
         "formats", "decode and validate: Protobuf against JSON, compiled against interpreted", formats.run
     ),
+    Benchmark("contract", "loading a contract", contract.run),
     Benchmark("curve", "CPU per message, by what is in it", curve.run),
     Benchmark("backlog", "the real program on a backlog", backlog.run),
     Benchmark("scaling", "one process against two", scaling.run),
+    Benchmark("growth", "cost by the number of partitions", growth.run),
     Benchmark("commit", "an hourly commit against the same by hand", commit.run),
+    Benchmark("staging", "rows by S3: objects, and a commit by COPY", staging.run),
     Benchmark("history", "a commit to a history against one to the latest versions", history.run, When.ASKED),
     Benchmark("latency", "from a message to its side event", latency.run),
     Benchmark("idle", "CPU when nothing comes", idle.run),

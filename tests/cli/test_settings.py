@@ -22,6 +22,7 @@ from dataflow.settings_table import (
     RedshiftAuth,
     SplitContacts,
 )
+from dataflow.settings_values import ByInsert, ByS3, FixedRole, NamedRole
 
 SECRET = "a secret of enough bytes"
 LEAST = {
@@ -32,6 +33,8 @@ LEAST = {
     "REDSHIFT_PASSWORD": "correct horse",
     "CONTACT_HMAC_KEY": SECRET,
 }
+
+ROLE = "arn:aws:iam::123456789012:role/loader"
 
 
 def settings(
@@ -83,6 +86,12 @@ def test_the_least_gives_every_default() -> None:
         ("REDSHIFT_PORT", "5440", "redshift_port", 5440),
         ("REDSHIFT_CONNECT_TIMEOUT", "3s", "redshift_connect_timeout", timedelta(seconds=3)),
         ("REDSHIFT_STATEMENT_TIMEOUT", "1h", "redshift_statement_timeout", timedelta(hours=1)),
+        ("STAGING", "s3://some-bucket/a/b/", "staging", ByS3("some-bucket", "a/b")),
+        ("STAGING", "s3://some.bucket", "staging", ByS3("some.bucket", "")),
+        ("STAGING", "INSERT", "staging", ByInsert.INSERT),
+        ("STAGING_ROLE", ROLE, "staging_role", NamedRole(ROLE)),
+        ("STAGING_ROLE", "own", "staging_role", FixedRole.OWN),
+        ("STAGING_SEGMENT", "8MiB", "staging_segment", 8 << 20),
         ("CONTACT_HMAC_KEY_ID", "2026-01", "contact_key_id", "2026-01"),
         ("DEFAULT_REGION", "gb", "default_region", "GB"),
         ("SPLIT_CONTACTS", "on", "split_contacts", SplitContacts.ON),
@@ -118,6 +127,14 @@ def test_each_setting_is_taken_from_the_environment_and_from_dotenv(
         ("REDSHIFT_PORT", "70000"),
         ("REDSHIFT_AUTH", "kerberos"),
         ("REDSHIFT_SSLMODE", "prefer"),
+        ("STAGING", "https://bucket/prefix"),
+        ("STAGING", "s3://Bucket/prefix"),
+        ("STAGING", "s3://bucket/it's"),
+        ("STAGING", "s3://bucket/a/../b"),
+        ("STAGING_ROLE", "loader"),
+        ("STAGING_SEGMENT", "1GiB"),
+        ("S3_REGION", "Frankfurt"),
+        ("S3_ENDPOINT", "localhost:9000"),
         ("CONTACT_VALUES", "yes"),
         ("CONTACT_HMAC_KEY", "short"),
         ("DEFAULT_REGION", "USA"),
@@ -233,6 +250,13 @@ def test_without_a_key_values_must_be_omitted_in_so_many_words() -> None:
     (fault,) = faults({}, least=least)
     assert "CONTACT_VALUES=omitted" in fault
     assert settings({"CONTACT_VALUES": "omitted"}, least=least).contact_key is None
+
+
+def test_what_belongs_to_a_bucket_is_refused_without_one() -> None:
+    (fault,) = faults({"S3_REGION": "eu-west-1"})
+    assert "STAGING=s3://bucket/prefix" in fault
+    found = settings({"STAGING": "s3://bucket/p", "S3_REGION": "eu-west-1", "S3_ENDPOINT": "https://s3"})
+    assert (found.s3_region, found.s3_endpoint) == ("eu-west-1", "https://s3")
 
 
 def test_iam_needs_its_own_names_and_tls() -> None:

@@ -30,6 +30,7 @@ from dataflow.published.reasons import (
     reasons,
 )
 from dataflow.published.tables import field_table
+from dataflow.published.thresholds import thresholds
 from tests.cli.test_commands import call
 from tests.contracts.asyncapi_schema import SchemaUnavailable, asyncapi_schema
 from tests.contracts.test_changes import PACKAGED
@@ -41,6 +42,40 @@ MESSAGES = load()
 PURCHASES = load(ROOT / "tests" / "contracts" / "purchases.odcs.yaml")
 CONTRACTS = (MESSAGES, PURCHASES)
 COMMITTED = ROOT / "docs" / "contract"
+
+
+def test_the_committed_thresholds_of_alerts_are_what_the_contract_says_now() -> None:
+    """`make monitoring` writes them anew."""
+    committed = (ROOT / "k8s" / "monitoring" / "thresholds.yaml").read_text(encoding="utf-8")
+    assert call("contract", "thresholds").stdout == committed
+
+
+def test_thresholds_follow_the_contract() -> None:
+    found = {each.record: each.value for each in thresholds(MESSAGES)}
+    assert found == {
+        "dataflow_freshness_seconds:agreed": 3600,
+        "dataflow_late_seconds:agreed": 3900,
+        "dataflow_daily_messages:agreed": 30_000,
+        "dataflow_daily_messages:least": 15_000,
+        "dataflow_daily_messages:most": 60_000,
+        "dataflow_partitions:agreed": 4,
+        "dataflow_partition_hour_messages:agreed": 312.5,
+        "dataflow_hour_dead_letters:least": 12.5,
+        "dataflow_rejected_ratio:agreed": 0.05,
+        "dataflow_retention_seconds:agreed": 604_800,
+        "dataflow_retention_seconds:near": 302_400,
+    }
+    other = {each.record: each.value for each in thresholds(PURCHASES)}
+    assert other["dataflow_daily_messages:agreed"] == 5000
+    assert other["dataflow_rejected_ratio:agreed"] == 0.05
+    assert "dataflow_retention_seconds:agreed" not in other
+    stricter = parse(
+        PACKAGED.replace("value: 5\n    unit: percent", "value: 0.5\n    unit: percent"), "stricter"
+    )
+    assert {each.record: each.value for each in thresholds(stricter)} == {
+        **found,
+        "dataflow_rejected_ratio:agreed": 0.005,
+    }
 
 
 def test_the_committed_documents_are_what_the_contract_says_now(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from connectors.items import Column, ContactPart, ExchangesView, Fill
+from connectors.redshift_grants import Grantee, GranteeKind, Privileges, grants
 from connectors.redshift_sql import LEDGER
 from dataflow.contacts_table import TAKEN
 from dataflow.contract import ContractError, load, parse
@@ -207,10 +209,25 @@ def test_a_contract_holds_what_documents_and_comparisons_need() -> None:
         "throughput": 30_000,
         "retention": 7,
         "backfill": False,
+        "errorRate": 5.0,
     }
     assert load().retention == timedelta(days=7)
     assert [rule.kind for rule in terms.quality] == ["custom"] * 4 + ["library", "sql", "text", "sql"]
     assert hash(terms) == hash(load().terms)
+
+
+@pytest.mark.parametrize("privileges", Privileges)
+def test_a_role_of_the_contract_may_do_what_is_granted_to_it_and_nothing_else(privileges: Privileges) -> None:
+    contract = load()
+    grantee = Grantee(GranteeKind.USER, "u")
+    granted = {
+        (allowed, on.rpartition(" ")[2].rpartition(".")[2].strip('"'))
+        for statement in grants(contract.table, "database", grantee, privileges, contract.contacts)
+        for allowed, on in re.findall(r"GRANT (.+) ON (.+) TO", statement)
+    }
+    (told,) = (role.description for role in contract.terms.roles if role.role == privileges.name.lower())
+    listed = set(re.findall(r"([A-Z]+(?:, [A-Z]+)*) on (?:the )?(\w+)", told))
+    assert listed == {(allowed, "schema" if allowed == "USAGE" else on) for allowed, on in granted}
 
 
 def test_a_file_that_is_far_too_long_or_has_no_end_is_refused_after_its_first_bytes(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from tests.demo.show import Board, Counts, show_reconciliation, show_results
 from tests.demo.stage import KEY, Stage, StageFailed
 from tests.pipeline import Pipeline
 from tests.standins.redshift_client import connect
+from tests.standins.s3 import Bucket, S3Process
 from tests.standins.traffic import Form, Traffic, generate, produce
 
 DAY = datetime(2023, 10, 31, tzinfo=UTC)
@@ -49,8 +51,13 @@ def main() -> int:
     """0: every message is accounted for exactly once. 1: not. 2: the arguments are wrong. 130: Ctrl-C."""
     options = _options()
     console = Console()
-    with tempfile.TemporaryDirectory(prefix="demo-") as directory:
-        stage = Stage(Path(directory), f"{options.window:g}s", options.format)
+    with ExitStack() as ends:
+        directory = ends.enter_context(tempfile.TemporaryDirectory(prefix="demo-"))
+        bucket = None
+        if options.staging == "s3":
+            server = ends.enter_context(S3Process()).server
+            bucket = Bucket(server, server.create_bucket())
+        stage = Stage(Path(directory), f"{options.window:g}s", options.format, bucket)
         try:
             return _run(console, options, stage)
         except (StageFailed, TimeoutError, AssertionError) as failure:
@@ -74,6 +81,8 @@ def _run(console: Console, options: argparse.Namespace, stage: Stage) -> int:
         )
         pipeline = stage.start_pipeline()
         pipeline.wait_until_ready(60)
+        if options.staging == "s3":
+            console.print("[bold]Rows[/] go by S3 and COPY")
         metrics = _feed(console, stage, pipeline, traffic, options.window)
         stopping = time.monotonic()
         code = pipeline.terminate(30)
@@ -88,6 +97,9 @@ def _run(console: Console, options: argparse.Namespace, stage: Stage) -> int:
             _by_label(metrics, "dataflow_warnings_total", "code"),
         )
         seconds = time.monotonic() - began
+        if options.staging == "s3":
+            objects, size = (_sum(metrics, f"dataflow_staged_{name}_total") for name in ("objects", "bytes"))
+            console.print(f"[bold]S3[/]: {objects:,} objects of {size:,} bytes before the drain")
         reconciliation = reconcile(traffic, evidence, KEY)
         rows = _query(stage)
         show_results(console, evidence, QUERY, rows)
@@ -260,6 +272,12 @@ def _options() -> argparse.Namespace:
         help=f"what they are written in: {', '.join(form.value for form in Form)} (default json)",
     )
     parser.add_argument("--window", type=_window, default=5.0, help="seconds, such as 5 or 2s (default 5)")
+    parser.add_argument(
+        "--staging",
+        choices=("insert", "s3"),
+        default="insert",
+        help="how rows reach the warehouse: INSERT, or COPY from an embedded S3 (default insert)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="decides every message (default 1)")
     parser.add_argument("--report", type=_writable, metavar="FILE", help="write the same figures as JSON")
     parser.add_argument("--keep", action="store_true", help="leave the stand-ins up and tell how to connect")

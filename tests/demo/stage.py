@@ -16,6 +16,7 @@ from tests.pipeline import INHERITED, Pipeline
 from tests.standins.kafka_mock import MockCluster
 from tests.standins.redshift_client import RedshiftServer
 from tests.standins.redshift_process import RedshiftProcess
+from tests.standins.s3 import Bucket
 from tests.standins.traffic import Form
 
 KEY = "only a demonstration's key"
@@ -37,9 +38,15 @@ class Topics:
 class Stage:
     """Servers up, tables created, from `with` to its end."""
 
-    def __init__(self, directory: Path, window: str, form: Form = Form.JSON) -> None:
-        """Logs go to `directory`. `form` is what the messages will be written in."""
+    def __init__(
+        self, directory: Path, window: str, form: Form = Form.JSON, s3: Bucket | None = None
+    ) -> None:
+        """Logs go to `directory`. `form` is what the messages will be written in.
+
+        Rows go by the bucket, if there is one.
+        """
         self._form = form
+        self._s3 = s3
         contract = load()
         self.directory = directory
         self.window = window
@@ -54,7 +61,9 @@ class Stage:
             self._cluster = ends.enter_context(MockCluster())
             for name in (self.topics.source, self.topics.contacts, self.topics.dead_letters):
                 self._cluster.create_topic(name, self._partitions)
-            self._redshift = ends.enter_context(RedshiftProcess())
+            self._redshift = ends.enter_context(
+                RedshiftProcess(s3=None if self._s3 is None else self._s3.server)
+            )
             self._ends = ends.pop_all()
         return self
 
@@ -88,6 +97,7 @@ class Stage:
             "CONTACT_HMAC_KEY": KEY,
             "CONTACTS_TABLE": "on",
             "WINDOW": self.window,
+            **({} if self._s3 is None else by_s3(self._s3)),
             "MESSAGE_FORMAT": "auto" if self._form is Form.MIXED else self._form.value,
         }
 
@@ -111,3 +121,16 @@ class Stage:
         pipeline = Pipeline.start(self.environment(), self.directory / "pipeline.log")
         self._ends.callback(pipeline.kill)
         return pipeline
+
+
+def by_s3(bucket: Bucket) -> dict[str, str]:
+    """The settings of the way by S3."""
+    server = bucket.server
+    return {
+        "STAGING": f"s3://{bucket.name}/staging",
+        "STAGING_SEGMENT": "256KiB",
+        "S3_REGION": server.region,
+        "S3_ENDPOINT": server.endpoint,
+        "AWS_ACCESS_KEY_ID": server.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": server.secret_access_key,
+    }

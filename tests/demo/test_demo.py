@@ -30,6 +30,13 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_the_demo_accounts_for_every_message_with_rows_by_s3() -> None:
+    ran = run("--messages", "2000", "--window", "1", "--staging", "s3")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "Every message is accounted for exactly once." in ran.stdout
+    assert "objects of" in ran.stdout
+
+
 def test_the_demo_accounts_for_every_message(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     ran = run("--messages", "2000", "--window", "1", "--report", str(report))

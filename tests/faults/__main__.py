@@ -6,12 +6,14 @@ import argparse
 import json
 import sys
 import tempfile
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
 from tests.faults.campaign import Report, run
 from tests.faults.troubles import Fault
 from tests.standins.kafka_real import KafkaUnavailable
+from tests.standins.s3 import Bucket, S3Process
 
 
 def main() -> int:
@@ -21,14 +23,24 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="decides faults and traffic (default 1)")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.add_argument("--logs", type=Path, metavar="DIR", help="keep servers' data and logs here")
+    parser.add_argument(
+        "--staging", choices=("insert", "s3"), default="insert", help="how rows reach the warehouse"
+    )
     options = parser.parse_args()
     if options.logs and options.logs.exists() and any(options.logs.iterdir()):
         parser.error(f"{options.logs} is not empty: servers would find another run's data")
-    with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as temporary:
+    with ExitStack() as ends:
+        temporary = ends.enter_context(
+            tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True)
+        )
+        bucket = None
+        if options.staging == "s3":
+            server = ends.enter_context(S3Process()).server
+            bucket = Bucket(server, server.create_bucket())
         directory = options.logs or Path(temporary)
         directory.mkdir(parents=True, exist_ok=True)
         try:
-            report = run(options.seed, options.rounds, directory, _tell)
+            report = run(options.seed, options.rounds, directory, _tell, bucket)
         except KafkaUnavailable as reason:
             print(f"no broker can be run here: {reason}", file=sys.stderr)
             return 2

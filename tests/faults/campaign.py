@@ -12,9 +12,10 @@ from typing import Any
 
 from tests.faults.exits import unexplained
 from tests.faults.steady import SteadyTraffic, Writer
-from tests.faults.troubles import Fault, inject, plan
+from tests.faults.troubles import BY_S3, TROUBLES, Fault, inject, plan
 from tests.faults.verdict import Verdict, judge
 from tests.faults.world import SOURCE, World
+from tests.standins.s3 import Bucket
 
 RECOVERY = 120.0
 """Seconds that the pipeline has to read every partition again after a process has ended."""
@@ -52,12 +53,19 @@ class Report:
         return {**asdict(self), "kept": self.kept}
 
 
-def run(seed: int, rounds: int, directory: Path, tell: Callable[[int, Fault], None]) -> Report:
-    """Run `rounds` faults. Data and logs go to `directory`; `tell` hears of each fault."""
+def run(
+    seed: int,
+    rounds: int,
+    directory: Path,
+    tell: Callable[[int, Fault], None],
+    s3: Bucket | None = None,
+) -> Report:
+    """Run `rounds` faults. Data and logs go to `directory`; `tell` hears of each fault. Rows go by the
+    bucket, if there is one."""
     pace = Event()
     recovery: dict[str, float] = {}
-    faults = plan(seed, rounds)
-    with World(directory) as world:
+    faults = plan(seed, rounds, TROUBLES if s3 is None else BY_S3)
+    with World(directory, s3) as world:
         for _ in range(2):
             world.start()
         with SteadyTraffic(Writer(seed), world.kafka.bootstrap, SOURCE, BURST) as traffic:

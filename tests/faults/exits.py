@@ -6,8 +6,9 @@ import signal
 from collections.abc import Collection, Mapping
 
 from connectors.event_sink import Fenced
+from connectors.spool import SpoolLost
 from dataflow.commands.run import HUNG
-from tests.faults.troubles import AT_THE_BROKER
+from tests.faults.troubles import AT_THE_BROKER, OBJECTS_DELETED
 
 _BROKER = frozenset({*AT_THE_BROKER, "broker restarted", "broker crashed"})
 
@@ -17,6 +18,8 @@ EXPLAINED: Mapping[int, frozenset[str]] = {
     # Asked to stop before Python had run far enough to listen: nothing was begun.
     -signal.SIGTERM: frozenset({"process terminated", "process leaves"}),
     -signal.SIGKILL: frozenset({"process killed", "all processes killed"}),
+    # What it had taken up from a dead process was deleted: a restart reads it again.
+    SpoolLost.exit_code: frozenset({OBJECTS_DELETED}),
     # Its transaction outlasted TRANSACTION_TIMEOUT: it slept, or the broker could not be reached.
     Fenced.exit_code: _BROKER | {"process frozen beyond its session"},
     # librdkafka's call that never returns (issues 5456, 5511) needs a connection lost at the wrong moment.

@@ -36,6 +36,7 @@ class Point(Enum):
     BEFORE_EVENT_COMMIT = "after produce, before the transaction's commit"
     AFTER_EVENT_COMMIT = "after the transaction's commit"
     AFTER_SPOOL = "after rows were spooled"
+    AFTER_UPLOAD = "after an upload to S3"
     IN_STAGING = "in staging"
     AFTER_STAGING = "after staging"
     BEFORE_LEDGER = "after the merge, before the ledger entry"
@@ -45,6 +46,7 @@ class Point(Enum):
     IN_DRAIN = "in the drain"
 
 
+BY_S3_ONLY = (Point.AFTER_UPLOAD,)
 AFTER_SIGUSR1 = signal.SIGUSR1.name
 STRUCK = "struck"
 """The log's event that tells of the strike."""
@@ -53,6 +55,9 @@ Event = str
 _CALLS: dict[tuple[Event, str], Point] = {
     ("call", "InsertStaging.stage"): Point.IN_STAGING,
     ("return", "InsertStaging.stage"): Point.AFTER_STAGING,
+    ("return", "Uploads._upload"): Point.AFTER_UPLOAD,
+    ("call", "S3Staging.stage"): Point.IN_STAGING,
+    ("return", "S3Staging.stage"): Point.AFTER_STAGING,
     ("call", "append_to_ledger"): Point.BEFORE_LEDGER,
     ("return", "FileSpool.append"): Point.AFTER_SPOOL,
     ("call", "Session.commit"): Point.BEFORE_ROW_COMMIT,

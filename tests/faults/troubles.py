@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 
@@ -13,6 +13,7 @@ from tests.pipeline import Pipeline
 from tests.standins.trouble import COMMIT, TroubleProxy
 
 MOST_PROCESSES = 3
+OBJECTS_DELETED = "staged objects deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,13 @@ class Fault:
     seconds: float
 
 
-def plan(seed: int, rounds: int) -> Sequence[Fault]:
-    """The schedule of a run, by its seed alone. Every kind comes once before one comes twice."""
+def plan(seed: int, rounds: int, troubles: Collection[str] = ()) -> Sequence[Fault]:
+    """The schedule of a run, by its seed and the kinds alone, by default those of `TROUBLES`. Every kind
+    comes once before one comes twice."""
     dice = random.Random(seed)
     kinds: list[str] = []
     while len(kinds) < rounds:
-        deck = list(TROUBLES)
+        deck = list(troubles or TROUBLES)
         dice.shuffle(deck)
         kinds += deck
     return [Fault(kind, dice.randrange(100), dice.uniform(0.3, 4.0)) for kind in kinds[:rounds]]
@@ -58,7 +60,7 @@ Trouble = Callable[[Scene], None]
 
 def inject(fault: Fault, world: World, pace: Event) -> None:
     """Make the trouble and end it."""
-    TROUBLES[fault.kind](Scene(fault, world, pace))
+    ALL[fault.kind](Scene(fault, world, pace))
 
 
 def _kill(scene: Scene) -> None:
@@ -113,6 +115,15 @@ def _lost_commit_answer(scene: Scene) -> None:
     scene.last()
 
 
+def _objects_deleted(scene: Scene) -> None:
+    bucket = scene.world.s3
+    assert bucket is not None
+    client = bucket.server.client()
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket.name):
+        for item in page.get("Contents", ()):
+            client.delete_object(Bucket=bucket.name, Key=item["Key"])
+
+
 def _passing(order: Callable[[TroubleProxy], None], door: Callable[[World], TroubleProxy]) -> Trouble:
     """A trouble of one proxy, for as long as the fault lasts."""
 
@@ -157,3 +168,10 @@ TROUBLES: Mapping[str, Trouble] = {
     },
     **{name: _passing(order, lambda world: world.kafka_proxy) for name, order in AT_THE_BROKER.items()},
 }
+BY_S3: Mapping[str, Trouble] = {
+    **TROUBLES,
+    **{f"s3 {name}": _passing(order, lambda world: world.s3_proxy) for name, order in _ORDERS.items()},
+    OBJECTS_DELETED: _objects_deleted,
+}
+"""With rows by S3 there is one door more."""
+ALL: Mapping[str, Trouble] = {**TROUBLES, **BY_S3}

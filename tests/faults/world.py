@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from connectors.items import Table
 from connectors.redshift_sql import ledger_name
@@ -20,11 +21,12 @@ from dataflow.contract import load
 from tests.contents import digest, event_digest, event_of, instant, row_digest, stored
 from tests.faults.verdict import Arrived, Found, Identity, Place, Version
 from tests.fixtures_kafka import create_topics
-from tests.integration.wiring import PARTITIONS, Wiring, headers_of, read_committed
+from tests.integration.wiring import PARTITIONS, Wiring, by_s3, headers_of, read_committed
 from tests.pipeline import Pipeline, eventually
 from tests.standins.kafka_real import RealKafka
 from tests.standins.redshift_client import connect
 from tests.standins.redshift_process import RedshiftProcess
+from tests.standins.s3 import Bucket
 from tests.standins.trouble import TroubleProxy
 
 SOURCE, CONTACTS, DEAD_LETTERS, GROUP = "messages", "contacts", "dead-letters", "pipeline"
@@ -42,9 +44,13 @@ PROGRAM_ENVIRONMENT = {
 class World:
     """One broker, one database, and the pipeline's processes behind proxies. Ends with its `with`."""
 
-    def __init__(self, directory: Path) -> None:
-        """Starts nothing. Raises KafkaUnavailable when this machine has no way to run a broker."""
+    def __init__(self, directory: Path, s3: Bucket | None = None) -> None:
+        """Starts nothing. Rows go by the bucket, if there is one.
+
+        Raises KafkaUnavailable when this machine has no way to run a broker.
+        """
         self._directory = directory
+        self.s3 = s3
         self._ends = ExitStack()
         self._numbers = itertools.count()
         self.table = load().table
@@ -54,7 +60,9 @@ class World:
 
     def __enter__(self) -> Self:
         with ExitStack() as ends:
-            self.redshift = ends.enter_context(RedshiftProcess(self._directory / "redshift"))
+            self.redshift = ends.enter_context(
+                RedshiftProcess(self._directory / "redshift", s3=None if self.s3 is None else self.s3.server)
+            )
             server = self.redshift.server
             self.redshift_proxy = ends.enter_context(TroubleProxy((server.host, server.port)))
             fronted = RealKafka(self._directory / "kafka")
@@ -64,6 +72,11 @@ class World:
             names = (SOURCE, CONTACTS, DEAD_LETTERS)
             create_topics(self.kafka.bootstrap, dict.fromkeys(names, PARTITIONS))
             self.direct = Wiring(self.kafka.bootstrap, *names, GROUP, server)
+            if self.s3 is not None:
+                address = urlsplit(self.s3.server.endpoint)
+                upstream = (str(address.hostname), address.port or 0)
+                self.s3_proxy = ends.enter_context(TroubleProxy(upstream))
+                self.direct = replace(self.direct, staging=by_s3(self.s3, f"http://{self.s3_proxy.address}"))
             self.direct.create_tables()
             ends.callback(self._kill_all)
             self._ends = ends.pop_all()
@@ -128,6 +141,8 @@ class World:
         """No more trouble from servers and proxies."""
         self.redshift_proxy.flow()
         self.kafka_proxy.flow()
+        if self.s3 is not None:
+            self.s3_proxy.flow()
 
     def drain(self, produced: Callable[[], int], within: float) -> list[int]:
         """Wait until both progresses have reached the end of the topic, then stop all; their exit codes.

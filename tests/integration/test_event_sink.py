@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ HUGE = 2_000_000
 class EmptyLedger:
     """A warehouse that holds nothing yet."""
 
-    def read_ledger(self) -> LedgerAnswer:
+    def read_ledger(self, partitions: Collection[int] = ()) -> LedgerAnswer:
         answer: LedgerAnswer = Future()
         answer.set_result({})
         return answer

@@ -21,8 +21,11 @@ from tests.pipeline import eventually
 from tests.standins.kafka_reader import read_to_end
 from tests.standins.kafka_real import named_broker
 from tests.standins.redshift_client import RedshiftServer, Transactions, connect
+from tests.standins.s3 import Bucket
 
 PARTITIONS = 4
+SMALL = "4KiB"
+"""A segment of some ten messages, so that objects are uploaded while windows are open."""
 STATUSES = ("unread", "opened", "archived")
 CREATED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 RFC_3339 = "%Y-%m-%dT%H:%M:%SZ"
@@ -48,6 +51,8 @@ class Wiring:
     group: str
     database: RedshiftServer
     contacts_table: str = "off"
+    staging: tuple[tuple[str, str], ...] = ()
+    """Settings of the way by S3, when rows take it."""
 
     def environment(self, **more: str) -> dict[str, str]:
         """What the program needs to run here."""
@@ -69,6 +74,7 @@ class Wiring:
             "CONTACTS_TABLE": self.contacts_table,
             "WINDOW": "2s",
             "EXIT_LINGER": "10ms",
+            **dict(self.staging),
             **more,
         }
 
@@ -79,6 +85,19 @@ class Wiring:
             for definition in objects(contract.table, contract.contacts):
                 session.run(definition.sql)
         return contract.table
+
+
+def by_s3(bucket: Bucket, endpoint: str | None = None) -> tuple[tuple[str, str], ...]:
+    """The settings of the way by S3, in small segments; `endpoint`: in front of the bucket's."""
+    server = bucket.server
+    return (
+        ("STAGING", f"s3://{bucket.name}/stage"),
+        ("STAGING_SEGMENT", SMALL),
+        ("S3_REGION", server.region),
+        ("S3_ENDPOINT", endpoint or server.endpoint),
+        ("AWS_ACCESS_KEY_ID", server.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", server.secret_access_key),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from connectors.kafka_access import ClientJudge
 from dataflow.settings import Settings, Sources, read
-from dataflow.settings_table import ALL_GROUPS, WAREHOUSE_ONLY
+from dataflow.settings_table import ALL_GROUPS, KAFKA_ONLY, WAREHOUSE_ONLY
 from tests.k8s.manifests import Manifests, PodTemplate
 
 PIPELINE = "contract-dataflow"
@@ -25,6 +25,9 @@ OWNERS = ("ddl", "grants")
 """Commands that only work on the warehouse, as the owner of its tables."""
 
 
+WITHOUT_KEY = KAFKA_ONLY | WAREHOUSE_ONLY
+
+
 def settings(build: Manifests, pod: PodTemplate) -> Settings:
     """As the program reads them in this pod. Raises SettingsError on a wrong, unknown or missing one."""
     mounted = secret_files(build, pod)
@@ -34,7 +37,8 @@ def settings(build: Manifests, pod: PodTemplate) -> Settings:
             raise FileNotFoundError(path)
         return LONG_ENOUGH
 
-    groups = WAREHOUSE_ONLY if pod.container["args"][0] in OWNERS else ALL_GROUPS
+    command = pod.container["args"][0]
+    groups = WAREHOUSE_ONLY if command in OWNERS else WITHOUT_KEY if command == "verify" else ALL_GROUPS
     return read(Sources(build.environment(pod), {}, read_file), ClientJudge(), groups)
 
 

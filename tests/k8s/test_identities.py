@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dataflow.settings_table import ContactsTable
 from tests.k8s.manifests import Manifests, PodTemplate
 from tests.k8s.settings import OWNERS, PIPELINE, settings
 from tests.pipeline import INHERITED, ROOT
 
 OWNER = f"{PIPELINE}-owner"
+VERIFY = f"{PIPELINE}-verify"
 ROLE = "eks.amazonaws.com/role-arn"
 
 
@@ -41,7 +43,8 @@ def test_the_owner_has_none_of_the_pipeline_s_secrets_and_none_of_its_settings_o
         assert not pod.spec.get("volumes")
         assert not pod.container.get("volumeMounts")
         told = {name: value for name, value in prod.environment(pod).items() if name != "PIPELINE_USER"}
-        assert told == {name: value for name, value in pipeline.items() if name.startswith("REDSHIFT_")}
+        shared = {name for name in pipeline if name.startswith("REDSHIFT_")} | {"CONTACTS_TABLE"}
+        assert told == {name: pipeline[name] for name in shared}
         assert not settings(prod, pod).bootstrap
 
 
@@ -63,6 +66,34 @@ def test_with_nothing_but_its_settings_the_owner_knows_what_to_grant(
     lines = printed.stdout.splitlines()
     assert len(lines) == 4
     assert all(line.startswith("GRANT ") and line.endswith(f'TO "{arguments[-1]}";') for line in lines)
+
+
+def test_contacts_are_kept_nowhere_until_the_overlay_says_so_to_everybody(
+    everything: list[Manifests], overlays: dict[str, Manifests]
+) -> None:
+    for build in everything:
+        for pod in build.pods():
+            assert settings(build, pod).contacts_table is ContactsTable.OFF
+    prod = overlays["prod"]
+    on = Manifests.parsed("on", prod.text.replace('CONTACTS_TABLE: "off"', 'CONTACTS_TABLE: "on"'))
+    for pod in on.pods():
+        assert settings(on, pod).contacts_table is ContactsTable.ON, pod.owner
+
+
+def test_verify_is_nobody_else_and_has_a_login_and_nothing_more(overlays: dict[str, Manifests]) -> None:
+    prod = overlays["prod"]
+    verifying = [pod for pod in prod.pods() if pod.spec["serviceAccountName"] == VERIFY]
+    assert [pod.owner for pod in verifying] == [VERIFY]
+    (pod,) = verifying
+    assert len({role(prod, account) for account in (VERIFY, OWNER, PIPELINE)}) == 3
+    assert not prod.one("ServiceAccount", VERIFY)["automountServiceAccountToken"]
+    assert pod.volume("secrets")["secret"]["secretName"] == f"{VERIFY}-secrets"
+    assert prod.secret_keys(f"{VERIFY}-secrets") == {"kafka-password"}
+    own, pipeline = settings(prod, pod), settings(prod, prod.pod(PIPELINE))
+    assert own.contact_key is None
+    assert own.client_properties["sasl.username"] != pipeline.client_properties["sasl.username"]
+    others = [each for each in prod.pods() if each.spec.get("volumes") and each.owner != VERIFY]
+    assert all(each.volume("secrets") != pod.volume("secrets") for each in others)
 
 
 def test_the_pipeline_s_own_user_is_the_one_that_is_permitted(overlays: dict[str, Manifests]) -> None:

@@ -84,11 +84,27 @@ def test_the_alert_that_a_pipeline_is_absent_names_the_overlay_s(
     assert 'namespace="orders-prod",pipeline="orders"' in alerts(another)["DataflowAbsent"]["expression"]
 
 
+def test_the_figures_that_alerts_compare_with_are_the_overlay_s_own(
+    everything: list[Manifests], another: Manifests
+) -> None:
+    for build in monitored(everything, another):
+        figures = [
+            rule
+            for each in build.of_kind("PrometheusRule")
+            for group in each["spec"]["groups"]
+            for rule in group["rules"]
+            if group["name"] == "dataflow-thresholds"
+        ]
+        assert figures
+        for rule in figures:
+            assert rule["labels"] == {"namespace": build.namespace, "pipeline": name_of(build)}
+
+
 def test_every_alert_leads_to_its_heading_in_the_runbook_wherever_the_overlay_has_it(
     everything: list[Manifests], another: Manifests
 ) -> None:
     for build in monitored(everything, another):
-        (rules,) = build.of_kind("PrometheusRule")
+        rules = next(each for each in build.of_kind("PrometheusRule") if each["metadata"]["name"] == PIPELINE)
         place = rules["metadata"]["annotations"]["contract-dataflow/runbook"]
         assert urlsplit(place).scheme == "https"
         for name, alert in alerts(build).items():

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connectors.verify_metrics import JOB
+from dataflow.settings_values import ByS3
 from tests.k8s.manifests import Manifests, PodTemplate, Resource, Selector
 from tests.k8s.settings import OWNERS, PIPELINE, pods, settings
 
@@ -70,6 +71,15 @@ def test_the_registry_and_the_token_endpoint_are_open_exactly_where_a_setting_na
             assert opens(build, name, pod, url.port or {"http": 80, "https": 443}[url.scheme]), address
             seen.add(name)
     assert seen == {"schema-registry", "oauth"}
+
+
+def test_a_pod_whose_rows_go_by_s3_has_the_way_there(everything: list[Manifests]) -> None:
+    by_s3 = [
+        (build, pod) for build, pod in pods(everything) if isinstance(settings(build, pod).staging, ByS3)
+    ]
+    assert by_s3
+    for build, pod in by_s3:
+        assert opens(build, "aws", pod, 443), pod.owner
 
 
 def test_what_works_on_the_warehouse_alone_has_no_way_to_the_brokers(everything: list[Manifests]) -> None:

@@ -1,4 +1,4 @@
-"""The rules that Prometheus is given, read from the one file that holds them."""
+"""The rules that Prometheus is given, read from the files that hold them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import yaml
 from tests.pipeline import ROOT
 
 RULES = ROOT / "k8s" / "monitoring" / "prometheus-rule.yaml"
+THRESHOLDS = ROOT / "k8s" / "monitoring" / "thresholds.yaml"
+"""Made from the contract."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,19 @@ class Rule:
 
 
 def read_rules() -> list[Rule]:
-    """Every rule, in the file's order."""
+    """Every rule, the contract's figures first."""
+    return _rules_of(groups())
+
+
+def written_rules() -> list[Rule]:
+    """Those that people write."""
+    return _rules_of(_groups_of(RULES))
+
+
+def _rules_of(found: list[dict[str, Any]]) -> list[Rule]:
     return [
         Rule(rule.get("record"), rule.get("alert"), rule["expr"], rule)
-        for group in groups()
+        for group in found
         for rule in group["rules"]
     ]
 
@@ -46,18 +57,22 @@ def alerts() -> list[Rule]:
 
 def groups() -> list[dict[str, Any]]:
     """The groups, as Prometheus takes them."""
-    found: list[dict[str, Any]] = _document()["spec"]["groups"]
+    return [*_groups_of(THRESHOLDS), *_groups_of(RULES)]
+
+
+def _groups_of(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = _document(path)["spec"]["groups"]
     return found
 
 
 def runbook() -> str:
     """Where the runbook is to be read."""
-    found: str = _document()["metadata"]["annotations"]["contract-dataflow/runbook"]
+    found: str = _document(RULES)["metadata"]["annotations"]["contract-dataflow/runbook"]
     return found
 
 
-def _document() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load(RULES.read_text(encoding="utf-8"))
+def _document(path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert document["kind"] == "PrometheusRule"
     return document
 

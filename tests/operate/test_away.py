@@ -59,7 +59,15 @@ def caller(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
     return Caller(monkeypatch, capsys)
 
 
-@pytest.mark.parametrize("command", [("tail",), ("dead-letters", "ls"), ("dead-letters", "replay")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("tail",),
+        ("dead-letters", "ls"),
+        ("dead-letters", "replay"),
+        ("acls", "--principal", "User:pipeline", "--apply"),
+    ],
+)
 def test_a_broker_that_is_not_there_is_told_and_the_warehouse_is_not_asked_for(
     caller: Caller, dead: int, command: tuple[str, ...]
 ) -> None:

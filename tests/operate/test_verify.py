@@ -24,7 +24,7 @@ from connectors.redshift_sql import ledger_name
 from connectors.verify_metrics import PushFailed
 from dataflow.arguments import TopicSpan
 from dataflow.commands.access import topics_of
-from dataflow.commands.run import steps_of
+from dataflow.commands.run import judging_steps
 from dataflow.commands.show import Form
 from dataflow.commands.verify import VerifyOrder, verify
 from dataflow.contract import load
@@ -55,7 +55,7 @@ class Verifying:
 
     def run(self, order: VerifyOrder = WHOLE_DAY, now: datetime | None = None) -> dict[str, Any]:
         out = io.StringIO()
-        steps = steps_of(self.settings, CONTRACT, topics_of(self.settings, CONTRACT))
+        steps = judging_steps(self.settings, CONTRACT, topics_of(self.settings, CONTRACT))
         code = verify(self.settings, CONTRACT, steps, order, now or datetime.now(UTC), Form.JSON, out)
         told: dict[str, Any] = json.loads(out.getvalue())
         assert code == int(not told["ok"])
@@ -113,6 +113,11 @@ DAMAGES = {
         "UPDATE {contacts} SET metafield_process_id = 'nobody'",
         "contacts_agree",
     ),
+    "a contact that is gone": (
+        "DELETE FROM {contacts} WHERE event_id = (SELECT min(event_id) FROM {contacts})",
+        "contacts_missing",
+    ),
+    "no contacts at all": ("DELETE FROM {contacts}", "contacts_missing"),
     "an entry removed": (
         "DELETE FROM {ledger} WHERE kafka_partition = 1 AND first_offset = "
         "(SELECT min(first_offset) FROM {ledger} WHERE kafka_partition = 1 AND first_offset > 0)",

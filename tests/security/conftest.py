@@ -28,8 +28,10 @@ from tests.standins.token_issuer import TokenKey
 
 USER = "pipeline"
 OPERATOR = "operator"
+VERIFIER = "verifier"
 KAFKA_PASSWORD = "kafka-pa$$word-of-tests"
 OPERATOR_PASSWORD = "kafka-Pa55word-of-0perators"
+VERIFIER_PASSWORD = "kafka-Pass-0f-the-Verifier"
 ROLE_PASSWORD = "Warehouse-password-0f-tests"
 
 
@@ -53,7 +55,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     directory = tmp_path_factory.mktemp("secured")
     authority = Authority(directory / "ca")
     tokens = TokenKey()
-    passwords = {USER: KAFKA_PASSWORD, OPERATOR: OPERATOR_PASSWORD}
+    passwords = {USER: KAFKA_PASSWORD, OPERATOR: OPERATOR_PASSWORD, VERIFIER: VERIFIER_PASSWORD}
     try:
         broker = SecuredKafka(directory / "kafka", authority, passwords, tokens)
     except KafkaUnavailable as reason:
@@ -84,6 +86,8 @@ class Secured:
     """Who the pipeline is in the warehouse."""
     operator: RedshiftServer
     """Who its operators are there."""
+    verifier: RedshiftServer
+    """Who the hourly `verify` is there."""
     table: Table
 
     def environment(self, **more: str) -> dict[str, str]:
@@ -120,6 +124,16 @@ class Secured:
             KAFKA_CONFIG_SASL_PASSWORD=OPERATOR_PASSWORD,
             REDSHIFT_USER=self.operator.user,
         )
+        return environment | more
+
+    def by_verifier(self, **more: str) -> dict[str, str]:
+        """The hourly `verify`'s own, with a SCRAM login, and without the key of the contacts' hashes."""
+        environment = self.scram(
+            KAFKA_CONFIG_SASL_USERNAME=VERIFIER,
+            KAFKA_CONFIG_SASL_PASSWORD=VERIFIER_PASSWORD,
+            REDSHIFT_USER=self.verifier.user,
+        )
+        del environment["CONTACT_HMAC_KEY"]
         return environment | more
 
     def allow_operators(self) -> None:
@@ -162,14 +176,14 @@ def secured(place: Place) -> Iterator[Secured]:
     create_topics(place.broker.bootstrap, dict.fromkeys(names, PARTITIONS))
     owner = replace(place.warehouse, sslmode="disable", database=f"test_{run}")
     role = replace(place.warehouse, database=owner.database, user=f"pipeline {run}", password=ROLE_PASSWORD)
-    operator = replace(role, user=f"operator {run}")
+    operator, verifier = replace(role, user=f"operator {run}"), replace(role, user=f"verifier {run}")
     with connect(replace(owner, database="dev"), Transactions.EACH_STATEMENT) as administration:
         administration.run(f"CREATE DATABASE {owner.database}")
-        for user in (role.user, operator.user):
+        for user in (role.user, operator.user, verifier.user):
             administration.run(f"""CREATE USER "{user}" PASSWORD '{ROLE_PASSWORD}'""")
         administration.run(f"REVOKE TEMP ON DATABASE {owner.database} FROM PUBLIC")
         wiring = Wiring(place.broker.bootstrap, *names, f"group-{run}", owner)
-        yield Secured(place, wiring, role, operator, wiring.create_tables())
+        yield Secured(place, wiring, role, operator, verifier, wiring.create_tables())
         administration.run(f"DROP DATABASE {owner.database} FORCE")
     client = AdminClient({"bootstrap.servers": place.broker.bootstrap})
     for deleted in client.delete_topics(list(names)).values():

@@ -113,6 +113,14 @@ def test_the_printed_acl_commands_say_what_apply_creates(secured: Secured) -> No
         assert options["--bootstrap-server"] == secured.wiring.bootstrap
 
 
+def test_only_an_administrator_creates_acls_and_others_are_told_what_they_lack(secured: Secured) -> None:
+    told = call("acls", "--principal", f"User:{USER}", "--apply", environment=secured.scram())
+    assert told.returncode == 1
+    (line,) = told.stderr.splitlines()
+    assert line.startswith("acls: Kafka, ACLs: CLUSTER_AUTHORIZATION_FAILED: ")
+    assert "as an administrator, whom an ACL allows ALTER on the cluster" in line
+
+
 @pytest.fixture
 def role(redshift_database: RedshiftServer) -> RedshiftServer:
     """A user who is permitted nothing; tables exist, and belong to the administrator."""

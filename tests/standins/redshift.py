@@ -1,13 +1,31 @@
 """A stand-in for Redshift: PostgreSQL behind a wire that an unmodified redshift-connector can talk to.
 
-    python -m tests.standins.redshift [--port N] [--data DIR] [--tls-certificate PEM --tls-key PEM]
+    python -m tests.standins.redshift [--port N] [--data DIR] [--s3-endpoint URL]
+        [--tls-certificate PEM --tls-key PEM]
 
 prints one line of JSON (host, port, database, user, password, sslmode) when it is ready and runs until
 SIGTERM, or until its parent is gone. With `--data` what was committed is there again at the next start.
 
 Like Redshift: varchar counts bytes, primary keys are not enforced, backslashes escape, transactions see a
 snapshot, TRUNCATE commits, the catalogue knows distribution and sort keys, errors carry its codes.
-Unlike it: conflicts are found by row, not by table; `length()` counts bytes; COPY is not served yet.
+Unlike it: conflicts are found by row, not by table; `length()` counts bytes.
+
+With `--s3-endpoint` (that of `tests.standins.s3`) it serves one form of COPY, and refuses every other:
+
+    COPY table (column, …) FROM 's3://bucket/key/of.manifest'
+      IAM_ROLE {'arn:…' | default} | ACCESS_KEY_ID '…' SECRET_ACCESS_KEY '…' [SESSION_TOKEN '…']
+      [REGION '…'] MANIFEST [FORMAT [AS]] JSON [AS] 's3://bucket/key/of.jsonpaths' [GZIP]
+      TIMEFORMAT [AS] 'auto' COMPUPDATE OFF STATUPDATE OFF
+
+Like Redshift's: it is part of its transaction, the first bad row ends it and is to be seen in
+`sys_load_error_detail` after the rollback, too.
+Stricter than Redshift's: one JSON value a line, JSONPaths of one level, no nested value into a column, no
+ZSTD, a manifest's `content_length` is compared with the object's.
+More lenient: timestamps and integers are read as PostgreSQL reads them; an IAM role may be any of the
+account 123456789012. Otherwise different: the command tag tells the number of rows (the driver passes it on
+of neither: ask `pg_last_copy_count()`); that function falls back with a rollback; a statement timeout that
+passes while S3 is waited for strikes with the next rows; each database has a `sys_load_error_detail` of its
+own.
 """
 
 from __future__ import annotations
@@ -30,6 +48,8 @@ from typing import Final, Protocol
 
 from tests.standins.postgres import Postgres
 from tests.standins.redshift_client import RedshiftServer
+from tests.standins.redshift_copying import Copying, Warehouse
+from tests.standins.redshift_s3 import S3Source
 from tests.standins.redshift_wire import Conversation, Frames, Moment, Opening, opening, startup_for_postgres
 
 DATABASE: Final = "dev"
@@ -71,11 +91,17 @@ class Gateway:
     """Takes clients in and gives each a PostgreSQL session of its own."""
 
     def __init__(
-        self, socket: Path, tls: ssl.SSLContext | None = None, trouble: Trouble | None = None
+        self,
+        socket: Path,
+        tls: ssl.SSLContext | None = None,
+        trouble: Trouble | None = None,
+        warehouse: Warehouse | None = None,
     ) -> None:
+        """Without a warehouse no COPY is served."""
         self._socket = socket
         self._tls = tls
         self._trouble = trouble or NoTrouble()
+        self._warehouse = warehouse
         self._sessions: set[asyncio.Task[None]] = set()
 
     async def serve(self, host: str, port: int) -> asyncio.Server:
@@ -123,12 +149,15 @@ class Gateway:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, startup: bytes
     ) -> None:
         from_server, to_server = await asyncio.open_unix_connection(str(self._socket), limit=_CHUNK)
-        conversation = Conversation()
+        conversation = Conversation(serves_copy=self._warehouse is not None)
+        copying = Copying(self._warehouse) if self._warehouse else None
         to_server.write(startup)
         try:
             ways = [
-                asyncio.create_task(self._client_to_server(conversation, reader, to_server)),
-                asyncio.create_task(self._server_to_client(conversation, from_server, writer, to_server)),
+                asyncio.create_task(self._client_to_server(conversation, copying, reader, to_server)),
+                asyncio.create_task(
+                    self._server_to_client(conversation, copying, from_server, writer, to_server)
+                ),
             ]
             try:
                 ended, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -142,7 +171,11 @@ class Gateway:
             to_server.close()
 
     async def _client_to_server(
-        self, conversation: Conversation, client: asyncio.StreamReader, to_server: asyncio.StreamWriter
+        self,
+        conversation: Conversation,
+        copying: Copying | None,
+        client: asyncio.StreamReader,
+        to_server: asyncio.StreamWriter,
     ) -> None:
         frames = Frames()
         while data := await client.read(_CHUNK):
@@ -150,19 +183,27 @@ class Gateway:
                 passage = conversation.from_client(given)
                 if passage.moment is not None:
                     await self._trouble.strike(passage.moment)
-                to_server.write(passage.to_server)
+                if passage.copy is not None and copying is not None:
+                    await copying.run(passage.copy, passage.to_server, to_server)
+                else:
+                    to_server.write(passage.to_server)
             await to_server.drain()
 
     async def _server_to_client(
         self,
         conversation: Conversation,
+        copying: Copying | None,
         server: asyncio.StreamReader,
         to_client: asyncio.StreamWriter,
         to_server: asyncio.StreamWriter,
     ) -> None:
         frames = Frames()
         while data := await server.read(_CHUNK):
-            for passage in conversation.from_server(frames.feed(data)):
+            said = frames.feed(data)
+            if copying is not None and copying.is_running:
+                heard = [await copying.hear(each) for each in said]
+                said = (each for each in heard if each is not None)
+            for passage in conversation.from_server(said):
                 if passage.moment is not None:
                     await self._trouble.strike(passage.moment)
                 to_client.write(passage.to_client)
@@ -205,7 +246,9 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    listening = await Gateway(postgres.socket, tls).serve(options.host, options.port)
+    warehouse = Warehouse(S3Source(options.s3_endpoint), postgres) if options.s3_endpoint else None
+    gateway = Gateway(postgres.socket, tls, warehouse=warehouse)
+    listening = await gateway.serve(options.host, options.port)
     host, port = listening.sockets[0].getsockname()[:2]
     server = RedshiftServer(host, port, DATABASE, USER, PASSWORD, "verify-full" if tls else "disable")
     print(json.dumps(dataclasses.asdict(server)), flush=True)
@@ -224,6 +267,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: any free one)")
     parser.add_argument("--data", type=Path, help="directory that keeps the data (default: a temporary one)")
+    parser.add_argument("--s3-endpoint", help="the S3 that COPY loads from (default: COPY is refused)")
     parser.add_argument("--tls-certificate", type=Path, help="certificate chain, PEM: TLS is then offered")
     parser.add_argument("--tls-key", type=Path, help="the certificate's key, PEM")
     options = parser.parse_args(arguments)

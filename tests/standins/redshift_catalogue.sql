@@ -110,5 +110,26 @@ SELECT table_catalog::varchar(128) AS database_name, table_schema::varchar(128) 
     table_name::varchar(128), column_name::varchar(128), ordinal_position::integer, data_type::varchar(128)
 FROM information_schema.columns;
 
+-- Where the stand-in keeps what ended a COPY, over a connection of its own: no rollback takes it away.
+CREATE TABLE pg_catalog.redshift_load_errors (
+    user_id integer, query_id bigint, transaction_id bigint, session_id integer, database_name text,
+    table_id integer, start_time timestamp, file_name text, line_number bigint, column_name text,
+    column_type text, column_length text, "position" integer, error_code integer, error_message text
+);
+
+-- Redshift's has neither the raw line nor the field's value (its older stl_load_errors has both). Fields are
+-- padded, as there: trim() them.
+CREATE VIEW pg_catalog.sys_load_error_detail AS
+SELECT user_id, query_id, transaction_id, session_id, database_name::char(64), table_id, start_time,
+    file_name::char(256), line_number, column_name::char(127), column_type::char(10), column_length::char(10),
+    "position", error_code, error_message::char(512)
+FROM pg_catalog.redshift_load_errors
+WHERE current_user = 'awsuser' OR user_id = (SELECT usesysid FROM pg_catalog.pg_user WHERE usename = current_user);
+
+CREATE FUNCTION pg_catalog.pg_last_copy_count() RETURNS bigint LANGUAGE sql STABLE
+AS $$ SELECT coalesce(nullif(current_setting('redshift.copied', true), ''), '0')::bigint $$;
+
+GRANT SELECT ON pg_catalog.sys_load_error_detail TO PUBLIC;
+
 GRANT SELECT ON pg_catalog.redshift_keys, pg_catalog.svv_redshift_columns, pg_catalog.svv_redshift_tables,
     pg_catalog.svv_all_tables, pg_catalog.svv_all_columns TO PUBLIC;

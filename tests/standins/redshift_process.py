@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.standins.redshift_client import RedshiftServer
+from tests.standins.s3 import S3Server
 
 _ROOT = Path(__file__).parents[2]
 
@@ -18,15 +19,22 @@ _ROOT = Path(__file__).parents[2]
 class RedshiftProcess:
     """Runs from construction until `stop`, and again after `start`, on the same port.
 
-    Only with `data` is what was committed there again. `arguments` go to its command line.
+    Only with `data` is what was committed there again. With `s3` it serves COPY from there. `arguments` go
+    to its command line.
     """
 
     def __init__(
-        self, data: Path | None = None, arguments: tuple[str, ...] = (), start_timeout: float = 60.0
+        self,
+        data: Path | None = None,
+        arguments: tuple[str, ...] = (),
+        start_timeout: float = 60.0,
+        s3: S3Server | None = None,
     ) -> None:
         self._command = [sys.executable, "-m", "tests.standins.redshift", *arguments]
         if data is not None:
             self._command += ["--data", str(data)]
+        if s3 is not None:
+            self._command += ["--s3-endpoint", s3.endpoint]
         self._start_timeout = start_timeout
         self.server, self._process = self._run(port=0)
 

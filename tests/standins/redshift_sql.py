@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+from tests.standins.redshift_copy import Copy, Refused, parse_copy
 from tests.standins.redshift_words import Words, statements_of, tokens_of
 
 
@@ -30,21 +31,14 @@ class Kind(Enum):
     OTHER = auto()
 
 
-class Refused(Exception):
-    """Redshift would not take the statement."""
-
-    def __init__(self, sqlstate: str, message: str) -> None:
-        super().__init__(message)
-        self.sqlstate = sqlstate
-        self.message = message
-
-
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What PostgreSQL is to run: one statement, or several of a simple query."""
 
     sql: str
     kinds: tuple[Kind, ...]
+    copy: Copy | None = None
+    """What a COPY asks for; the SQL then takes the rows from the session."""
 
 
 def translate(sql: str) -> Statement:
@@ -53,13 +47,23 @@ def translate(sql: str) -> Statement:
         return Statement(sql, (_KINDS.get(first[1].upper(), Kind.OTHER),))
     written: list[str] = []
     kinds: list[Kind] = []
+    copy: Copy | None = None
     for tokens in statements_of(tokens_of(sql)):
         words = Words(tokens)
         if words.upper:
             kinds.append(_kind(words))
+            if kinds[-1] is Kind.COPY:
+                if len(kinds) > 1:
+                    raise Refused("0A000", "this stand-in serves no COPY among other statements")
+                copy = parse_copy(words)
+                continue
             _rewrite(words)
         written.extend(token.text for token in tokens)
         written.extend(words.appended)
+    if copy is not None:
+        if len(kinds) > 1:
+            raise Refused("0A000", "this stand-in serves no COPY among other statements")
+        return Statement(copy.for_postgres(), (Kind.COPY,), copy)
     return Statement("".join(written), tuple(kinds) or (Kind.OTHER,))
 
 
@@ -182,13 +186,6 @@ def _drop(words: Words) -> None:
 def _lock(words: Words) -> None:
     if "IN" in words.upper:
         raise _syntax_error("IN")
-
-
-def _copy(words: Words) -> None:
-    source = words.upper.index("FROM") + 1 if "FROM" in words.upper else 0
-    if not words.is_literal(source):
-        raise _syntax_error(words.at(source))
-    raise Refused("0A000", "this stand-in does not serve COPY")
 
 
 def _merge(words: Words) -> None:
@@ -349,6 +346,5 @@ _RULES: Final[dict[str, Callable[[Words], None]]] = {
     "DELETE": _delete,
     "DROP": _drop,
     "LOCK": _lock,
-    "COPY": _copy,
     "MERGE": _merge,
 }

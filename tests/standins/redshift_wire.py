@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from tests.standins.redshift_sql import Kind, Refused, Statement, translate
+from tests.standins.redshift_copy import Copy, Refused
+from tests.standins.redshift_sql import Kind, Statement, translate
 
 SERVER_VERSION: Final = b"8.0.2"
 """What a Redshift reports as its `server_version`."""
@@ -117,19 +118,24 @@ class Moment(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What to do about a frame: wait for trouble at `moment`, then send."""
+    """What to do about a frame: wait for trouble at `moment`, then send.
+
+    With `copy`, what goes to the server executes that COPY, which then wants rows.
+    """
 
     to_client: bytes = b""
     to_server: bytes = b""
     moment: Moment | None = None
+    copy: Copy | None = None
 
 
 class Conversation:
     """One session's frames, in order."""
 
-    def __init__(self) -> None:
-        self._prepared: dict[bytes, tuple[Kind, ...]] = {}
-        self._portals: dict[bytes, tuple[Kind, ...]] = {}
+    def __init__(self, serves_copy: bool = False) -> None:
+        self._serves_copy = serves_copy
+        self._prepared: dict[bytes, Statement] = {}
+        self._portals: dict[bytes, Statement] = {}
         self._logged_in = False
         self._in_transaction = False
         self._truncated = False
@@ -142,16 +148,18 @@ class Conversation:
             case b"P":
                 name, sql, rest = body.split(b"\0", 2)
                 statement = self._allowed(_translated(sql))
-                self._prepared[name] = statement.kinds
+                self._prepared[name] = statement
                 given = frame(b"P", name + b"\0" + statement.sql.encode() + b"\0" + rest)
             case b"B":
                 portal, name, _ = body.split(b"\0", 2)
-                self._portals[portal] = self._prepared.get(name, ())
+                self._portals[portal] = self._prepared.get(name, _UNKNOWN)
             case b"E":
-                return self._runs(self._portals.get(body.split(b"\0", 1)[0], ()), given)
+                return self._runs(self._portals.get(body.split(b"\0", 1)[0], _UNKNOWN), given)
             case b"Q":
                 statement = self._allowed(_translated(body[:-1]))
-                return self._runs(statement.kinds, frame(b"Q", statement.sql.encode() + b"\0"))
+                if statement.copy is not None:
+                    statement = _refused(Refused("0A000", "this stand-in serves no COPY in a simple query"))
+                return self._runs(statement, frame(b"Q", statement.sql.encode() + b"\0"))
             case b"H" if not self._logged_in:
                 # The driver sends a Flush behind its password. A PostgreSQL that has refused the password
                 # closes without reading it, and that would destroy the refusal on its way to the client.
@@ -163,16 +171,19 @@ class Conversation:
         return Passage(to_server=given.raw)
 
     def _allowed(self, statement: Statement) -> Statement:
+        if statement.copy is not None and not self._serves_copy:
+            return _refused(Refused("0A000", "this stand-in has no S3 to COPY from"))
         if Kind.ALONE in statement.kinds and (self._in_transaction or len(statement.kinds) > 1):
             return _refused(
                 Refused("25001", "ALTER TABLE ALTER COLUMN cannot run inside a transaction block")
             )
         return statement
 
-    def _runs(self, kinds: tuple[Kind, ...], given: Frame) -> Passage:
+    def _runs(self, statement: Statement, given: Frame) -> Passage:
+        kinds = statement.kinds
         self._truncated = self._truncated or Kind.TRUNCATE in kinds
         moment = Moment.COMMIT if Kind.COMMIT in kinds else Moment.STATEMENT
-        return Passage(to_server=given.raw, moment=moment)
+        return Passage(to_server=given.raw, moment=moment, copy=statement.copy)
 
     def from_server(self, given: Iterable[Frame]) -> Iterator[Passage]:
         """What becomes of the frames the server sent."""
@@ -215,6 +226,9 @@ class Conversation:
                 pass
         return Passage(to_client=answer.raw)
 
+
+_UNKNOWN: Final = Statement("", ())
+"""One that the session has not prepared: PostgreSQL will say so."""
 
 _REFUSAL: Final = re.compile(r'"redshift refuses (\w{5}) ([0-9a-f]*)"')
 

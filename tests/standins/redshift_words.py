@@ -93,6 +93,10 @@ class Words:
             return token.text[1:-1].replace('""', '"')
         return token.text.lower()
 
+    def written(self, first: int, end: int) -> str:
+        """The tokens of `[first, end)` as they are written, without what is between them."""
+        return "".join(token.text for token in self._tokens[first:end])
+
     def is_literal(self, index: int) -> bool:
         """Whether a string literal stands there."""
         return index < len(self._tokens) and self._tokens[index].form is Form.LITERAL

@@ -10,11 +10,14 @@ from tests.supply.inventory import Package
 ALLOWED = frozenset(
     {
         *("Apache-2.0", "MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "PSF-2.0"),
+        # Python's own of old, in `regex`: as free as the others, if not to be mixed into the GPL's.
+        "CNRI-Python",
         # Weak copyleft, by file: used unchanged.
         "MPL-2.0",
     }
 )
 NOT_TOLD = {
+    "antlr4-python3-runtime": ("BSD", "BSD-3-Clause", "its source says which"),
     "ahocorasick-rs": ("Apache 2.0", "Apache-2.0", "the same, spelt otherwise"),
     "kubernetes-validate": ("Apache", "Apache-2.0", "its classifier says Apache Software License"),
     "protobuf": ("3-Clause BSD License", "BSD-3-Clause", "the same, spelt otherwise"),

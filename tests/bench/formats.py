@@ -19,7 +19,7 @@ from dataflow.contract import Contract, load
 from dataflow.decode import decode
 from dataflow.decoder import Decoder
 from dataflow.fields import PresentUnless
-from dataflow.model import NEW_ROW, Checked, Decoded, Document, MessageFormat, MessageFraming, Row, Violation
+from dataflow.model import Checked, Decoded, Document, MessageFormat, MessageFraming, Row, Violation
 from dataflow.protobuf import schema
 from dataflow.protobuf.decode import ProtobufReader
 from dataflow.validate import Validator
@@ -187,7 +187,7 @@ def _interpreted(contract: Contract) -> Callable[[Decoded], Checked]:
             for rule in rules:
                 rule(fields, found)
             if not found:
-                rows.append(NEW_ROW((record.offset(), values)))
+                rows.append(Row(record.offset(), values))
         return Checked(decoded.batch, tuple(rows), ())
 
     return validate

@@ -44,15 +44,14 @@ from dataflow.commands.access import (
     registry_access,
     topics_of,
 )
+from dataflow.commands.forms import decoder_of, only_json
 from dataflow.contact_rows import ContactRows
 from dataflow.contract import Contract
-from dataflow.decoder import Decoder
 from dataflow.detect import DETECTOR_MAJOR_VERSION, Detector, SplitMemory
 from dataflow.encode import ContactEncoder, DeadLetterEncoder
 from dataflow.enrich import Enricher
 from dataflow.flow import Scan, Steps, contacts_by_platform, graph, rejects_by_code, waiting_rows
-from dataflow.model import Checked, MessageFormat
-from dataflow.protobuf import schema as protobuf_schema
+from dataflow.model import Checked
 from dataflow.settings import Settings, SettingsError
 from dataflow.settings_table import SplitContacts
 from dataflow.splits import Splits
@@ -101,6 +100,8 @@ def run(settings: Settings, contract: Contract, stop: Stop) -> int:
     health = Health(time.monotonic, ("kafka", "redshift", "commits"))
     topics = topics_of(settings, contract)
     steps = steps_of(settings, contract, topics)
+    if (told := only_json(settings)) is not None:
+        log.warning("no_protobuf_form", extra={"detail": told})
     try:
         server = HealthServer(settings.metrics_host, settings.metrics_port, metrics.registry, health)
     except OSError as fault:
@@ -315,22 +316,6 @@ def schema_registry(access: RegistryAccess, metrics: Metrics, health: Health) ->
     )
     registry.start()
     return registry
-
-
-def decoder_of(settings: Settings, contract: Contract) -> Decoder:
-    """How the topic's messages are read. Raises ProtobufMismatch."""
-    schema = protobuf_schema.load(contract, settings.contract)
-    if schema is None and settings.message_format is MessageFormat.PROTOBUF:
-        raise protobuf_schema.ProtobufMismatch(
-            contract.name,
-            ["MESSAGE_FORMAT=protobuf, and beside the contract file lies no X.tags.toml with X.binpb"],
-        )
-    if schema is None and contract.terms.kafka.format == "protobuf":
-        raise protobuf_schema.ProtobufMismatch(
-            contract.name,
-            ["its Kafka server says format: protobuf, and beside the file lies no X.tags.toml with X.binpb"],
-        )
-    return Decoder(contract, schema, settings.message_format, settings.message_framing)
 
 
 def steps_of(settings: Settings, contract: Contract, topics: Topics) -> Steps:

@@ -13,6 +13,7 @@ from connectors.redshift_ddl import TableDiffers
 from tests.cli.test_commands import call
 from tests.integration.conftest import Pipelines
 from tests.integration.wiring import Wiring, commit_group_offsets, produce_numbered
+from tests.pipeline import ROOT
 from tests.standins.kafka_mock import MockCluster
 from tests.standins.redshift_client import RedshiftServer, Transactions, connect
 
@@ -59,6 +60,7 @@ def test_where_all_is_right_it_says_so_line_by_line(ready: Wiring) -> None:
     code, output = run(ready)
     assert code == 0, output
     for subject in (
+        "ok       messages: MESSAGE_FORMAT=auto; Protobuf form interactions.v1.Message",
         "ok       kafka brokers",
         "ok       topic m: 4 partitions",
         "ok       redshift login",
@@ -70,6 +72,14 @@ def test_where_all_is_right_it_says_so_line_by_line(ready: Wiring) -> None:
     ):
         assert subject in output
     assert not wrong(output)
+
+
+def test_a_copy_of_the_contract_without_its_protobuf_form_is_told(ready: Wiring, tmp_path: Path) -> None:
+    copied = tmp_path / "copy.odcs.yaml"
+    copied.write_bytes((ROOT / "dataflow" / "contracts" / "messages.odcs.yaml").read_bytes())
+    code, output = run(ready, CONTRACT=str(copied))
+    assert code == 0, output
+    assert f"no Protobuf form lies beside {copied}: every message is read as JSON" in output
 
 
 def test_missing_tables_are_named_with_the_command_that_creates_them(mocked: Wiring) -> None:

@@ -155,7 +155,7 @@ def _read_contract(root: Node) -> Contract | None:
     )
     history = read_history(schema, custom, properties)
     names = [column.name for column in properties.columns] + list(HISTORY_NAMES if history else ())
-    fields = KnownFields(properties.fields, names)
+    fields = KnownFields(properties.fields, names, properties.faulty)
     rule_names: set[str] = set()
     quality = _read_quality(schema, properties, fields, rule_names)
     version_field = fields.required(custom, "versionField", TimestampField)
@@ -169,7 +169,8 @@ def _read_contract(root: Node) -> Contract | None:
         custom.problem(
             "scannedField here and contactsTopic of the Kafka server belong together; give both or none"
         )
-    if (key := servers.kafka.message_key) and not any(field.name == key for field in properties.fields):
+    sent = {*properties.faulty, *(field.name for field in properties.fields)}
+    if (key := servers.kafka.message_key) and key not in sent:
         root.problem(f"servers: messageKey: no message field is named {key!r}")
     table = Table(
         servers.redshift.schema,
@@ -185,9 +186,9 @@ def _read_contract(root: Node) -> Contract | None:
     )
     contacts = None
     if second is not None:
-        contacts = read_contacts(second, _read_table_name(second), table, event_time)
+        contacts = read_contacts(second, _read_table_name(second), table, event_time, properties.faulty)
         quality += _read_contacts_quality(second, contacts, rule_names)
-    levels = read_service_levels(root, table_name, _elements(table, contacts))
+    levels = read_service_levels(root, table_name, _elements(table, contacts, properties.faulty))
     return Contract(
         name=root.text("name", _NAME),
         version=root.text("version", _VERSION),
@@ -275,12 +276,13 @@ def _is_of_contacts(schema: Node) -> bool:
     )
 
 
-def _elements(table: Table, contacts: ReadContacts | None) -> frozenset[str]:
+def _elements(table: Table, contacts: ReadContacts | None, faulty: frozenset[str]) -> frozenset[str]:
     """What a service level may be about, besides the topic and the table."""
-    found = {f"{table.name}.{column.name}" for column in table.columns}
+    found = {f"{table.name}.{name}" for name in (*faulty, *(column.name for column in table.columns))}
     if contacts is not None:
         name = contacts.table.name
-        found |= {name, *(f"{name}.{column.name}" for column in contacts.table.columns)}
+        columns = (*contacts.faulty, *(column.name for column in contacts.table.columns))
+        found |= {name, *(f"{name}.{column}" for column in columns)}
     return frozenset(found)
 
 

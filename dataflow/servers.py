@@ -31,6 +31,7 @@ def read_servers(root: Node) -> Servers:
     kafka: list[KafkaServer] = []
     redshift: list[RedshiftServer] = []
     names: set[str] = set()
+    untyped = 0
     for node in root.items("servers"):
         name = node.text("server")
         if name in names:
@@ -41,8 +42,11 @@ def read_servers(root: Node) -> Servers:
                 kafka.append(_read_kafka(node, name))
             case "redshift":
                 redshift.append(_read_redshift(node, name))
+            case _:
+                untyped += 1
     for kind, found in (("kafka", kafka), ("redshift", redshift)):
-        if len(found) != 1:
+        # A server whose type is a fault already may be the one that seems to be missing.
+        if len(found) > 1 or (not found and not untyped):
             root.problem(f"servers must hold exactly one of type {kind}, not {len(found)}")
     return Servers(
         kafka[0] if kafka else KafkaServer("", "", "", "", "", "", 1),

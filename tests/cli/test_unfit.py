@@ -106,7 +106,7 @@ def test_a_copy_of_the_contract_alone_is_told_to_be_of_json_only(tmp_path: Path)
         assert told in call("config", cwd=tmp_path, environment=environment).stdout
         logged = call("run", cwd=tmp_path, environment=environment).stderr
     (warning,) = (json.loads(line) for line in logged.splitlines() if "no_protobuf_form" in line)
-    assert warning["level"] == "WARNING"
+    assert warning["level"] == "warning"
     assert warning["detail"].startswith(told)
     for more in ({"MESSAGE_FORMAT": "json"}, {"CONTRACT": str(packaged / "messages.odcs.yaml")}):
         assert (

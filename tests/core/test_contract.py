@@ -152,6 +152,23 @@ def test_all_faults_are_reported_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("physicalType: varchar(2056)", "physicalType: varchar"),
+        ("physicalType: varchar(128)", "physicalType: varchar"),
+        ("        physicalType: timestamp\n", "        physicalType: datetime\n"),
+        ("logicalType: integer", "logicalType: int"),
+        ("type: redshift", "type: snowflake"),
+        ("value: commit id", "value: comit id"),
+    ],
+)
+def test_one_mistake_is_one_fault_and_what_names_its_field_is_none(old: str, new: str) -> None:
+    with pytest.raises(ContractError) as fault:
+        parse(PACKAGED.replace(old, new, 1), "broken.yaml")
+    assert len(fault.value.problems) == 1, fault.value.problems
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",

@@ -84,7 +84,7 @@ def _read_integer(
         if options.has("format"):
             options.choice("format", (_FORMATS[physical],))
     if minimum > maximum:
-        node.problem(f"minimum {minimum} is greater than maximum {maximum}")
+        node.at("logicalTypeOptions").problem(f"minimum {minimum} is greater than maximum {maximum}")
     return IntegerField(name, required, minimum, maximum, classification)
 
 
@@ -115,7 +115,7 @@ def _read_decimal(
         minimum = _limit(options, "minimum", low, high) if options.has("minimum") else low
         maximum = _limit(options, "maximum", high, high) if options.has("maximum") else high
     if minimum > maximum:
-        node.problem(f"minimum {minimum} is greater than maximum {maximum}")
+        node.at("logicalTypeOptions").problem(f"minimum {minimum} is greater than maximum {maximum}")
     accepts = _accepted(custom, ("number", "string"), "number")
     if precision > EXACT_DIGITS and "string" not in accepts:
         node.problem(

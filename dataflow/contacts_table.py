@@ -10,7 +10,14 @@ from connectors.items import ContactColumn, ContactPart, ContactsTable, Exchange
 from dataflow.fields import Field, IntegerField, TextField
 from dataflow.model import KINDS
 from dataflow.odcs import Node, known, shown
-from dataflow.properties import CONTACT_FILLS, IDENTIFIER, RESERVED, faulty_names, read_columns
+from dataflow.properties import (
+    CONTACT_FILLS,
+    IDENTIFIER,
+    IDENTIFIER_FORM,
+    RESERVED,
+    faulty_names,
+    read_columns,
+)
 from dataflow.read_terms import read_links
 from dataflow.rules import KnownFields
 from dataflow.terms import ContactsTerms, Property
@@ -183,7 +190,7 @@ def _read_view(
     types = {each.name: each.sql_type for each in table.columns}
     if sender and recipient and (sender == recipient or types[sender] != types[recipient]):
         custom.problem("sender and recipient must be two fields of one type")
-    view = custom.text("exchangesView", IDENTIFIER)
+    view = custom.text("exchangesView", IDENTIFIER, IDENTIFIER_FORM)
     if view in {name, table.name, table.current_view, *TAKEN, *RESERVED}:
         custom.problem(f"exchangesView: {shown(view)} is taken; choose another name")
     kind = next((each for each in properties if each.part is ContactPart.KIND), None)

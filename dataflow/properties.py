@@ -25,6 +25,7 @@ CONTACT_FILLS: Mapping[str, Fill | ContactPart] = {
 """What may fill a column of the contacts' table."""
 IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,126}")
 """A plain lower-case SQL name, which needs no quoting in any statement."""
+IDENTIFIER_FORM = "lower-case letters, digits and _, as in created_at"
 RESERVED = frozenset(
     """
     aes128 aes256 all allowoverwrite analyse analyze and any array as asc authorization az64 backup
@@ -127,7 +128,7 @@ def _read_property(
     node: Node, fills: Mapping[str, Fill | ContactPart], seen: set[str]
 ) -> tuple[Field, Property] | None:
     node.only(_PROPERTY, instead=_NOT_TAKEN)
-    name = node.text("name", IDENTIFIER)
+    name = node.text("name", IDENTIFIER, IDENTIFIER_FORM)
     if name in RESERVED:
         node.at("name").problem(f"{name!r} is a reserved word of Redshift's; choose another name")
     if name in seen:

@@ -136,7 +136,7 @@ def _read_one(node: Node, field: str, fields: KnownFields, seen: set[str]) -> Qu
     kind = node.choice("type", tuple(_OF_KIND)) if node.has("type") else "library"
     if kind:
         node.only(_QUALITY | _OF_KIND[kind], instead={"rule": "the standard's word is metric now"})
-    code = node.text("name", _CODE)
+    code = node.text("name", _CODE, "lower-case letters, digits and _")
     if code in seen:
         node.problem(f"the rule {code!r} is given twice")
     seen.add(code)

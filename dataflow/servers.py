@@ -6,13 +6,14 @@ import re
 from dataclasses import dataclass
 
 from dataflow.odcs import Node
-from dataflow.properties import IDENTIFIER
+from dataflow.properties import IDENTIFIER, IDENTIFIER_FORM
 from dataflow.read_terms import read_roles
 from dataflow.terms import KafkaServer, RedshiftServer
 
 FORMATS = ("json", "protobuf")
 """Formats that a contract may agree on. What is read besides is a setting."""
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+_TOPIC_FORM = "letters, digits and . _ -"
 _SERVER = frozenset({"id", "server", "type", "description", "environment", "roles", "customProperties"})
 _KAFKA = _SERVER | frozenset({"host", "format", "encoding"})
 _REDSHIFT = _SERVER | frozenset({"host", "database", "schema", "region", "account"})
@@ -58,9 +59,9 @@ def _read_kafka(node: Node, name: str) -> KafkaServer:
     node.only(_KAFKA)
     read_roles(node)
     custom = node.custom("topic", "contactsTopic", "deadLettersTopic", "partitions", "messageKey")
-    topics = [custom.text("topic", _TOPIC), custom.text("deadLettersTopic", _TOPIC)]
+    topics = [custom.text("topic", _TOPIC, _TOPIC_FORM), custom.text("deadLettersTopic", _TOPIC, _TOPIC_FORM)]
     if custom.has("contactsTopic"):
-        topics.append(custom.text("contactsTopic", _TOPIC))
+        topics.append(custom.text("contactsTopic", _TOPIC, _TOPIC_FORM))
     given = [topic for topic in topics if topic]
     if len(set(given)) < len(given):
         custom.problem(
@@ -75,7 +76,9 @@ def _read_kafka(node: Node, name: str) -> KafkaServer:
         dead_letters_topic=topics[1],
         contacts_topic=topics[2] if len(topics) > 2 else "",
         partitions=custom.whole("partitions", 1, 100_000),
-        message_key=custom.text("messageKey", IDENTIFIER) if custom.has("messageKey") else "",
+        message_key=custom.text("messageKey", IDENTIFIER, IDENTIFIER_FORM)
+        if custom.has("messageKey")
+        else "",
         encoding=encoding,
         environment=node.words("environment"),
         description=node.words("description"),
@@ -89,7 +92,7 @@ def _read_redshift(node: Node, name: str) -> RedshiftServer:
     return RedshiftServer(
         name=name,
         database=node.text("database"),
-        schema=node.text("schema", IDENTIFIER),
+        schema=node.text("schema", IDENTIFIER, IDENTIFIER_FORM),
         host=node.words("host"),
         region=node.words("region"),
         account=node.words("account"),

@@ -216,6 +216,20 @@ def test_ddl_apply_changes_nothing_when_a_person_must_act_and_says_how(ready: Wi
     assert wrong(run(ready)[1]) == before
 
 
+def test_ddl_refuses_a_table_with_another_sort_key_and_says_how(ready: Wiring, tmp_path: Path) -> None:
+    packaged = (ROOT / "dataflow" / "contracts" / "messages.odcs.yaml").read_text()
+    key = "property: sortKey\n        value: "
+    other = tmp_path / "other.odcs.yaml"
+    other.write_text(packaged.replace(f"{key}created_at", f"{key}updated_at", 1))
+    for argument in ("--dry-run", "--apply"):
+        environment = ready.environment(CONTRACT=str(other))
+        refused = call("ddl", argument, environment=environment)
+        assert refused.returncode == 1, refused.stdout
+        told = "table interactions.messages, sort key: is created_at; wanted updated_at"
+        assert f"REFUSED       {told}" in refused.stdout
+        assert "ALTER TABLE interactions.messages ALTER COMPOUND SORTKEY (updated_at)" in refused.stdout
+
+
 def test_a_pipeline_whose_table_lacks_columns_refuses_to_start_and_names_them(
     ready: Wiring, pipelines: Pipelines
 ) -> None:

@@ -68,7 +68,8 @@ def read_stored() -> str:
     """
     return (
         "SELECT column_name, data_type, is_nullable, encoding, column_default, distkey, sortkey "
-        "FROM svv_redshift_columns WHERE database_name = %s AND schema_name = %s AND table_name = %s ORDER BY ordinal_position"
+        "FROM svv_redshift_columns WHERE database_name = %s AND schema_name = %s AND table_name = %s "
+        "ORDER BY ordinal_position"
     )
 
 

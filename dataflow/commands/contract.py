@@ -18,7 +18,7 @@ Load = Callable[[Path | None], Contract]
 DIFF_EPILOG = """\
 exit codes:
   0  nothing breaks, or the version's first number was raised for it
-  1  something breaks, and the version does not say so
+  1  something breaks and the version does not say so, or the version falls
   2  a file is no contract
 
 examples:
@@ -95,12 +95,12 @@ def _write(contract: Contract, directory: Path, out: TextIO) -> None:
 
 
 def diff(compared: Comparison, form: Form, out: TextIO) -> int:
-    """Show every change. 1 when something breaks without a major step of the version."""
+    """Show every change. 1 when something breaks without a major step of the version, or that falls."""
     if form is Form.JSON:
         json_line(_plain(compared), out)
     else:
         _show(compared, out)
-    return 1 if compared.outcome is Outcome.UNANNOUNCED else 0
+    return 1 if compared.outcome in (Outcome.UNANNOUNCED, Outcome.BACKWARDS) else 0
 
 
 def _plain(compared: Comparison) -> dict[str, object]:
@@ -160,6 +160,10 @@ def _verdict(compared: Comparison) -> str:
     match compared.outcome:
         case Outcome.SAME:
             return "nothing changed"
+        case Outcome.BACKWARDS:
+            return (
+                f"the version FALLS: who has the old one takes the new one for older; {least} would be right"
+            )
         case Outcome.ANNOUNCED:
             return "breaking, and the version says so"
         case Outcome.UNANNOUNCED:

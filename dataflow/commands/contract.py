@@ -43,6 +43,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     diff.add_argument("old", type=Path, metavar="OLD", help="the contract file in force")
     diff.add_argument("new", type=Path, metavar="NEW", help="the one that shall be")
     diff.add_argument("--json", action="store_true", help="JSON instead of text for people")
+    checked = actions.add_parser(
+        "check",
+        help="whether a contract file is good",
+        description="Says in one line what a contract file states: name, version, fields, table, Protobuf\n"
+        "form. A file that is no contract, or whose Protobuf form is not its own, ends with exit code 2 and\n"
+        "every fault.",
+        formatter_class=form,
+    )
+    checked.add_argument("file", type=Path, metavar="FILE", help="the contract file")
     for name, summary, text in (
         ("json-schema", "the message as JSON Schema", "Prints the JSON Schema of a message, draft 7."),
         ("asyncapi", "the topics as an AsyncAPI document", "Prints the AsyncAPI 3 document of all topics."),
@@ -67,6 +76,8 @@ def dispatch(options: argparse.Namespace, load: Load, out: TextIO) -> int:
     if options.action == "diff":
         form = Form.JSON if options.json else Form.TABLE
         return diff(compare(load(options.old), load(options.new)), form, out)
+    if options.action == "check":
+        return check(load(options.file), options.file, out)
     from dataflow.published import documents
 
     contract = load(options.contract)
@@ -79,6 +90,29 @@ def dispatch(options: argparse.Namespace, load: Load, out: TextIO) -> int:
             out.write(documents.page(contract))
         case _:
             _write(contract, options.directory, out)
+    return 0
+
+
+def check(contract: Contract, path: Path, out: TextIO) -> int:
+    """One line about a contract that was loaded from `path`. Raises ProtobufMismatch.
+
+    Raises it too for a contract that agrees on Protobuf and has no form in it: it could not be run.
+    """
+    from dataflow.protobuf import schema
+
+    form = schema.load(contract, path)
+    if form is None and contract.terms.kafka.format == "protobuf":
+        raise schema.ProtobufMismatch(
+            str(path),
+            ["its Kafka server says format: protobuf, and beside the file lies no X.tags.toml with X.binpb"],
+        )
+    told = "no Protobuf form: messages are JSON" if form is None else f"Protobuf {form.descriptor.full_name}"
+    versions = ", every version" if contract.table.keeps_history else ""
+    print(
+        f"{contract.name} {contract.version}: {len(contract.fields)} fields, "
+        f"table {contract.table.qualified}{versions}, {told}",
+        file=out,
+    )
     return 0
 
 

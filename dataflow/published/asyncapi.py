@@ -19,9 +19,7 @@ def asyncapi(contract: Contract) -> dict[str, Any]:
     """The document. Addresses and names of topics are the contract's: defaults of settings."""
     kafka = contract.terms.kafka
     channels = {
-        "messages": _channel(
-            contract.topic, "message", "Messages that the backend sends.", partitions=contract.partitions
-        ),
+        "messages": _channel(contract.topic, "message", _senders(contract), partitions=contract.partitions),
         "deadLetters": _channel(
             contract.dead_letters_topic,
             "deadLetter",
@@ -65,6 +63,11 @@ def asyncapi(contract: Contract) -> dict[str, Any]:
         "operations": operations,
         "components": {"messages": messages},
     }
+
+
+def _senders(contract: Contract) -> str:
+    names = [each.username for each in contract.terms.team.members if each.role == "producer"]
+    return f"Messages from {' and '.join(names) or 'their producers'}."
 
 
 def _channel(topic: str, message: str, description: str, partitions: int | None = None) -> dict[str, Any]:

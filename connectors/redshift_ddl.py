@@ -21,6 +21,7 @@ from connectors.redshift_evolution import (
     differences,
     lacking,
     other_history,
+    other_keys,
     read_names,
     read_stored,
 )
@@ -66,6 +67,7 @@ def plan(access: RedshiftAccess, table: Table, contacts: ContactsTable | None = 
                 viewed = any(each.name == table.current_view for each in there)
                 changes = differences(name, wanted, stored)
                 found += around_view(table, changes) if viewed else changes
+                found += other_keys(name, table.distribution_key, table.sort_key, stored)
         found += _of_contacts(session, access.database, contacts, there)
         session.rollback()
     return Plan(
@@ -140,7 +142,10 @@ def _of_contacts(
     made, *views = contacts_sql.definitions(contacts)
     stored = _stored(session, database, made.schema, made.name) if made in there else []
     found = differences(contacts.qualified, contacts.columns, stored) if stored else ()
-    return around_exchanges(contacts, found) if any(view in there for view in views) else found
+    keys = other_keys(contacts.qualified, contacts.distribution_key, contacts.sort_key, stored)
+    if any(view in there for view in views):
+        found = tuple(around_exchanges(contacts, found))
+    return (*found, *keys)
 
 
 def read_table(session: Session, database: str, table: Table) -> list[Stored]:
@@ -182,7 +187,8 @@ def _stored(session: Session, database: str, schema: str, name: str) -> list[Sto
     rows = session.rows(read_stored(), (database, schema, name))
     return [
         Stored(
-            name, str(kind).lower(), str(nullable).upper() != "NO", str(encoding or "none"), default or None
+            *(name, str(kind).lower(), str(nullable).upper() != "NO", str(encoding or "none")),
+            *(default or None, bool(distribution), int(place or 0)),
         )
-        for name, kind, nullable, encoding, default in rows
+        for name, kind, nullable, encoding, default, distribution, place in rows
     ]

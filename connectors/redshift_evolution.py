@@ -34,6 +34,10 @@ class Stored:
     nullable: bool
     encoding: str = "none"
     default: str | None = None
+    distribution: bool = False
+    """Whether it is the distribution key."""
+    sort_place: int = 0
+    """Its place in the sort key, from 1; negative in an interleaved one, 0: not part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +64,12 @@ Difference = Alteration | Refusal
 def read_stored() -> str:
     """A table's columns. Parameters: database, schema, table.
 
-    (column, data type, nullable, encoding, default)
+    (column, data type, nullable, encoding, default, is distribution key, place in the sort key)
     """
     return (
-        "SELECT column_name, data_type, is_nullable, encoding, column_default FROM svv_redshift_columns "
-        "WHERE database_name = %s AND schema_name = %s AND table_name = %s ORDER BY ordinal_position"
+        "SELECT column_name, data_type, is_nullable, encoding, column_default, distkey, sortkey "
+        "FROM svv_redshift_columns WHERE database_name = %s AND schema_name = %s AND table_name = %s "
+        "ORDER BY ordinal_position"
     )
 
 
@@ -74,6 +79,35 @@ def differences(table: str, wanted: Sequence[Column], stored: Sequence[Stored]) 
     The order of columns is none: no statement of ours depends on it.
     """
     return tuple(_differences(table, wanted, {column.name: column for column in stored}))
+
+
+def other_keys(
+    table: str, distribution_key: str, sort_key: str, stored: Sequence[Stored]
+) -> tuple[Refusal, ...]:
+    """Keys of a table, `table` qualified, that are not the wanted ones: every row is written anew for it.
+
+    No columns: the table is not there or may not be seen, and is not judged.
+    """
+    if not stored:
+        return ()
+    found: list[Refusal] = []
+    there = ", ".join(each.name for each in stored if each.distribution)
+    if there != distribution_key:
+        told = f"is {there or 'none'}; wanted {distribution_key}"
+        steps = (_REWRITES, f"ALTER TABLE {table} ALTER DISTSTYLE KEY DISTKEY {distribution_key}")
+        found.append(Refusal(f"table {table}, distribution key", told, steps))
+    placed = sorted((each for each in stored if each.sort_place), key=lambda each: abs(each.sort_place))
+    there = ", ".join(each.name for each in placed)
+    if any(each.sort_place < 0 for each in placed):
+        there += " (interleaved)"
+    if there != sort_key:
+        told = f"is {there or 'none'}; wanted {sort_key}"
+        steps = (_REWRITES, f"ALTER TABLE {table} ALTER COMPOUND SORTKEY ({sort_key})")
+        found.append(Refusal(f"table {table}, sort key", told, steps))
+    return tuple(found)
+
+
+_REWRITES = "-- with the pipelines stopped, by itself outside of a transaction: every row is written anew"
 
 
 def read_names() -> str:
@@ -212,10 +246,14 @@ def _replace(table: str, column: Column) -> tuple[str, ...]:
 
 
 def _rebuild(table: str) -> tuple[str, ...]:
+    """How a table is made anew with its rows, its views and what is granted on them."""
     schema, _, name = table.partition(".")
     return (
+        f"-- first drop the views that show it, {name}_current or the exchanges of contacts: they",
+        "-- would go on showing the old table",
         f"ALTER TABLE {table} RENAME TO {name}_old",
-        f"-- `ddl --apply` creates {schema}.{name} anew",
+        f"-- `ddl --apply` creates {schema}.{name} and the views anew, with nothing granted on them:",
+        "-- `grants --apply` for the pipeline, GRANT SELECT on the table and its views for readers",
         f"INSERT INTO {table} (…columns…) SELECT …columns… FROM {table}_old",
         f"-- compare counts, then: DROP TABLE {table}_old",
     )

@@ -23,6 +23,10 @@ class MigrationRefused(Exception):
     """The table can't become one of type 2 as it is. Nothing was changed; the text says what to do."""
 
 
+class AlreadyDone(MigrationRefused):
+    """The table is of type 2: what was asked for is so, and a retry of it is no failure."""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """What is done, or would be."""
@@ -65,7 +69,7 @@ def _survey(session: Session, database: str, table: Table) -> Migration:
     if not stored:
         raise MigrationRefused(f"{name} is not there, or its columns may not be seen; `ddl --apply` makes it")
     if other_history(table, [each.name for each in stored]) is None:
-        raise MigrationRefused(f"{name} is of type 2 already")
+        raise AlreadyDone(f"{name} is of type 2 already")
     found = differences(name, old.columns, stored)
     if found:
         told = "; ".join(f"{each.subject.removeprefix('table ')}: {each.told}" for each in found)

@@ -188,9 +188,9 @@ def command_line() -> argparse.ArgumentParser:
     contract_command.add_arguments(
         add(
             "contract",
-            "compare two contracts, or print what is generated from one",
-            "What changed between two versions of a contract, and what is generated from one. Needs no\n"
-            "settings and no servers. `contract diff --help` and so on tell more.",
+            "judge a contract, compare two, or print what is generated from one",
+            "Whether a contract file is good, what changed between two versions, and what is generated from\n"
+            "one. Needs no settings and no servers. `contract diff --help` and so on tell more.",
         )
     )
     operators.add_commands(add)

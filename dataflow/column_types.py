@@ -84,7 +84,7 @@ def _read_integer(
         if options.has("format"):
             options.choice("format", (_FORMATS[physical],))
     if minimum > maximum:
-        node.problem(f"minimum {minimum} is greater than maximum {maximum}")
+        node.at("logicalTypeOptions").problem(f"minimum {minimum} is greater than maximum {maximum}")
     return IntegerField(name, required, minimum, maximum, classification)
 
 
@@ -107,14 +107,15 @@ def _read_decimal(
             f"physicalType {physical!r}: 1 to {MAX_PRECISION} digits, at most as many of them after the point"
         )
         return None
-    high = (Decimal(10**precision) - 1).scaleb(-scale)
-    minimum, maximum = -high, high
+    high = largest(precision, scale)
+    low = high.copy_negate()
+    minimum, maximum = low, high
     if options is not None:
         options.only(frozenset({"minimum", "maximum"}))
-        minimum = _limit(options, "minimum", -high, high) if options.has("minimum") else -high
+        minimum = _limit(options, "minimum", low, high) if options.has("minimum") else low
         maximum = _limit(options, "maximum", high, high) if options.has("maximum") else high
     if minimum > maximum:
-        node.problem(f"minimum {minimum} is greater than maximum {maximum}")
+        node.at("logicalTypeOptions").problem(f"minimum {minimum} is greater than maximum {maximum}")
     accepts = _accepted(custom, ("number", "string"), "number")
     if precision > EXACT_DIGITS and "string" not in accepts:
         node.problem(
@@ -124,12 +125,21 @@ def _read_decimal(
     return DecimalField(name, required, precision, scale, minimum, maximum, accepts, classification)
 
 
+def largest(precision: int, scale: int) -> Decimal:
+    """The largest number of a decimal(precision,scale), exactly.
+
+    Arithmetic, a unary minus too, would round it to the 28 digits of Python's default context.
+    """
+    return Decimal((0, (9,) * precision, -scale))
+
+
 def _limit(options: Node, key: str, otherwise: Decimal, high: Decimal) -> Decimal:
     found = options.number(key)
     if found is None:
         return otherwise
-    if abs(found) > high:
-        options.at(key).problem(f"{found} is not between {-high} and {high}")
+    low = high.copy_negate()
+    if not low <= found <= high:
+        options.at(key).problem(f"{found} is not between {low} and {high}")
         return otherwise
     return found
 

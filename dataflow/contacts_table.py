@@ -10,7 +10,14 @@ from connectors.items import ContactColumn, ContactPart, ContactsTable, Exchange
 from dataflow.fields import Field, IntegerField, TextField
 from dataflow.model import KINDS
 from dataflow.odcs import Node, known, shown
-from dataflow.properties import CONTACT_FILLS, IDENTIFIER, RESERVED, read_columns
+from dataflow.properties import (
+    CONTACT_FILLS,
+    IDENTIFIER,
+    IDENTIFIER_FORM,
+    RESERVED,
+    faulty_names,
+    read_columns,
+)
 from dataflow.read_terms import read_links
 from dataflow.rules import KnownFields
 from dataflow.terms import ContactsTerms, Property
@@ -45,10 +52,17 @@ class ReadContacts:
     """Its columns, for what the file says of them elsewhere."""
     nodes: tuple[Node, ...]
     """The properties' own nodes, in the columns' order."""
+    faulty: frozenset[str]
+    """Names of columns that could not be read, for a fault of their own."""
 
 
-def read_contacts(schema: Node, name: str, table: Table, event_time: str) -> ReadContacts:
-    """The contacts' table of the messages in `table`; `event_time` is empty when no text is scanned."""
+def read_contacts(
+    schema: Node, name: str, table: Table, event_time: str, faulty_fields: frozenset[str]
+) -> ReadContacts:
+    """The contacts' table of the messages in `table`; `event_time` is empty when no text is scanned.
+
+    `faulty_fields` are those of the messages that have a fault of their own.
+    """
     custom = schema.custom(
         *(CONTACTS_OF, "distributionKey", "sortKey", "sender", "recipient", "exchangesView")
     )
@@ -62,7 +76,9 @@ def read_contacts(schema: Node, name: str, table: Table, event_time: str) -> Rea
     columns: list[ContactColumn] = []
     nodes: list[Node] = []
     for node, field, described in read_columns(schema, CONTACT_FILLS):
-        _check_column(node, field, described, table)
+        # What is filled as one of the faulty seems to be filled as none.
+        if described.name not in faulty_fields and not (faulty_fields and described.fill is not Fill.MESSAGE):
+            _check_column(node, field, described, table)
         columns.append(
             ContactColumn(
                 *(described.name, described.physical_type, described.required, described.fill),
@@ -71,9 +87,12 @@ def read_contacts(schema: Node, name: str, table: Table, event_time: str) -> Rea
         )
         properties.append(described)
         nodes.append(node)
-    _check_columns(schema, columns, table, event_time)
+    faulty = faulty_names(schema, properties)
+    if not faulty:
+        _check_columns(schema, columns, table, event_time)
     _check_key(properties, nodes)
-    fields = KnownFields((), [column.name for column in columns])
+    fields = KnownFields((), [column.name for column in columns], faulty)
+    unread = faulty | faulty_fields
     return ReadContacts(
         ContactsTable(
             table.schema,
@@ -81,7 +100,7 @@ def read_contacts(schema: Node, name: str, table: Table, event_time: str) -> Rea
             tuple(columns),
             fields.column(custom, "distributionKey"),
             fields.column(custom, "sortKey"),
-            _read_view(custom, name, table, event_time, properties),
+            None if unread else _read_view(custom, name, table, event_time, properties),
         ),
         ContactsTerms(
             tuple(properties),
@@ -91,6 +110,7 @@ def read_contacts(schema: Node, name: str, table: Table, event_time: str) -> Rea
         ),
         fields,
         tuple(nodes),
+        faulty,
     )
 
 
@@ -170,7 +190,7 @@ def _read_view(
     types = {each.name: each.sql_type for each in table.columns}
     if sender and recipient and (sender == recipient or types[sender] != types[recipient]):
         custom.problem("sender and recipient must be two fields of one type")
-    view = custom.text("exchangesView", IDENTIFIER)
+    view = custom.text("exchangesView", IDENTIFIER, IDENTIFIER_FORM)
     if view in {name, table.name, table.current_view, *TAKEN, *RESERVED}:
         custom.problem(f"exchangesView: {shown(view)} is taken; choose another name")
     kind = next((each for each in properties if each.part is ContactPart.KIND), None)

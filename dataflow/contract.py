@@ -20,7 +20,7 @@ from dataflow.contacts_table import CONTACTS_OF, ReadContacts, read_contacts
 from dataflow.fields import Field, Rule, TextField, TimestampField
 from dataflow.history import check_rules, check_version, history_properties, read_history
 from dataflow.odcs import ELEMENT, ContractError, Node
-from dataflow.properties import IDENTIFIER, Properties, read_properties
+from dataflow.properties import IDENTIFIER, IDENTIFIER_FORM, Properties, read_properties
 from dataflow.read_terms import (
     TOPIC,
     read_description,
@@ -141,7 +141,7 @@ def _read_contract(root: Node) -> Contract | None:
         root.problem("must be a mapping")
         return None
     root.only(_ROOT, instead=_NOT_AT_ROOT)
-    api_version = root.choice("apiVersion", API_VERSIONS)
+    api_version = root.choice("apiVersion", API_VERSIONS, API_VERSIONS[-1])
     root.choice("kind", ("DataContract",))
     objects = _read_objects(root)
     if objects is None:
@@ -155,7 +155,7 @@ def _read_contract(root: Node) -> Contract | None:
     )
     history = read_history(schema, custom, properties)
     names = [column.name for column in properties.columns] + list(HISTORY_NAMES if history else ())
-    fields = KnownFields(properties.fields, names)
+    fields = KnownFields(properties.fields, names, properties.faulty)
     rule_names: set[str] = set()
     quality = _read_quality(schema, properties, fields, rule_names)
     version_field = fields.required(custom, "versionField", TimestampField)
@@ -169,7 +169,8 @@ def _read_contract(root: Node) -> Contract | None:
         custom.problem(
             "scannedField here and contactsTopic of the Kafka server belong together; give both or none"
         )
-    if (key := servers.kafka.message_key) and not any(field.name == key for field in properties.fields):
+    sent = {*properties.faulty, *(field.name for field in properties.fields)}
+    if (key := servers.kafka.message_key) and key not in sent:
         root.problem(f"servers: messageKey: no message field is named {key!r}")
     table = Table(
         servers.redshift.schema,
@@ -185,12 +186,12 @@ def _read_contract(root: Node) -> Contract | None:
     )
     contacts = None
     if second is not None:
-        contacts = read_contacts(second, _read_table_name(second), table, event_time)
+        contacts = read_contacts(second, _read_table_name(second), table, event_time, properties.faulty)
         quality += _read_contacts_quality(second, contacts, rule_names)
-    levels = read_service_levels(root, table_name, _elements(table, contacts))
+    levels = read_service_levels(root, table_name, _elements(table, contacts, properties.faulty))
     return Contract(
-        name=root.text("name", _NAME),
-        version=root.text("version", _VERSION),
+        name=root.text("name", _NAME, "letters, digits, blanks, _ . and -"),
+        version=root.text("version", _VERSION, "three numbers, as 1.0.0"),
         fields=properties.fields,
         table=table,
         contacts=None if contacts is None else contacts.table,
@@ -218,7 +219,9 @@ def _read_contract(root: Node) -> Contract | None:
             service_levels=levels,
             domain=root.words("domain"),
             tenant=root.words("tenant"),
-            created=root.text("contractCreatedTs", _CREATED) if root.has("contractCreatedTs") else "",
+            created=root.text("contractCreatedTs", _CREATED, "a time, as 2024-01-30T12:00:00Z")
+            if root.has("contractCreatedTs")
+            else "",
             tags=root.listed("tags"),
             description=read_description(root),
             table_description=schema.words("description"),
@@ -246,7 +249,7 @@ def _read_table_name(schema: Node) -> str:
     schema.words("businessName")
     schema.flag("deprecated")
     schema.listed("tags")
-    name = schema.text("name", IDENTIFIER)
+    name = schema.text("name", IDENTIFIER, IDENTIFIER_FORM)
     if schema.has("physicalName") and schema.text("physicalName") != name:
         schema.at("physicalName").problem(
             "the table is named as the object; write the same name, or leave it out"
@@ -275,12 +278,13 @@ def _is_of_contacts(schema: Node) -> bool:
     )
 
 
-def _elements(table: Table, contacts: ReadContacts | None) -> frozenset[str]:
+def _elements(table: Table, contacts: ReadContacts | None, faulty: frozenset[str]) -> frozenset[str]:
     """What a service level may be about, besides the topic and the table."""
-    found = {f"{table.name}.{column.name}" for column in table.columns}
+    found = {f"{table.name}.{name}" for name in (*faulty, *(column.name for column in table.columns))}
     if contacts is not None:
         name = contacts.table.name
-        found |= {name, *(f"{name}.{column.name}" for column in contacts.table.columns)}
+        columns = (*contacts.faulty, *(column.name for column in contacts.table.columns))
+        found |= {name, *(f"{name}.{column}" for column in columns)}
     return frozenset(found)
 
 

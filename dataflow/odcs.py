@@ -54,11 +54,30 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 
+_KINDS = {bool: "true or false", int: "an integer", float: "a number with a fraction", str: "text"}
+_KINDS |= {list: "a list", dict: "a mapping", type(None): "nothing"}
+
+
+def kind_of(value: Tree) -> str:
+    """What kind of value the file has, in words."""
+    return _KINDS[type(value)]
+
+
+def _name_of(value: Tree) -> str:
+    """By what an element of a list is known."""
+    found = value.get("name", value.get("server", value.get("property"))) if isinstance(value, dict) else None
+    return found if isinstance(found, str) and len(found) <= 64 and found.isprintable() else ""
+
+
 class Node:
     """A value of the file with its path; what is wrong with it goes to the one list of problems."""
 
-    def __init__(self, value: Tree, path: str, problems: list[str]) -> None:
-        """`path` is "" for the document; `problems` is shared by all nodes of it."""
+    def __init__(self, value: Tree, path: str, problems: list[str], name: str = "") -> None:
+        """`path` is "" for the document; `problems` is shared by all nodes of it.
+
+        `name` is that of the nearest list's element around it: people look for it, not for its number.
+        """
+        self._name = name
         self.value = value
         self.path = path
         self._problems = problems
@@ -66,14 +85,16 @@ class Node:
     def problem(self, text: str) -> None:
         """Keep a fault of this value."""
         if len(self._problems) < MAX_PROBLEMS:
-            self._problems.append(f"{self.path or 'document'}: {text}")
+            named = f" ({self._name})" if self._name else ""
+            self._problems.append(f"{self.path or 'document'}{named}: {text}")
 
     def at(self, key: str) -> Node:
         """The value under a key, given or not, to tell of it."""
         return self._step(self._mapping().get(key), f".{key}")
 
-    def _step(self, value: Tree, step: str) -> Node:
-        return Node(value, f"{self.path}{step}" if self.path else step.removeprefix("."), self._problems)
+    def _step(self, value: Tree, step: str, name: str = "") -> Node:
+        path = f"{self.path}{step}" if self.path else step.removeprefix(".")
+        return Node(value, path, self._problems, name or self._name)
 
     def only(self, *allowed: frozenset[str], instead: Mapping[str, str] | None = None) -> None:
         """Every key that none of `allowed` holds is a problem; `instead` tells of keys of the standard."""
@@ -121,22 +142,26 @@ class Node:
             self.at(key).problem("must be a list")
             return
         for number, value in enumerate(found):
-            element = self._step(value, f".{key}[{number}]")
+            element = self._step(value, f".{key}[{number}]", _name_of(value))
             if isinstance(value, dict):
                 yield element
             else:
                 element.problem("must be a mapping")
 
-    def text(self, key: str, pattern: re.Pattern[str] | None = None) -> str:
-        """The text under a key, "" with a problem when it is not one or does not match."""
+    def text(self, key: str, pattern: re.Pattern[str] | None = None, form: str = "") -> str:
+        """The text under a key, "" with a problem when it is not one or does not match.
+
+        `form` says in words what the pattern asks for.
+        """
         node = self.child(key)
         if node is None:
             return ""
         if not isinstance(node.value, str) or not node.value:
-            node.problem("must be text; quote it if YAML reads it as something else")
+            was = "not empty" if node.value == "" else f"not {kind_of(node.value)}"
+            node.problem(f"must be text; quote it if YAML reads it as something else ({was})")
             return ""
         if pattern is not None and not pattern.fullmatch(node.value):
-            node.problem(f"{shown(node.value)} is not of the form {pattern.pattern}")
+            node.problem(f"{shown(node.value)} is not of the form {form or pattern.pattern}")
             return ""
         return node.value
 
@@ -150,7 +175,7 @@ class Node:
         if node is None:
             return low
         if not isinstance(node.value, int) or isinstance(node.value, bool):
-            node.problem("must be an integer")
+            node.problem(f"must be an integer, not {kind_of(node.value)}")
             return low
         if not low <= node.value <= high:
             node.problem(f"{node.value} is not between {low} and {high}")
@@ -163,15 +188,15 @@ class Node:
         if node is None:
             return None
         if not isinstance(node.value, int | float) or isinstance(node.value, bool):
-            node.problem("must be a number")
+            node.problem(f"must be a number, not {kind_of(node.value)}")
             return None
         return Decimal(repr(node.value))
 
-    def choice(self, key: str, choices: Sequence[str]) -> str:
-        """The text under a key, "" with a problem unless it is one of `choices`."""
+    def choice(self, key: str, choices: Sequence[str], usual: str = "") -> str:
+        """The text under a key, "" with a problem unless it is one of `choices`; `usual` is suggested."""
         found = self.text(key)
         if found and found not in choices:
-            near = get_close_matches(found[:64], choices, n=1)
+            near = [usual] if usual else get_close_matches(found[:64], choices, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             self.at(key).problem(f"{shown(found)} is unknown; known: {', '.join(choices)}{hint}")
             return ""
@@ -181,7 +206,7 @@ class Node:
         """The boolean under a key; absent is false, as the standard says."""
         found = self._mapping().get(key, False)
         if not isinstance(found, bool):
-            self.at(key).problem("must be true or false")
+            self.at(key).problem(f"must be true or false, not {kind_of(found)}")
             return False
         return found
 

@@ -25,6 +25,7 @@ CONTACT_FILLS: Mapping[str, Fill | ContactPart] = {
 """What may fill a column of the contacts' table."""
 IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,126}")
 """A plain lower-case SQL name, which needs no quoting in any statement."""
+IDENTIFIER_FORM = "lower-case letters, digits and _, as in created_at"
 RESERVED = frozenset(
     """
     aes128 aes256 all allowoverwrite analyse analyze and any array as asc authorization az64 backup
@@ -76,6 +77,8 @@ class Properties:
     identity: tuple[str, ...]
     nodes: tuple[Node, ...]
     """The properties' own nodes, in the same order, for what else they hold."""
+    faulty: frozenset[str]
+    """Names of properties that could not be read, for a fault of their own that is told already."""
 
 
 def read_properties(schema: Node) -> Properties:
@@ -90,10 +93,18 @@ def read_properties(schema: Node) -> Properties:
         nodes.append(node)
         if described.fill is Fill.MESSAGE:
             fields.append(field)
-    if not fields:
+    faulty = faulty_names(schema, properties)
+    if not fields and not faulty:
         schema.problem("properties holds no usable field")
-    identity = _read_identity(schema, properties, nodes)
-    return Properties(tuple(fields), tuple(columns), tuple(properties), identity, tuple(nodes))
+    identity = _read_identity(schema, properties, nodes, faulty)
+    return Properties(tuple(fields), tuple(columns), tuple(properties), identity, tuple(nodes), faulty)
+
+
+def faulty_names(schema: Node, read: Sequence[Property]) -> frozenset[str]:
+    """The names of those properties of a schema object that are not among what was read."""
+    given = schema.at("properties").value
+    names = [each.get("name") for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+    return frozenset(name for name in names if isinstance(name, str)) - {each.name for each in read}
 
 
 def read_columns(
@@ -117,7 +128,7 @@ def _read_property(
     node: Node, fills: Mapping[str, Fill | ContactPart], seen: set[str]
 ) -> tuple[Field, Property] | None:
     node.only(_PROPERTY, instead=_NOT_TAKEN)
-    name = node.text("name", IDENTIFIER)
+    name = node.text("name", IDENTIFIER, IDENTIFIER_FORM)
     if name in RESERVED:
         node.at("name").problem(f"{name!r} is a reserved word of Redshift's; choose another name")
     if name in seen:
@@ -138,7 +149,8 @@ def _read_property(
     words = _read_words(node)
     read = read_field(node, custom, words, name, required, classification)
     described = _describe(node, name, required, fill, classification, words)
-    return None if read is None else (read, described)
+    unfilled = custom.has("fill") and not chosen
+    return None if read is None or unfilled else (read, described)
 
 
 def _describe(
@@ -196,7 +208,9 @@ def _key_position(node: Node) -> int | None:
     return node.whole("primaryKeyPosition", 1, 100)
 
 
-def _read_identity(schema: Node, properties: Sequence[Property], nodes: Sequence[Node]) -> tuple[str, ...]:
+def _read_identity(
+    schema: Node, properties: Sequence[Property], nodes: Sequence[Node], faulty: frozenset[str]
+) -> tuple[str, ...]:
     keys: dict[int, str] = {}
     for each, node in zip(properties, nodes, strict=True):
         if each.key_position is None:
@@ -206,14 +220,17 @@ def _read_identity(schema: Node, properties: Sequence[Property], nodes: Sequence
         if each.key_position in keys:
             node.problem(f"primaryKeyPosition {each.key_position} is given twice")
         keys[each.key_position] = each.name
-    if not keys:
+    # A key may be one of the faulty: what its absence would mean is no fault of the file.
+    if faulty:
+        pass
+    elif not keys:
         schema.problem("no property has primaryKey: true, so a message has no identity")
     elif sorted(keys) != list(range(1, len(keys) + 1)):
         told = ", ".join(map(str, sorted(keys)))
         schema.problem(f"primaryKeyPosition must count 1, 2, 3 … without a gap; it is {told}")
     identity = tuple(name for _, name in sorted(keys.items()))
     for each, node in zip(properties, nodes, strict=True):
-        if node.flag("unique") and identity != (each.name,):
+        if node.flag("unique") and identity != (each.name,) and not faulty:
             node.problem(
                 f"unique: true would be a second identity beside {', '.join(identity) or 'none'}; "
                 "a message has one, its primaryKey"

@@ -69,8 +69,8 @@ def _read_member(node: Node) -> Member:
         name=node.words("name"),
         role=node.words("role"),
         description=node.words("description"),
-        since=node.text("dateIn", _DATE) if node.has("dateIn") else "",
-        until=node.text("dateOut", _DATE) if node.has("dateOut") else "",
+        since=node.text("dateIn", _DATE, "a day, as 2024-01-30") if node.has("dateIn") else "",
+        until=node.text("dateOut", _DATE, "a day, as 2024-01-30") if node.has("dateOut") else "",
         replaced_by=node.words("replacedByUsername"),
     )
 
@@ -91,11 +91,17 @@ def read_support(root: Node) -> tuple[Support, ...]:
         found.append(
             Support(
                 channel=node.text("channel"),
-                url=node.text("url", _URL) if node.has("url") else "",
+                url=node.text("url", _URL, "an address with its scheme, as https://example.org")
+                if node.has("url")
+                else "",
                 tool=node.choice("tool", TOOLS) if node.has("tool") else "",
                 scope=node.choice("scope", SCOPES) if node.has("scope") else "",
                 description=node.words("description"),
-                invitation_url=node.text("invitationUrl", _URL) if node.has("invitationUrl") else "",
+                invitation_url=node.text(
+                    "invitationUrl", _URL, "an address with its scheme, as https://example.org"
+                )
+                if node.has("invitationUrl")
+                else "",
             )
         )
     return tuple(found)

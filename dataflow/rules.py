@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from dataflow.fields import (
@@ -38,15 +38,18 @@ _KINDS: dict[type, str] = {
 class KnownFields:
     """The fields and columns read so far, to check what the file says about them elsewhere."""
 
-    def __init__(self, fields: Sequence[Field], columns: Sequence[str]) -> None:
-        """`columns` are the names of all of the table's."""
+    def __init__(
+        self, fields: Sequence[Field], columns: Sequence[str], faulty: Collection[str] = frozenset()
+    ) -> None:
+        """`columns` are the names of all of the table's, `faulty` those that have a fault of their own."""
+        self._faulty = faulty
         self._fields = {each.name: each for each in fields}
         self._columns = frozenset(columns)
 
     def column(self, node: Node, key: str) -> str:
         """The column that a key names."""
         found = node.text(key)
-        if found and found not in self._columns:
+        if found and found not in self._columns and found not in self._faulty:
             node.problem(f"{key}: the table has no column {shown(found)}; {known(found, self._columns)}")
         return found
 
@@ -79,6 +82,8 @@ class KnownFields:
         return isinstance(found, TimestampField) and found.zoned
 
     def _check(self, node: Node, key: str, name: str, kinds: tuple[type[Field], ...]) -> None:
+        if name in self._faulty:
+            return
         if name not in self._fields:
             node.problem(f"{key}: no message field is named {shown(name)}; {known(name, self._fields)}")
         elif kinds and not isinstance(self._fields[name], kinds):
@@ -131,7 +136,7 @@ def _read_one(node: Node, field: str, fields: KnownFields, seen: set[str]) -> Qu
     kind = node.choice("type", tuple(_OF_KIND)) if node.has("type") else "library"
     if kind:
         node.only(_QUALITY | _OF_KIND[kind], instead={"rule": "the standard's word is metric now"})
-    code = node.text("name", _CODE)
+    code = node.text("name", _CODE, "lower-case letters, digits and _")
     if code in seen:
         node.problem(f"the rule {code!r} is given twice")
     seen.add(code)

@@ -6,13 +6,14 @@ import re
 from dataclasses import dataclass
 
 from dataflow.odcs import Node
-from dataflow.properties import IDENTIFIER
+from dataflow.properties import IDENTIFIER, IDENTIFIER_FORM
 from dataflow.read_terms import read_roles
 from dataflow.terms import KafkaServer, RedshiftServer
 
 FORMATS = ("json", "protobuf")
 """Formats that a contract may agree on. What is read besides is a setting."""
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+_TOPIC_FORM = "letters, digits and . _ -"
 _SERVER = frozenset({"id", "server", "type", "description", "environment", "roles", "customProperties"})
 _KAFKA = _SERVER | frozenset({"host", "format", "encoding"})
 _REDSHIFT = _SERVER | frozenset({"host", "database", "schema", "region", "account"})
@@ -31,6 +32,7 @@ def read_servers(root: Node) -> Servers:
     kafka: list[KafkaServer] = []
     redshift: list[RedshiftServer] = []
     names: set[str] = set()
+    untyped = 0
     for node in root.items("servers"):
         name = node.text("server")
         if name in names:
@@ -41,8 +43,11 @@ def read_servers(root: Node) -> Servers:
                 kafka.append(_read_kafka(node, name))
             case "redshift":
                 redshift.append(_read_redshift(node, name))
+            case _:
+                untyped += 1
     for kind, found in (("kafka", kafka), ("redshift", redshift)):
-        if len(found) != 1:
+        # A server whose type is a fault already may be the one that seems to be missing.
+        if len(found) > 1 or (not found and not untyped):
             root.problem(f"servers must hold exactly one of type {kind}, not {len(found)}")
     return Servers(
         kafka[0] if kafka else KafkaServer("", "", "", "", "", "", 1),
@@ -54,9 +59,9 @@ def _read_kafka(node: Node, name: str) -> KafkaServer:
     node.only(_KAFKA)
     read_roles(node)
     custom = node.custom("topic", "contactsTopic", "deadLettersTopic", "partitions", "messageKey")
-    topics = [custom.text("topic", _TOPIC), custom.text("deadLettersTopic", _TOPIC)]
+    topics = [custom.text("topic", _TOPIC, _TOPIC_FORM), custom.text("deadLettersTopic", _TOPIC, _TOPIC_FORM)]
     if custom.has("contactsTopic"):
-        topics.append(custom.text("contactsTopic", _TOPIC))
+        topics.append(custom.text("contactsTopic", _TOPIC, _TOPIC_FORM))
     given = [topic for topic in topics if topic]
     if len(set(given)) < len(given):
         custom.problem(
@@ -71,7 +76,9 @@ def _read_kafka(node: Node, name: str) -> KafkaServer:
         dead_letters_topic=topics[1],
         contacts_topic=topics[2] if len(topics) > 2 else "",
         partitions=custom.whole("partitions", 1, 100_000),
-        message_key=custom.text("messageKey", IDENTIFIER) if custom.has("messageKey") else "",
+        message_key=custom.text("messageKey", IDENTIFIER, IDENTIFIER_FORM)
+        if custom.has("messageKey")
+        else "",
         encoding=encoding,
         environment=node.words("environment"),
         description=node.words("description"),
@@ -85,7 +92,7 @@ def _read_redshift(node: Node, name: str) -> RedshiftServer:
     return RedshiftServer(
         name=name,
         database=node.text("database"),
-        schema=node.text("schema", IDENTIFIER),
+        schema=node.text("schema", IDENTIFIER, IDENTIFIER_FORM),
         host=node.words("host"),
         region=node.words("region"),
         account=node.words("account"),

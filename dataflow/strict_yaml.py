@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import yaml
@@ -188,6 +189,11 @@ def _finite(word: str, where: str, line: str) -> float:
     number = float(word)
     if number in (float("inf"), float("-inf")):
         raise YamlFault(f"{where}: {_shown(word)} is beyond 64 bits{line}; quote it if it is text")
+    if Decimal(repr(number)) != Decimal(word):
+        raise YamlFault(
+            f"{where}: {_shown(word)} has more digits than 64 bits hold{line}; "
+            "write fewer, or quote it if it is text"
+        )
     return number
 
 

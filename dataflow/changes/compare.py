@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 from datetime import timedelta
 
 from dataflow.changes.columns import column_changes
@@ -97,7 +97,7 @@ def _rule_changes(old: Contract, new: Contract) -> Iterator[Change]:
         if was and now and _promise(was) == _promise(now):
             yield _worded(f"rule {now.name}")
             continue
-        told = ("" if was is None else was.kind, "" if now is None else now.kind)
+        told = _rules_told(was, now)
         yield _rule(f"rule {key[1]}", told, was, now)
     if list(before) != list(after) and before.keys() == after.keys():
         yield _worded("order of the rules")
@@ -105,6 +105,37 @@ def _rule_changes(old: Contract, new: Contract) -> Iterator[Change]:
 
 def _promise(rule: Quality) -> Quality:
     return replace(rule, description="", dimension="", business_impact="")
+
+
+_OF_RULE = ("kind", "severity", "metric", "arguments", "query", "operator", "operand", "unit", "rule")
+
+
+def _rules_told(was: Quality | None, now: Quality | None) -> tuple[str, str]:
+    """What differs of two rules; the kind of one that came or went."""
+    if was is None or now is None:
+        return "" if was is None else was.kind, "" if now is None else now.kind
+    differing = [name for name in _OF_RULE if getattr(was, name) != getattr(now, name)]
+    return _parts_told(was, differing), _parts_told(now, differing)
+
+
+def _parts_told(rule: Quality, names: Sequence[str]) -> str:
+    told: list[str] = []
+    for name in names:
+        value = getattr(rule, name)
+        if name == "rule" and value is not None:
+            parts = (f"{each.name}: {_plain(getattr(value, each.name))}" for each in fields(value))
+            told.append(f"{type(value).__name__} {', '.join(parts)}")
+        elif name == "arguments":
+            told += [f"{key}: {', '.join(words)}" for key, words in value]
+        else:
+            told.append(f"{name}: {_plain(value) or 'none'}")
+    return "; ".join(told)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def _rule(subject: str, told: tuple[str, str], was: Quality | None, now: Quality | None) -> Change:

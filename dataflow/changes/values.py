@@ -80,6 +80,8 @@ class Outcome(Enum):
     COMPATIBLE = "compatible"
     ANNOUNCED = "breaking, with a major version"
     UNANNOUNCED = "breaking, without a major version"
+    BACKWARDS = "a version that falls"
+    """Whatever changed: who has the old version takes the new one for an older."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ class Comparison:
     @property
     def outcome(self) -> Outcome:
         """Whether anything breaks, and if so, whether the version says it."""
+        if _numbers(self.new_version) < _numbers(self.old_version):
+            return Outcome.BACKWARDS
         if not self.changes:
             return Outcome.SAME
         if not any(change.breaking for change in self.changes):

@@ -23,6 +23,7 @@ from dataflow.commands.access import (
     registry_access,
     topics_of,
 )
+from dataflow.commands.forms import only_json, protobuf_of
 from dataflow.commands.staging import authorization_of, bucket_of, place_of
 from dataflow.contract import Contract
 from dataflow.settings import Settings
@@ -30,9 +31,13 @@ from dataflow.settings_values import ByS3
 
 
 def check(settings: Settings, contract: Contract, out: TextIO) -> int:
-    """One line a subject: verdict, subject, detail. 1 when anything is wrong, else 0. Changes nothing."""
+    """One line a subject: verdict, subject, detail. 1 when anything is wrong, else 0. Changes nothing.
+
+    Raises ProtobufMismatch before anything connects.
+    """
+    form = _form(settings, contract)
     verdicts: Counter[Verdict] = Counter()
-    for finding in _findings(settings, contract):
+    for finding in (form, *_findings(settings, contract)):
         verdicts[finding.verdict] += 1
         print(f"{finding.verdict.value:<8} {finding.subject}: {finding.detail}", file=out, flush=True)
     print(
@@ -41,6 +46,15 @@ def check(settings: Settings, contract: Contract, out: TextIO) -> int:
         file=out,
     )
     return int(verdicts[Verdict.WRONG] > 0)
+
+
+def _form(settings: Settings, contract: Contract) -> Finding:
+    found = protobuf_of(settings, contract)
+    told = only_json(settings)
+    if told is None:
+        there = "" if found is None else f"; Protobuf form {found.descriptor.full_name}"
+        told = f"MESSAGE_FORMAT={settings.message_format.value}{there}"
+    return Finding("messages", Verdict.RIGHT, told)
 
 
 def _findings(settings: Settings, contract: Contract) -> Iterator[Finding]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TextIO
 
 from dataflow.commands.access import topics_of
+from dataflow.commands.forms import only_json
 from dataflow.contract import Contract
 from dataflow.settings import Effective, Origin, Settings
 
 
 def show(settings: Settings, contract: Contract, out: TextIO) -> int:
-    """One line a setting: name, value (secrets hidden), where it came from."""
+    """One line a setting: name, value (secrets hidden), where it came from; then what follows from them."""
     topics = topics_of(settings, contract)
     from_contract = Origin.CONTRACT if settings.topic is None else Origin.DERIVED
     elsewhere = {
@@ -25,4 +26,6 @@ def show(settings: Settings, contract: Contract, out: TextIO) -> int:
         each = given if given.shown else elsewhere.get(given.name, given)
         value = each.shown or "-"
         print(f"{each.name:<{wide}}  {value:<40}  {each.origin.value}", file=out)
+    if (told := only_json(settings)) is not None:
+        print(f"\n{told}", file=out)
     return 0

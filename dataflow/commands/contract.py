@@ -20,7 +20,7 @@ Locate = Callable[[Path | None], Path | None]
 DIFF_EPILOG = """\
 exit codes:
   0  nothing breaks, or the version's first number was raised for it
-  1  something breaks, and the version does not say so
+  1  something breaks and the version does not say so, or the version falls
   2  a file is no contract
 
 examples:
@@ -45,6 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     diff.add_argument("old", type=Path, metavar="OLD", help="the contract file in force")
     diff.add_argument("new", type=Path, metavar="NEW", help="the one that shall be")
     diff.add_argument("--json", action="store_true", help="JSON instead of text for people")
+    checked = actions.add_parser(
+        "check",
+        help="whether a contract file is good",
+        description="Says in one line what a contract file states: name, version, fields, table, Protobuf\n"
+        "form. A file that is no contract, or whose Protobuf form is not its own, ends with exit code 2 and\n"
+        "every fault.",
+        formatter_class=form,
+    )
+    checked.add_argument("file", type=Path, metavar="FILE", help="the contract file")
     for name, summary, text in (
         ("json-schema", "the message as JSON Schema", "Prints the JSON Schema of a message, draft 7."),
         ("asyncapi", "the topics as an AsyncAPI document", "Prints the AsyncAPI 3 document of all topics."),
@@ -85,6 +94,8 @@ def dispatch(options: argparse.Namespace, load: Load, locate: Locate, out: TextI
     if options.action == "diff":
         form = Form.JSON if options.json else Form.TABLE
         return diff(compare(load(options.old), load(options.new)), form, out)
+    if options.action == "check":
+        return check(load(options.file), options.file, out)
     if options.action == "proto":
         return _write_protobuf(load(options.file), options.file, out)
     from dataflow.protobuf.form import source
@@ -103,6 +114,29 @@ def dispatch(options: argparse.Namespace, load: Load, locate: Locate, out: TextI
             out.write(documents.page(contract, proto))
         case _:
             _write(contract, proto, options.directory, out)
+    return 0
+
+
+def check(contract: Contract, path: Path, out: TextIO) -> int:
+    """One line about a contract that was loaded from `path`. Raises ProtobufMismatch.
+
+    Raises it too for a contract that agrees on Protobuf and has no form in it: it could not be run.
+    """
+    from dataflow.protobuf import schema
+
+    form = schema.load(contract, path)
+    if form is None and contract.terms.kafka.format == "protobuf":
+        raise schema.ProtobufMismatch(
+            str(path),
+            ["its Kafka server says format: protobuf, and beside the file lies no X.tags.toml with X.binpb"],
+        )
+    told = "no Protobuf form: messages are JSON" if form is None else f"Protobuf {form.descriptor.full_name}"
+    versions = ", every version" if contract.table.keeps_history else ""
+    print(
+        f"{contract.name} {contract.version}: {len(contract.fields)} fields, "
+        f"table {contract.table.qualified}{versions}, {told}",
+        file=out,
+    )
     return 0
 
 
@@ -137,12 +171,12 @@ def _write_protobuf(contract: Contract, path: Path, out: TextIO) -> int:
 
 
 def diff(compared: Comparison, form: Form, out: TextIO) -> int:
-    """Show every change. 1 when something breaks without a major step of the version."""
+    """Show every change. 1 when something breaks without a major step of the version, or that falls."""
     if form is Form.JSON:
         json_line(_plain(compared), out)
     else:
         _show(compared, out)
-    return 1 if compared.outcome is Outcome.UNANNOUNCED else 0
+    return 1 if compared.outcome in (Outcome.UNANNOUNCED, Outcome.BACKWARDS) else 0
 
 
 def _plain(compared: Comparison) -> dict[str, object]:
@@ -202,6 +236,10 @@ def _verdict(compared: Comparison) -> str:
     match compared.outcome:
         case Outcome.SAME:
             return "nothing changed"
+        case Outcome.BACKWARDS:
+            return (
+                f"the version FALLS: who has the old one takes the new one for older; {least} would be right"
+            )
         case Outcome.ANNOUNCED:
             return "breaking, and the version says so"
         case Outcome.UNANNOUNCED:

@@ -44,17 +44,16 @@ from dataflow.commands.access import (
     registry_access,
     topics_of,
 )
+from dataflow.commands.forms import decoder_of, only_json
 from dataflow.commands.staging import way_of
 from dataflow.commands.watch import Watch
 from dataflow.contact_rows import ContactRows
 from dataflow.contract import Contract
-from dataflow.decoder import Decoder
 from dataflow.detect import DETECTOR_MAJOR_VERSION, Detector, SplitMemory
 from dataflow.encode import ContactEncoder, DeadLetterEncoder
 from dataflow.enrich import Enricher
 from dataflow.flow import Scan, Steps, contacts_by_platform, graph, rejects_by_code, waiting_rows
-from dataflow.model import Checked, MessageFormat
-from dataflow.protobuf import schema as protobuf_schema
+from dataflow.model import Checked
 from dataflow.settings import Settings, SettingsError
 from dataflow.settings_table import SplitContacts
 from dataflow.settings_values import ByInsert
@@ -105,6 +104,8 @@ def run(settings: Settings, contract: Contract, stop: Stop) -> int:
     health = Health(time.monotonic, ("kafka", "redshift", "commits", *asked))
     topics = topics_of(settings, contract)
     steps = steps_of(settings, contract, topics)
+    if (told := only_json(settings)) is not None:
+        log.warning("no_protobuf_form", extra={"detail": told})
     try:
         server = HealthServer(settings.metrics_host, settings.metrics_port, metrics.registry, health)
     except OSError as fault:
@@ -300,25 +301,6 @@ def schema_registry(access: RegistryAccess, metrics: Metrics, health: Health) ->
     )
     registry.start()
     return registry
-
-
-def decoder_of(settings: Settings, contract: Contract) -> Decoder:
-    """How the topic's messages are read. Raises ProtobufMismatch."""
-    schema = protobuf_schema.load(contract, settings.contract)
-    if schema is None and settings.message_format is MessageFormat.PROTOBUF:
-        raise protobuf_schema.ProtobufMismatch(
-            contract.name,
-            ["MESSAGE_FORMAT=protobuf, and beside the contract file lies no X.tags.toml with X.binpb"],
-        )
-    if schema is None and contract.terms.kafka.format == "protobuf":
-        raise protobuf_schema.ProtobufMismatch(
-            contract.name,
-            [
-                "its Kafka server says format: protobuf, and beside the file lies no X.tags.toml with "
-                "X.binpb; `contract proto` writes both"
-            ],
-        )
-    return Decoder(contract, schema, settings.message_format, settings.message_framing)
 
 
 def steps_of(settings: Settings, contract: Contract, topics: Topics) -> Steps:

@@ -14,7 +14,7 @@ import orjson
 from connectors.items import Batch, Record
 from connectors.kafka_read import Polled, TopicReader
 from dataflow.commands.access import kafka_access, topics_of
-from dataflow.commands.run import decoder_of
+from dataflow.commands.forms import decoder_of
 from dataflow.commands.schemas import schemas_of
 from dataflow.commands.show import Form, json_line, moment
 from dataflow.contract import Contract

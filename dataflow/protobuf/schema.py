@@ -121,21 +121,39 @@ def load(contract: Contract, path: Path | None) -> ProtobufSchema | None:
         return check(contract, messages_pb2.Message, packaged.read_text(encoding="utf-8"))
     lies = beside(path)
     record, descriptors = lies.record, lies.descriptors
-    if not record.exists():
+    if not has_form(path):
         return None
-    text = record.read_text(encoding="utf-8")
-    named = _parsed(record.name, text).get("message")
+    if not record.exists():
+        raise ProtobufMismatch(str(record), [f"is missing beside {descriptors.name}; copy it too"])
+    try:
+        text = record.read_text(encoding="utf-8")
+    except UnicodeDecodeError as fault:
+        raise ProtobufMismatch(str(record), [f"byte {fault.start}: not UTF-8"]) from None
+    named = _parsed(str(record), text).get("message")
+    if not isinstance(named, str):
+        told = 'lacks the key message, the full name of the type, as in message = "shop.v1.Purchase"'
+        raise ProtobufMismatch(str(record), [told])
     try:
         files = FileDescriptorSet.FromString(descriptors.read_bytes())
         pool = DescriptorPool()
         for file in files.file:
             pool.Add(file)
-        message = GetMessageClass(pool.FindMessageTypeByName(str(named)))
+        message = GetMessageClass(pool.FindMessageTypeByName(named))
+    except FileNotFoundError:
+        made = f"protoc --include_imports --descriptor_set_out={descriptors.name} FILE.proto"
+        told = f"is missing beside {record.name}; copy it too, or make it: {made}"
+        raise ProtobufMismatch(str(descriptors), [told]) from None
     except (DecodeError, TypeError, KeyError) as fault:
         raise ProtobufMismatch(
-            descriptors.name, [f"no descriptor set with the message {named!r}: {type(fault).__name__}"]
+            str(descriptors), [f"no descriptor set with the message {named!r}: {type(fault).__name__}"]
         ) from fault
     return check(contract, message, text)
+
+
+def has_form(path: Path) -> bool:
+    """Whether anything of a Protobuf form lies beside a contract file; one file of the two is a fault."""
+    lies = beside(path)
+    return lies.record.exists() or lies.descriptors.exists()
 
 
 def check(contract: Contract, message: type[Message], record: str) -> ProtobufSchema:

@@ -23,9 +23,7 @@ def asyncapi(contract: Contract, proto: str | None = None) -> dict[str, Any]:
     """
     kafka = contract.terms.kafka
     channels = {
-        "messages": _channel(
-            contract.topic, "message", "Messages that the backend sends.", partitions=contract.partitions
-        ),
+        "messages": _channel(contract.topic, "message", _senders(contract), partitions=contract.partitions),
         "deadLetters": _channel(
             contract.dead_letters_topic,
             "deadLetter",
@@ -69,6 +67,11 @@ def asyncapi(contract: Contract, proto: str | None = None) -> dict[str, Any]:
         "operations": operations,
         "components": {"messages": messages},
     }
+
+
+def _senders(contract: Contract) -> str:
+    names = [each.username for each in contract.terms.team.members if each.role == "producer"]
+    return f"Messages from {' and '.join(names) or 'their producers'}."
 
 
 def _channel(topic: str, message: str, description: str, partitions: int | None = None) -> dict[str, Any]:

@@ -84,12 +84,12 @@ def _rows(contract: Contract) -> str:
     identity = f"({', '.join(f'<code>{name}</code>' for name in contract.identity)})"
     version = f"<code>{contract.version_field}</code>"
     if not contract.table.keeps_history:
-        return f"There is one row per {identity}, the one with the latest {version}."
+        return f"There is one row per {identity}, the one with the latest {version} (type 1)."
     table = contract.table
     since, until, current = (table.filled_with(each) for each in HISTORY_FILLS)
     view = f"{table.schema}.{table.current_view}"
     return (
-        f"There is one row per {identity} and {version}: every version of a message. The view "
+        f"There is one row per {identity} and {version}: every version of a message (type 2). The view "
         f"<code>{view}</code> shows the latest of each, the rows <code>WHERE {current}</code>. For what a "
         f"message was at a time: <code>WHERE {since} &lt;= time AND ({until} IS NULL OR {until} &gt; time)"
         "</code>."

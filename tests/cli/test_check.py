@@ -13,6 +13,7 @@ from connectors.redshift_ddl import TableDiffers
 from tests.cli.test_commands import call
 from tests.integration.conftest import Pipelines
 from tests.integration.wiring import Wiring, by_s3, commit_group_offsets, produce_numbered
+from tests.pipeline import ROOT
 from tests.standins.kafka_mock import MockCluster
 from tests.standins.redshift_client import RedshiftServer, Transactions, connect
 from tests.standins.s3 import Bucket
@@ -71,6 +72,7 @@ def test_where_all_is_right_it_says_so_line_by_line(ready: Wiring) -> None:
     code, output = run(ready)
     assert code == 0, output
     for subject in (
+        "ok       messages: MESSAGE_FORMAT=auto; Protobuf form interactions.v1.Message",
         "ok       kafka brokers",
         "ok       topic m: 4 partitions",
         "ok       redshift login",
@@ -82,6 +84,14 @@ def test_where_all_is_right_it_says_so_line_by_line(ready: Wiring) -> None:
     ):
         assert subject in output
     assert not wrong(output)
+
+
+def test_a_copy_of_the_contract_without_its_protobuf_form_is_told(ready: Wiring, tmp_path: Path) -> None:
+    copied = tmp_path / "copy.odcs.yaml"
+    copied.write_bytes((ROOT / "dataflow" / "contracts" / "messages.odcs.yaml").read_bytes())
+    code, output = run(ready, CONTRACT=str(copied))
+    assert code == 0, output
+    assert f"no Protobuf form lies beside {copied}: every message is read as JSON" in output
 
 
 def test_missing_tables_are_named_with_the_command_that_creates_them(mocked: Wiring) -> None:
@@ -216,6 +226,20 @@ def test_ddl_apply_changes_nothing_when_a_person_must_act_and_says_how(ready: Wi
         assert "not altered   table interactions.messages, column length_seconds" in refused.stdout
         assert "2 difference(s) for a person to settle; nothing was changed" in refused.stderr
     assert wrong(run(ready)[1]) == before
+
+
+def test_ddl_refuses_a_table_with_another_sort_key_and_says_how(ready: Wiring, tmp_path: Path) -> None:
+    packaged = (ROOT / "dataflow" / "contracts" / "messages.odcs.yaml").read_text()
+    key = "property: sortKey\n        value: "
+    other = tmp_path / "other.odcs.yaml"
+    other.write_text(packaged.replace(f"{key}created_at", f"{key}updated_at", 1))
+    for argument in ("--dry-run", "--apply"):
+        environment = ready.environment(CONTRACT=str(other))
+        refused = call("ddl", argument, environment=environment)
+        assert refused.returncode == 1, refused.stdout
+        told = "table interactions.messages, sort key: is created_at; wanted updated_at"
+        assert f"REFUSED       {told}" in refused.stdout
+        assert "ALTER TABLE interactions.messages ALTER COMPOUND SORTKEY (updated_at)" in refused.stdout
 
 
 def test_a_pipeline_whose_table_lacks_columns_refuses_to_start_and_names_them(

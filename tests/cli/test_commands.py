@@ -163,6 +163,25 @@ def test_a_contract_that_is_wrong_is_told(tmp_path: Path) -> None:
     assert "kind" in refused.stderr
 
 
+def test_contract_check_says_in_one_line_what_a_good_file_states_and_every_fault_of_another(
+    tmp_path: Path,
+) -> None:
+    packaged = ROOT / "dataflow" / "contracts" / "messages.odcs.yaml"
+    good = call("contract", "check", str(packaged))
+    assert good.returncode == 0, good.stderr
+    stated = "8 fields, table interactions.messages, Protobuf interactions.v1.Message"
+    assert good.stdout == f"messages 1.0.0: {stated}\n"
+    alone = call("contract", "check", str(ROOT / "tests" / "contracts" / "purchases.odcs.yaml"))
+    assert alone.returncode == 0
+    assert alone.stdout.endswith(", no Protobuf form: messages are JSON\n")
+    broken = tmp_path / "broken.odcs.yaml"
+    broken.write_text(packaged.read_text().replace("varchar(2056)", "varchar"))
+    refused = call("contract", "check", str(broken))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "properties[2] (message_text): physicalType 'varchar' has no length" in refused.stderr
+    assert call("contract", "check", str(tmp_path / "absent.yaml")).returncode == 2
+
+
 def test_detect_answers_a_line_for_each_text() -> None:
     asked = [
         {"id": 1, "text": "call me: 202 555 0143"},

@@ -51,7 +51,7 @@ def test_it_says_what_it_would_do_then_what_it_did_and_then_that_it_is_done(
     assert "created       view interactions.messages_current" in done.getvalue()
     assert "`grants --apply`" in done.getvalue()
     again = io.StringIO()
-    assert to_type_2.apply(settings, contract, io.StringIO(), again) == 1
+    assert to_type_2.apply(settings, contract, again, io.StringIO()) == 0
     assert again.getvalue() == "interactions.messages is of type 2 already; nothing was changed\n"
     told = io.StringIO()
     assert ddl.preview(settings, load(), told, io.StringIO()) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -90,6 +91,43 @@ def test_a_contract_of_protobuf_without_its_compiled_schema_is_refused(tmp_path:
     refused = call("run", cwd=tmp_path, environment={**LEAST, "CONTRACT": str(other)})
     assert refused.returncode == 2
     assert "says format: protobuf, and beside the file lies no X.tags.toml" in refused.stderr
+
+
+def test_a_copy_of_the_contract_alone_is_told_to_be_of_json_only(tmp_path: Path) -> None:
+    copied = tmp_path / "copy.odcs.yaml"
+    packaged = ROOT / "dataflow" / "contracts"
+    copied.write_text((packaged / "messages.odcs.yaml").read_text())
+    told = f"no Protobuf form lies beside {copied}: every message is read as JSON"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        environment = {**LEAST, "CONTRACT": str(copied), "METRICS_HOST": "127.0.0.1", "METRICS_PORT": port}
+        assert told in call("config", cwd=tmp_path, environment=environment).stdout
+        logged = call("run", cwd=tmp_path, environment=environment).stderr
+    (warning,) = (json.loads(line) for line in logged.splitlines() if "no_protobuf_form" in line)
+    assert warning["level"] == "warning"
+    assert warning["detail"].startswith(told)
+    for more in ({"MESSAGE_FORMAT": "json"}, {"CONTRACT": str(packaged / "messages.odcs.yaml")}):
+        assert (
+            "every message is read" not in call("config", cwd=tmp_path, environment=environment | more).stdout
+        )
+    for suffix in (".tags.toml", ".binpb"):
+        (tmp_path / f"copy{suffix}").write_bytes((packaged / f"messages{suffix}").read_bytes())
+    assert "every message is read" not in call("config", cwd=tmp_path, environment=environment).stdout
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("content", ["", 'message = "interactions.v1.Message"\n'])
+def test_half_of_a_protobuf_form_is_refused_by_its_file(tmp_path: Path, command: str, content: str) -> None:
+    copied = tmp_path / "copy.odcs.yaml"
+    copied.write_text((ROOT / "dataflow" / "contracts" / "messages.odcs.yaml").read_text())
+    (tmp_path / "copy.tags.toml").write_text(content)
+    refused = call(command, cwd=tmp_path, environment={**LEAST, "CONTRACT": str(copied)})
+    assert refused.returncode == 2
+    named = tmp_path / ("copy.binpb" if content else "copy.tags.toml")
+    assert f"{named}: 1 fault(s)" in refused.stderr
+    assert "output cannot be written" not in refused.stderr
 
 
 @pytest.mark.parametrize(("host", "reason"), [("127.0.0.1", "Address already in use"), ("256.1.1.1", "")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import fields, is_dataclass, replace
 from importlib import resources
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 from dataflow.changes.compare import compare
 from dataflow.changes.values import Aspect, Impact, Outcome
+from dataflow.commands.contract import diff
+from dataflow.commands.show import Form
 from dataflow.contract import Contract, load, parse
 from tests.cli.test_commands import call
 from tests.pipeline import ROOT
@@ -35,6 +38,28 @@ def changed_text(case: dict[str, Any]) -> str:
 
 CHANGED = {case["name"]: parse(changed_text(case), case["name"]) for case in CASES}
 contracts = st.sampled_from(list(CHANGED.values()))
+
+
+def test_a_version_that_falls_is_a_fault_whatever_changed() -> None:
+    lower = parse(PACKAGED.replace("version: 1.0.0", "version: 0.9.0"), "lower.yaml")
+    shown = io.StringIO()
+    assert diff(compare(load(), lower), Form.TABLE, shown) == 1
+    assert "1.0.0 to 0.9.0: the version FALLS" in shown.getvalue()
+    assert compare(lower, load()).outcome is Outcome.SAME
+
+
+def test_a_changed_rule_is_told_by_what_changed_of_it() -> None:
+    text = PACKAGED.replace(
+        "properties: [user_id, subject_id, created_at]", "properties: [user_id, created_at]"
+    )
+    (change,) = compare(load(), parse(text, "rule.yaml")).changes
+    assert (change.old, change.new) == (
+        "properties: user_id, subject_id, created_at",
+        "properties: user_id, created_at",
+    )
+    text = PACKAGED.replace("toleranceSeconds: 86400", "toleranceSeconds: 60")
+    (change,) = compare(load(), parse(text, "rule.yaml")).changes
+    assert change.old != change.new
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])

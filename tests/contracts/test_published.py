@@ -89,6 +89,19 @@ def test_the_committed_documents_are_what_the_contract_says_now(tmp_path: Path) 
         assert (tmp_path / "made" / name).read_bytes() == (COMMITTED / name).read_bytes(), name
 
 
+def test_documents_speak_of_the_table_s_own_type_and_of_the_contract_s_own_producers() -> None:
+    assert "(type 1)" in page(MESSAGES)
+    for made in (page(history_contract()), json.dumps(asyncapi(history_contract()))):
+        assert "type 1" not in made
+        assert "type-1" not in made
+        assert "the latest version of it" not in made
+    assert "(type 2)" in page(history_contract())
+    text = PACKAGED.replace("username: backend", "username: shop-team")
+    described = asyncapi(parse(text, "shop.yaml"))["channels"]["messages"]["description"]
+    assert described == "Messages from shop-team."
+    assert asyncapi(PURCHASES)["channels"]["messages"]["description"] == "Messages from checkout."
+
+
 @pytest.mark.parametrize(
     ("action", "name"), [("json-schema", ".schema.json"), ("asyncapi", ".asyncapi.json"), ("docs", ".html")]
 )

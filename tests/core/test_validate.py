@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.items import Fill
@@ -16,6 +16,7 @@ from dataflow.decode import decode
 from dataflow.enrich import Enricher
 from dataflow.fields import IntegerField, TextField, TimestampField
 from dataflow.model import Checked
+from dataflow.published.tables import takes
 from dataflow.validate import CODES, MAX_UNKNOWN_NAMES, OTHER_NAMES, Validator
 from tests.core.messages import EXAMPLE, batch_of, cases
 from tests.pipeline import ROOT
@@ -66,7 +67,8 @@ PURCHASE = {
     "paid_at": "2026-02-28T10:00:00Z",
     "changed_at": "2026-02-28T10:00:01Z",
 }
-PURCHASES = contracts.load(ROOT / "tests" / "contracts" / "purchases.odcs.yaml")
+PURCHASES_TEXT = (ROOT / "tests" / "contracts" / "purchases.odcs.yaml").read_text(encoding="utf-8")
+PURCHASES = contracts.parse(PURCHASES_TEXT, "purchases.odcs.yaml")
 PURCHASE_VALIDATOR = Validator(PURCHASES)
 
 
@@ -95,6 +97,45 @@ def test_an_amount_is_stored_exactly_or_refused(amount: Decimal, text: bool) -> 
         stored = row.values[[field.name for field in PURCHASES.fields].index("amount")]
         assert isinstance(stored, str)
         assert Decimal(stored) == amount
+
+
+@given(st.integers(1, 38).flatmap(lambda digits: st.tuples(st.just(digits), st.integers(0, min(digits, 37)))))
+@settings(deadline=None)
+def test_a_decimals_limits_are_exact_whatever_its_digits(digits: tuple[int, int]) -> None:
+    precision, scale = digits
+    contract = contracts.parse(
+        PURCHASES_TEXT.replace("decimal(38,18)", f"decimal({precision},{scale})"), "purchases.odcs.yaml"
+    )
+    at = contract.position("exchange_rate")
+    whole, fraction = "9" * (precision - scale) or "0", "9" * scale
+    largest = f"{whole}.{fraction}" if scale else whole
+    limits = f"from -{largest} to {largest}"
+    rates = [largest, f"-{largest}", f"1{'0' * (precision - scale)}", f"-1{'0' * (precision - scale)}"]
+    batch = batch_of([json.dumps({**PURCHASE, "exchange_rate": rate}).encode() for rate in rates])
+    checked = Validator(contract).validate(decode(batch))
+    assert [row.values[at] for row in checked.rows] == rates[:2]
+    for letter in checked.dead_letters:
+        (violation,) = letter.violations
+        # The form takes 38 digits before the point, which is one fewer than 10 to the power of 38 has.
+        assert violation.code == ("not_a_number" if precision - scale == 38 else "out_of_range")
+        assert limits in violation.message or violation.code == "not_a_number"
+    described = next(each for each in contract.terms.properties if each.name == "exchange_rate")
+    assert limits in takes(contract, described)
+
+
+@pytest.mark.parametrize("limit", ["99999999999999999998", "-99999999999999999998"])
+def test_a_limit_of_twenty_digits_is_the_one_that_was_written(limit: str) -> None:
+    options = f"logicalTypeOptions:\n          {'minimum' if limit[0] == '-' else 'maximum'}: {limit}"
+    typed = "physicalType: decimal(38,18)"
+    text = PURCHASES_TEXT.replace(typed, f"{options}\n        {typed}")
+    contract = contracts.parse(text, "purchases.odcs.yaml")
+    beyond = limit.replace("98", "99")
+    batch = batch_of([json.dumps({**PURCHASE, "exchange_rate": each}).encode() for each in (limit, beyond)])
+    checked = Validator(contract).validate(decode(batch))
+    assert [row.offset for row in checked.rows] == [0]
+    fraction = text.replace(f": {limit}", f": {limit[:-2]}.98")
+    with pytest.raises(contracts.ContractError, match="more digits than 64 bits hold"):
+        contracts.parse(fraction, "purchases.odcs.yaml")
 
 
 def test_every_code_has_a_case() -> None:

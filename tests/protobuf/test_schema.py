@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import cast
 
@@ -20,7 +21,15 @@ from dataflow.protobuf.form import record_of
 from dataflow.protobuf.schema import ProtobufMismatch, check
 from dataflow.protobuf.schema import load as load_schema
 from tests.pipeline import ROOT
-from tests.protobuf.generate import HEADING, PROTO, RECORD, compile_into, descriptor_set
+from tests.protobuf.generate import (
+    DESCRIPTORS,
+    HEADING,
+    PROTO,
+    RECORD,
+    compile_into,
+    descriptor_set,
+    packaged_set,
+)
 
 SOURCE = (ROOT / PROTO).read_text(encoding="utf-8")
 TAGS = (ROOT / RECORD).read_text(encoding="utf-8")
@@ -40,6 +49,40 @@ def compiled(directory: Path, source: str) -> type[Message]:
 def test_the_generated_module_is_what_the_compiler_makes_of_the_proto(tmp_path: Path) -> None:
     for made in compile_into(tmp_path):
         assert made.read_text() == (ROOT / made.relative_to(tmp_path)).read_text(), "run make proto"
+
+
+def test_the_descriptor_set_is_what_the_compiler_makes_of_the_proto() -> None:
+    assert (ROOT / DESCRIPTORS).read_bytes() == packaged_set(), "run make proto"
+
+
+def test_a_copy_of_the_three_files_reads_both_forms(tmp_path: Path) -> None:
+    for suffix in (".odcs.yaml", ".tags.toml", ".binpb"):
+        shutil.copy(ROOT / "dataflow" / "contracts" / f"messages{suffix}", tmp_path / f"copy{suffix}")
+    schema = load_schema(CONTRACT, tmp_path / "copy.odcs.yaml")
+    assert schema is not None
+    assert schema.descriptor.full_name == "interactions.v1.Message"
+
+
+@pytest.mark.parametrize(
+    ("record", "descriptors", "named", "told"),
+    [
+        (TAGS, None, "other.binpb", "is missing beside other.tags.toml; copy it too, or make it: protoc"),
+        (None, b"", "other.tags.toml", "is missing beside other.binpb; copy it too"),
+        ("", b"", "other.tags.toml", "lacks the key message, the full name of the type"),
+    ],
+)
+def test_half_of_a_protobuf_form_is_refused_and_the_other_half_is_named(
+    tmp_path: Path, record: str | None, descriptors: bytes | None, named: str, told: str
+) -> None:
+    if record is not None:
+        (tmp_path / "other.tags.toml").write_text(record)
+    if descriptors is not None:
+        (tmp_path / "other.binpb").write_bytes(descriptors)
+    with pytest.raises(ProtobufMismatch) as refused:
+        load_schema(CONTRACT, tmp_path / "other.odcs.yaml")
+    assert refused.value.source == str(tmp_path / named)
+    (problem,) = refused.value.problems
+    assert problem.startswith(told)
 
 
 def test_the_record_of_tags_is_complete() -> None:

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.items import Column
-from connectors.redshift_evolution import FIXED_ENCODINGS, Alteration, Refusal, Stored, differences, lacking
+from connectors.redshift_evolution import (
+    FIXED_ENCODINGS,
+    Alteration,
+    Refusal,
+    Stored,
+    differences,
+    lacking,
+    other_keys,
+)
 from connectors.redshift_sql import catalogue_type
 
 WANTED = (Column("id", "bigint", True), Column("word", "varchar(16)", False))
@@ -70,6 +78,39 @@ def test_anything_else_is_refused_with_the_steps_that_a_person_takes(
     assert isinstance(refused, Refusal)
     assert told in f"{refused.subject}: {refused.told}"
     assert refused.steps
+
+
+KEYED = (
+    Stored("id", "bigint", False, distribution=True),
+    Stored("word", "character varying(16)", True, sort_place=1),
+)
+
+
+@pytest.mark.parametrize(
+    ("keys", "told", "step"),
+    [
+        (
+            ("word", "word"),
+            "table s.t, distribution key is id; wanted word",
+            "ALTER DISTSTYLE KEY DISTKEY word",
+        ),
+        (("id", "id"), "table s.t, sort key is word; wanted id", "ALTER COMPOUND SORTKEY (id)"),
+    ],
+)
+def test_another_key_is_refused_with_the_statement_that_a_person_runs(
+    keys: tuple[str, str], told: str, step: str
+) -> None:
+    assert other_keys("s.t", "id", "word", KEYED) == other_keys("s.t", *keys, ()) == ()
+    (refusal,) = other_keys("s.t", *keys, KEYED)
+    assert f"{refusal.subject} {refusal.told}" == told
+    assert refusal.steps[-1] == f"ALTER TABLE s.t {step}"
+
+
+def test_a_rebuild_tells_that_views_and_grants_are_made_anew() -> None:
+    (refusal,) = differences("s.t", WANTED, (Stored("id", "bigint", True), THERE[1]))
+    assert isinstance(refusal, Refusal)
+    steps = "\n".join(refusal.steps)
+    assert steps.index("first drop the views") < steps.index("RENAME TO") < steps.index("`grants --apply`")
 
 
 def test_a_table_is_asked_for_its_missing_columns_by_name() -> None:

@@ -253,11 +253,11 @@ _READ_S3 = (
 def _trouble_with_s3(message: str) -> WarehouseTrouble | None:
     """Why the warehouse could not read what a COPY names; None: the message is about something else."""
     if (answer := _S3_ANSWER.search(message)) is not None:
-        status, code = int(answer[1]), answer[2]
+        http_code, code = int(answer[1]), answer[2]
         detail = f"COPY: S3 answered the warehouse with {code}"
         if code == "NoSuchKey":
             return WarehouseUnavailable(Reason.MISSING, detail)
-        if status >= 500:
+        if http_code >= 500:
             return WarehouseUnavailable(Reason.RESOURCES, detail)
         return WarehouseRefused(Reason.PERMISSION, detail, _READ_S3)
     if "Mandatory url is not present" in message:

@@ -104,10 +104,10 @@ def trouble_of(fault: Exception, doing: str) -> WarehouseTrouble:
         known = _REFUSED.get(code)
         if known is not None:
             return S3Refused(known[0], f"{doing}: {code}", known[1])
-        status = int(fault.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        if code in _GONE or (400 <= status < 500 and status not in (408, 409, 429)):
+        answer = int(fault.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        if code in _GONE or (400 <= answer < 500 and answer not in (408, 409, 429)):
             return S3Refused(Reason.MISSING if code in _GONE else Reason.OTHER, f"{doing}: {code}")
-        throttled = code in ("SlowDown", "RequestLimitExceeded", "Throttling") or status in (429, 503)
+        throttled = code in ("SlowDown", "RequestLimitExceeded", "Throttling") or answer in (429, 503)
         return S3Unavailable(Reason.RESOURCES if throttled else Reason.CONNECTION, f"{doing}: {code}")
     if isinstance(fault, ConnectTimeoutError | ReadTimeoutError):
         return S3Unavailable(Reason.TIMEOUT, f"{doing}: no answer in time")

@@ -25,7 +25,7 @@ CONTACT_FILLS: Mapping[str, Fill | ContactPart] = {
 """What may fill a column of the contacts' table."""
 IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,126}")
 """A plain lower-case SQL name, which needs no quoting in any statement."""
-IDENTIFIER_FORM = "lower-case letters, digits and _, as in created_at"
+IDENTIFIER_FORM = "lower-case letters, digits and _, as in sent_at"
 RESERVED = frozenset(
     """
     aes128 aes256 all allowoverwrite analyse analyze and any array as asc authorization az64 backup

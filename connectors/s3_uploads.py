@@ -101,6 +101,7 @@ class Uploads:
         self._bucket = bucket
         self._place = place
         self.fingerprint = fingerprint
+        self._own = secrets.token_bytes(16)
         self._backoff = backoff
         self._observer = observer
         self._changed = Condition()
@@ -212,8 +213,10 @@ class Uploads:
 
     def _put(self, segment: Segment, at: int, packed: Packed) -> StagedObject:
         span = (segment.partition, at, segment.next)
+        # The same rows get the same name: an upload whose answer was lost leaves nothing behind but this.
+        unique = hashlib.sha256(self._own + packed.sha256.encode()).hexdigest()[:16]
         uploaded = StagedObject(
-            key_of(self._place, segment.topic_id, *span, secrets.token_hex(8)),
+            key_of(self._place, segment.topic_id, *span, unique),
             *span,
             segment.topic_id,
             packed.rows,

@@ -56,7 +56,7 @@ def safe(part: str) -> str:
 
 
 def key_of(place: Place, topic_id: str | None, partition: int, first: int, next: int, unique: str) -> str:
-    """An object's key. `unique`: 16 hex digits, so that no two uploads ever share a name."""
+    """An object's key. `unique`: 16 hex digits, so that no two processes ever share a name."""
     return f"{place.partition_folder(topic_id, partition)}{first:020d}-{next:020d}-{unique}{ENDING}"
 
 

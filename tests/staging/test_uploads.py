@@ -96,15 +96,21 @@ def test_a_full_segment_is_uploaded_while_the_window_is_open(wired: Wired) -> No
     assert len(wired.heard.uploads) == len(window.segments)
 
 
-def test_an_object_that_is_gone_is_uploaded_again_after_a_doubt(wired: Wired) -> None:
+def test_an_object_that_is_gone_is_uploaded_again_after_a_doubt_and_under_its_name(wired: Wired) -> None:
     segment = run_of(0, 3)
     wired.uploads.finish([segment])
     (first,) = wired.keys()
     wired.bucket.delete(first)
     wired.uploads.doubt()
     wired.uploads.finish([segment])
-    (second,) = wired.keys()
-    assert second != first
+    assert list(wired.keys()) == [first]
+
+
+def test_two_processes_never_share_a_name(wired: Wired) -> None:
+    other = Wired(wired.bucket, wired.place)
+    for each in (wired, other):
+        each.uploads.finish([run_of(0, 3)])
+    assert len(wired.keys()) == 2
 
 
 def test_what_is_forgotten_while_it_waits_is_not_uploaded_any_more(wired: Wired) -> None:

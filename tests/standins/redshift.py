@@ -65,6 +65,7 @@ _LIKE_REDSHIFT: Final = {
     "work_mem": "64MB",
 }
 
+_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 _CHUNK: Final = 1 << 18
 _LIFE_CHECK_SECONDS: Final = 0.2
 
@@ -244,7 +245,7 @@ async def _serve(
 ) -> int:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING:
         loop.add_signal_handler(number, stopped.set)
     warehouse = Warehouse(S3Source(options.s3_endpoint), postgres) if options.s3_endpoint else None
     gateway = Gateway(postgres.socket, tls, warehouse=warehouse)
@@ -256,6 +257,12 @@ async def _serve(
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopped.wait(), _LIFE_CHECK_SECONDS)
     listening.close()
+    # Told is told: a second signal would meet a loop that is being closed.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    for number in _ENDING:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     return 0 if stopped.is_set() else 1
 
 
@@ -272,7 +279,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--tls-key", type=Path, help="the certificate's key, PEM")
     options = parser.parse_args(arguments)
     parent = os.getppid()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING:
         signal.signal(number, lambda *_: sys.exit(0))
     tls = None
     if options.tls_certificate is not None:

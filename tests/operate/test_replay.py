@@ -68,8 +68,8 @@ def test_a_replay_that_is_killed_again_and_again_repeats_and_loses_nothing(
     assert pipeline.terminate() == 0
 
     # Looked at: no text, no value; the value only into a file, byte for byte.
-    (first, *_) = [letter for letter in letters_of(wiring) if letter.partition() == 0]
-    place, file = f"0:{first.offset()}", tmp_path / "value"
+    first = letters_of(wiring)[0]
+    place, file = f"{first.partition()}:{first.offset()}", tmp_path / "value"
     shown = operate(wiring, "dead-letters", "show", place, "--value-to", str(file))
     assert shown.returncode == 0, shown.stderr
     assert file.read_bytes() == first.value()

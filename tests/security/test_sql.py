@@ -81,6 +81,17 @@ TEXT_PARAMETERS = {
         ("redshift_evolution", each, "subject"): "only told"
         for each in ("_missing", "_other_type", "_other_nullability")
     },
+    **{("redshift_evolution", "other_keys", each): "as for differences" for each in ("table", "stored")},
+    **{
+        ("redshift_evolution", "other_keys", each): "a column's, checked by the contract"
+        for each in ("distribution_key", "sort_key")
+    },
+    **{
+        ("redshift_copy_sql", "copy_staged", each): "quoted there, or refused"
+        for each in ("manifest", "jsonpaths", "region")
+    },
+    ("redshift_copy_sql", "_literal", "value"): "quoted there, or refused",
+    **{("redshift_copy_sql", "load_error", each): "only told" for each in ("file", "column", "message")},
     ("redshift_grants", "quoted", "name"): "quoted here",
     ("redshift_grants", "grants", "database"): "quoted there",
     ("redshift_grants", "_listed", "privileges"): "fixed in redshift_sql",

@@ -5,51 +5,53 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dataflow.detect.data import table
 from dataflow.detect.evidence import GAPS
-from dataflow.detect.lexicon import AT, NAME, ORDINARY, PUBLIC_ACCOUNTS, ROLES_LISTED
+from dataflow.detect.lexicon import PUBLIC_ACCOUNTS, ROLES_LISTED
 from dataflow.detect.normalise import Normal, fold
 from dataflow.detect.ownership import Owner, gives_nothing, owner
 from dataflow.detect.platforms import PLATFORMS
+from dataflow.detect.roles import AT, NAME, ORDINARY
 from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
-_PHRASES = table("phrases.toml")
-_SPELLING = table("handle_context.toml")
-_PATH_VETO = frozenset(_PHRASES["path_veto"])
-_MAIL = "|".join(sorted(map(re.escape, _PHRASES["mail"]), key=len, reverse=True))
-_ENDING = "|".join(sorted(_PHRASES["endings_of_domains"], key=len, reverse=True))
-_AT = "|".join({fold(w) for text in _SPELLING["at"].values() for w in text.split()})
-_DOT = "|".join({fold(w) for text in _SPELLING["dot"].values() for w in text.split()})
-_ENDINGS = frozenset(_PHRASES["endings_of_domains"])
-_FEW_OTHERS, _SHORTEST_NAME = 4, 2
-_NAME = r"[a-z0-9_$#~@+-][a-z0-9_.$#~@+-]{0,63}"
+_PHRASES: Final = table("phrases.toml")
+_SPELLING: Final = table("handle_context.toml")
+_PATH_VETO: Final = frozenset(_PHRASES["path_veto"])
+_MAIL: Final = "|".join(sorted(map(re.escape, _PHRASES["mail"]), key=len, reverse=True))
+_ENDING: Final = "|".join(sorted(_PHRASES["endings_of_domains"], key=len, reverse=True))
+_AT: Final = "|".join({fold(w) for text in _SPELLING["at"].values() for w in text.split()})
+_DOT: Final = "|".join({fold(w) for text in _SPELLING["dot"].values() for w in text.split()})
+_ENDINGS: Final = frozenset(_PHRASES["endings_of_domains"])
+_FEW_OTHERS: Final = 4
+_SHORTEST_NAME: Final = 2
+_NAME: Final = r"[a-z0-9_$#~@+-][a-z0-9_.$#~@+-]{0,63}"
 
-_LINK = re.compile(
+_LINK: Final = re.compile(
     r"(?<![a-z0-9@.-])((?:[a-z0-9-]{1,40}\.){0,2}[a-z0-9-]{1,40}?)(?:\s?[. ]\s?|,)([a-z]{2,9})\s?/\s?"
     rf"({_NAME})?(?:/({_NAME}))?(?:/({_NAME}))?(?:\?(?:id|phone|number|username|u)=({_NAME}))?"
 )
-_SITE = re.compile(
+_SITE: Final = re.compile(
     r"(?<![a-z0-9@._-])([a-z0-9][a-z0-9-]{1,40})"
     rf"\.({'|'.join(map(re.escape, PLATFORMS.sites))})(?![a-z0-9-]|\.[a-z])"
 )
-_PATH = re.compile(r"[^\s,;)\]\"']*")
-_EMAIL = re.compile(
+_PATH: Final = re.compile(r"[^\s,;)\]\"']*")
+_EMAIL: Final = re.compile(
     rf"(?<![a-z0-9._%+-])([a-z0-9][a-z0-9._%+-]{{0,63}})(?:@(?=[a-z0-9-])|\s?@\s?(?=(?:{_MAIL})\b))"
     rf"([a-z0-9-]{{1,40}}(?:(?:\.[a-z0-9-]{{2,40}}){{0,2}}\.[a-z]{{2,12}}|\s\.\s?(?:{_ENDING})))(?![a-z0-9-])"
 )
-_EMAIL_WORDS = re.compile(
+_EMAIL_WORDS: Final = re.compile(
     rf"(?<![a-z0-9._%+-])([a-z0-9][a-z0-9._%+-]{{0,62}}[a-z0-9_])(?:\s?@\s?|\s?[-(\[<]?\b(?:{_AT})\b[-)\]>]?\s?)"
     rf"((?:{_MAIL})(?:(?:\s?\.\s?|\s)(?:{_ENDING})\b(?:\.[a-z]{{2}}\b)?)?|[a-z0-9-]{{2,30}}\.(?:{_ENDING})\b(?:\.[a-z]{{2}}\b)?)"
     r"(?![a-z0-9@-]|\.[a-z])"
 )
-_DISCORD = re.compile(r"(?<![a-z0-9_.#@/])@?([a-z0-9][a-z0-9_.]{1,31}) ?# ?([0-9]{4})(?![0-9a-z])")
-_REDDIT = re.compile(r"(?<![a-z0-9_.])/?u/([a-z0-9_-]{3,20})(?![a-z0-9])")
-_SKYPE = re.compile(r"(?<![a-z0-9])(live:(?:\.cid\.)?[a-z0-9][a-z0-9_.-]{2,40}[a-z0-9])")
-_TAGGED_WORDS = frozenset(_PHRASES["tagged"])
-_CALLED = re.compile(
+_DISCORD: Final = re.compile(r"(?<![a-z0-9_.#@/])@?([a-z0-9][a-z0-9_.]{1,31}) ?# ?([0-9]{4})(?![0-9a-z])")
+_REDDIT: Final = re.compile(r"(?<![a-z0-9_.])/?u/([a-z0-9_-]{3,20})(?![a-z0-9])")
+_SKYPE: Final = re.compile(r"(?<![a-z0-9])(live:(?:\.cid\.)?[a-z0-9][a-z0-9_.-]{2,40}[a-z0-9])")
+_TAGGED_WORDS: Final = frozenset(_PHRASES["tagged"])
+_CALLED: Final = re.compile(
     r"(?:\btel:|\bsms:|\bcallto:|viber://\w+\?number=|whatsapp://send\?phone=)(?:%2b|\+)?([0-9]{7,15})"
 )
 
@@ -178,7 +180,9 @@ def _by_itself(t: Tokens, first: int, last: int) -> bool:
     return before and (last == len(t.words) or GAPS[t.gaps[last]].breaks)
 
 
-_MAY_BE_MAIL = re.compile(rf"(?:{_AT}|@)[-)\]>]?\s?(?:(?:{_MAIL})\b|[a-z0-9-]{{2,30}}\.(?:{_ENDING})\b)")
+_MAY_BE_MAIL: Final = re.compile(
+    rf"(?:{_AT}|@)[-)\]>]?\s?(?:(?:{_MAIL})\b|[a-z0-9-]{{2,30}}\.(?:{_ENDING})\b)"
+)
 
 
 def _domain(said: str) -> str:
@@ -187,10 +191,11 @@ def _domain(said: str) -> str:
     return domain if "." in domain else f"{domain}.com"
 
 
-_INSERT = "|".join(
+_INSERT: Final = "|".join(
     sorted((re.escape(each).replace("\\ ", "[-_.]?") for each in _PHRASES["inserts"]), key=len, reverse=True)
 )
-_BEFORE_NAME, _AFTER_NAME = re.compile(rf"(?:{_INSERT})[-_.]?"), re.compile(rf"[-_.]?(?:{_INSERT})$")
+_BEFORE_NAME: Final = re.compile(rf"(?:{_INSERT})[-_.]?")
+_AFTER_NAME: Final = re.compile(rf"[-_.]?(?:{_INSERT})$")
 
 
 def _cleaned(name: str, domain: str) -> str:

@@ -3,21 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from dataflow.detect.lexicon import (
-    CHARACTER,
-    DIGITS,
-    ENGLISH,
-    FUSED,
-    JOINER,
-    LATIN,
-    MIXED,
-    NUMERAL,
-    ROLES,
-    SIGN,
-    SUFFIX,
-)
+from dataflow.detect.lexicon import ENGLISH, ROLES
 from dataflow.detect.numerals import (
     CHARACTERS,
     LONGEST_PHRASE,
@@ -28,23 +16,24 @@ from dataflow.detect.numerals import (
     fused,
     leet_numeral,
 )
+from dataflow.detect.roles import CHARACTER, DIGITS, FUSED, JOINER, LATIN, MIXED, NUMERAL, SIGN, SUFFIX
 from dataflow.detect.tokens import Tokens
 
-_PIECE = re.compile(r"[0-9]+|[^0-9]+")
-_LONG_DIGITS = re.compile(r"[0-9]{7,}")
-_LEET = str.maketrans("oilszbgqaet", "01152899437")
-_LEET_TOKEN = re.compile(r"[0-9oilszbgq]+|[0-9oilszbgq]+[0-9aet]*[0-9][0-9oilszbgqaet]*[0-9oilszbgq]")
-_LEET_PAIR = re.compile(r"[0-9][oilszb]|[oilszb][0-9]")
-_LEET_LETTERS = re.compile(r"[oilszbgq]{1,4}")
-_CHARACTERS = re.compile("[" + "".join(CHARACTERS) + "]+")
-_TIGHT = frozenset("-._*/~")
-TIMES = {"twice": 2, "thrice": 3}
+_PIECE: Final = re.compile(r"[0-9]+|[^0-9]+")
+_LONG_DIGITS: Final = re.compile(r"[0-9]{7,}")
+_LEET: Final = str.maketrans("oilszbgqaet", "01152899437")
+_LEET_TOKEN: Final = re.compile(r"[0-9oilszbgq]+|[0-9oilszbgq]+[0-9aet]*[0-9][0-9oilszbgqaet]*[0-9oilszbgq]")
+_LEET_PAIR: Final = re.compile(r"[0-9][oilszb]|[oilszb][0-9]")
+_LEET_LETTERS: Final = re.compile(r"[oilszbgq]{1,4}")
+_CHARACTERS: Final = re.compile("[" + "".join(CHARACTERS) + "]+")
+_TIGHT: Final = frozenset("-._*/~")
+TIMES: Final = {"twice": 2, "thrice": 3}
 """What makes the first digit after it two or three."""
-_FEWEST_GLUED = 3
-_ALTERNATING = 5
+_FEWEST_GLUED: Final = 3
+_ALTERNATING: Final = 5
 """Pieces of a token in which the same letters stand between digits again: a divider, whatever they are."""
-_PAIR = 2
-LONGEST_TIED = 4
+_PAIR: Final = 2
+LONGEST_TIED: Final = 4
 """Letters that may stand for digits together."""
 
 
@@ -101,8 +90,8 @@ def _mixed(token: str, at: int, roles: int) -> list[Atom]:
     return []
 
 
-_DIVIDERS = frozenset(("x", "dash", "dot", "xx", "n", "and", "space", "z"))
-_ATTACHED = frozenset(("x", "ext", "me", "call", "text", "lol", "xx", "xo", "thanks", "ok", "pls"))
+_DIVIDERS: Final = frozenset(("x", "dash", "dot", "xx", "n", "and", "space", "z"))
+_ATTACHED: Final = frozenset(("x", "ext", "me", "call", "text", "lol", "xx", "xo", "thanks", "ok", "pls"))
 
 
 def _like_a_figure(t: Tokens, i: int) -> bool:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import CONTACT, LOCAL, OTHER
 from dataflow.detect.normalise import fold
+from dataflow.detect.roles import CONTACT, LOCAL, OTHER
 from dataflow.detect.tokens import Tokens
 
-_REACH = 48
-_FARTHEST = 12
-_TELLING = CONTACT | OTHER
-_SENTENCE_ENDS = re.compile(r"[.!?;](?:\s|$)|\n")
-_GENERIC = frozenset(map(fold, table("phone_context.toml")["generic"].split()))
-_YOURS = frozenset(table("phone_context.toml")["yours"].split())
-_SERVICE = frozenset(map(fold, table("phone_context.toml")["service"].split()))
+_REACH: Final = 48
+_FARTHEST: Final = 12
+_TELLING: Final = CONTACT | OTHER
+_SENTENCE_ENDS: Final = re.compile(r"[.!?;](?:\s|$)|\n")
+_GENERIC: Final = frozenset(map(fold, table("phone_context.toml")["generic"].split()))
+_YOURS: Final = frozenset(table("phone_context.toml")["yours"].split())
+_SERVICE: Final = frozenset(map(fold, table("phone_context.toml")["service"].split()))
 
 
 def near(t: Tokens, first: int, last: int) -> str:

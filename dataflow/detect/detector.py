@@ -9,12 +9,13 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
+from typing import Final
 
 import rphonenumbers
 
 from dataflow.detect.addresses import Address, addresses
 from dataflow.detect.handles import handles
-from dataflow.detect.lexicon import DIGITS, ENGLISH_REGIONS, FUSED, MIXED, NUMERAL, PLATFORM
+from dataflow.detect.lexicon import ENGLISH_REGIONS
 from dataflow.detect.mentions import Mention, mentions
 from dataflow.detect.normalise import Normal, normalise
 from dataflow.detect.numbering import international, warm
@@ -23,18 +24,21 @@ from dataflow.detect.platforms import PLATFORMS
 from dataflow.detect.portion import only_prose, portion
 from dataflow.detect.prefilter import suspects
 from dataflow.detect.respell import respell, signs_as_digits
+from dataflow.detect.roles import DIGITS, FUSED, MIXED, NUMERAL, PLATFORM
 from dataflow.detect.tokens import Tokens, tokens
 from dataflow.detect.verdicts import Veto
 from dataflow.model import Contact
 
-DETECTOR_MAJOR_VERSION = 1
+DETECTOR_MAJOR_VERSION: Final = 1
 """Part of a contact event's identity: raised when the same text may give other contacts."""
 
-_REACH_BEFORE, _REACH_AFTER = 48, 32
-_WORDS_BEFORE, _WORDS_AFTER = 5, 3
-_MOST_CONTACTS = 32
-_SPELT_NUMBER = NUMERAL | FUSED | MIXED
-_START = attrgetter("start")
+_REACH_BEFORE: Final = 48
+_REACH_AFTER: Final = 32
+_WORDS_BEFORE: Final = 5
+_WORDS_AFTER: Final = 3
+_MOST_CONTACTS: Final = 32
+_SPELT_NUMBER: Final = NUMERAL | FUSED | MIXED
+_START: Final = attrgetter("start")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,30 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dataflow.detect.atoms import LONGEST_TIED, TIMES, Atom, atoms, phrase, tied
-from dataflow.detect.lexicon import (
-    DIGITS,
-    JOINER,
-    MANY,
-    MIXED,
-    NUMBERLIKE,
-    NUMERAL,
-    ORDINARY,
-    SIGN,
-    SUFFIX,
-)
 from dataflow.detect.numerals import AMBIGUOUS, LANGUAGES, NUMERALS, PLURALS, SIGNS, SUFFIXES
+from dataflow.detect.roles import DIGITS, JOINER, MANY, MIXED, NUMBERLIKE, NUMERAL, ORDINARY, SIGN, SUFFIX
 from dataflow.detect.tokens import Tokens
 
-_ZEROS = {"hundred": "00", "thousand": "000"}
-_WIDEST_GAP = 8
-_HUNDREDS = 3
-_MOST_BETWEEN = 2
-_FEWEST_ATOMS, _FEWEST_DIFFERENT = 10, 4
-_MOST_ATOMS = 48
-_PART = NUMBERLIKE | SIGN | JOINER | SUFFIX
+_ZEROS: Final = {"hundred": "00", "thousand": "000"}
+_WIDEST_GAP: Final = 8
+_HUNDREDS: Final = 3
+_MOST_BETWEEN: Final = 2
+_FEWEST_ATOMS: Final = 10
+_FEWEST_DIFFERENT: Final = 4
+_MOST_ATOMS: Final = 48
+_PART: Final = NUMBERLIKE | SIGN | JOINER | SUFFIX
 
 
 class Run(NamedTuple):
@@ -246,9 +237,9 @@ class _Assembler:
         return self._t.text[last.end : last.end + 1] == "+" and len(last.digits) <= 4
 
 
-_SPOKEN = NUMERAL | MANY | SIGN
-_SPELLS = NUMBERLIKE | SIGN
-_WORTH = 3
+_SPOKEN: Final = NUMERAL | MANY | SIGN
+_SPELLS: Final = NUMBERLIKE | SIGN
+_WORTH: Final = 3
 """Digits that one number word may spell."""
 
 

@@ -5,25 +5,26 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import GIVE, LABEL, LATIN, OTHER, PLATFORM, PUBLIC, languages
+from dataflow.detect.lexicon import languages
 from dataflow.detect.normalise import Normal, fold
+from dataflow.detect.roles import GIVE, LABEL, LATIN, OTHER, PLATFORM, PUBLIC
 from dataflow.detect.shapes import NEVER, STRONG, WITH_HYPHENS, chunk, shape
 from dataflow.detect.tokens import Tokens
 
-_POINTING = frozenset(':=→➡👉>⇒☞👇⬇"«»“⏩↪➜▶🔜')
-_LOOSE = frozenset("-~|*()•/_[]`<{}#^,")
-ENDS = frozenset(".!?;")
+_POINTING: Final = frozenset(':=→➡👉>⇒☞👇⬇"«»“⏩↪➜▶🔜')
+_LOOSE: Final = frozenset("-~|*()•/_[]`<{}#^,")
+ENDS: Final = frozenset(".!?;")
 """Signs that end a sentence."""
-_WITHIN = frozenset(" ,'\"-/&@:_()=#*`")
+_WITHIN: Final = frozenset(" ,'\"-/&@:_()=#*`")
 """Signs inside a sentence."""
-_FEWEST_APART = 4
-_NEAR = 5
-_FEWEST_FIGURES = 2
-_FARTHEST = 7
-_MOST_WORDS = 64
+_FEWEST_APART: Final = 4
+_NEAR: Final = 5
+_FEWEST_FIGURES: Final = 2
+_FARTHEST: Final = 7
+_MOST_WORDS: Final = 64
 
 
 def some(name: str) -> frozenset[str]:
@@ -32,8 +33,8 @@ def some(name: str) -> frozenset[str]:
     return frozenset(map(fold, words.split()))
 
 
-_ARTICLES = some("articles")
-_NAMING = PLATFORM | LABEL | PUBLIC
+_ARTICLES: Final = some("articles")
+_NAMING: Final = PLATFORM | LABEL | PUBLIC
 
 
 class Place(NamedTuple):
@@ -72,7 +73,7 @@ class _Gaps(dict[str, Gap]):
         return found
 
 
-GAPS = _Gaps()
+GAPS: Final = _Gaps()
 
 
 class Text:

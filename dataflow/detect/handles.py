@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dataflow.detect.evidence import ENDS, GAPS, Place, Text, gives, some, something_else
-from dataflow.detect.lexicon import (
+from dataflow.detect.mentions import Mention, announcements
+from dataflow.detect.normalise import Normal
+from dataflow.detect.ownership import Owner, gives_nothing, owner, possessed
+from dataflow.detect.roles import (
     AM,
     ANNOUNCE,
     ANYWHERE,
@@ -31,26 +34,25 @@ from dataflow.detect.lexicon import (
     SINGLE,
     SURE,
 )
-from dataflow.detect.mentions import Mention, announcements
-from dataflow.detect.normalise import Normal
-from dataflow.detect.ownership import Owner, gives_nothing, owner, possessed
 from dataflow.detect.shapes import DOTTED, STRONG, inflected, numbered, put_together
 from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
-_BRACKET = frozenset("(-,|/:=@)[")
-_JOINED = frozenset(("_", ".", "__", ".."))
-_ENOUGH = 3
-_SPEAKS = LABEL | COPULA | FILLER | GIVE | ANNOUNCE | AM | ME | OWN | ON
-_PROSE = ORDINARY | SINGLE
-_POINTED = 2
-_WORDLIKE = 2
+_BRACKET: Final = frozenset("(-,|/:=@)[")
+_JOINED: Final = frozenset(("_", ".", "__", ".."))
+_ENOUGH: Final = 3
+_SPEAKS: Final = LABEL | COPULA | FILLER | GIVE | ANNOUNCE | AM | ME | OWN | ON
+_PROSE: Final = ORDINARY | SINGLE
+_POINTED: Final = 2
+_WORDLIKE: Final = 2
 """Points of a name of letters only, in whose parts words are known."""
-_FARTHEST = 9
-_FEW_WORDS, _NOTHING_ELSE = 5, 2
-_MOST, _MOST_LOOKS = 24, 16
-_FEW_FIGURES = 2
-_INVITING = re.compile(r"\s*[ :,-]\s*_*$")
+_FARTHEST: Final = 9
+_FEW_WORDS: Final = 5
+_NOTHING_ELSE: Final = 2
+_MOST: Final = 24
+_MOST_LOOKS: Final = 16
+_FEW_FIGURES: Final = 2
+_INVITING: Final = re.compile(r"\s*[ :,-]\s*_*$")
 """Between an invitation and the name it gives."""
 _ANSWERS, _BEFORE_ON, _GIVEN, _INVITE, _INVITES, _MARKS = map(
     some, ("answers", "before_on", "given", "invite", "invites", "marks")

@@ -1,7 +1,6 @@
 """Every word that means something to the detector, in one look-up: what roles it may play.
 
-A role is a bit; a word may have several. Words that no lexicon lists are judged by their shape when they are
-first met.
+Words that no lexicon lists are judged by their shape when they are first met.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from string import ascii_lowercase, digits
+from typing import Final
 
 from dataflow.detect.data import table, words
 from dataflow.detect.misspell import squeezed
@@ -27,57 +27,63 @@ from dataflow.detect.numerals import (
     leet_numeral,
 )
 from dataflow.detect.platforms import PLATFORMS, named
+from dataflow.detect.roles import (
+    AM,
+    ANNOUNCE,
+    ANYWHERE,
+    AT,
+    BEGINNING,
+    CHARACTER,
+    CONTACT,
+    COPULA,
+    CREDIT,
+    DIGITS,
+    FILLER,
+    FUSED,
+    GIVE,
+    JOINER,
+    LABEL,
+    LATIN,
+    LOCAL,
+    MANY,
+    MAYBE,
+    ME,
+    MIXED,
+    NAME,
+    NUMERAL,
+    ON,
+    ORDINARY,
+    OTHER,
+    OTHERS,
+    OWN,
+    PHRASE,
+    POINTED,
+    PUBLIC,
+    REVERSE,
+    SIGN,
+    SINGLE,
+    SPELT,
+    SUFFIX,
+    SURE,
+    THEIRS,
+)
 
-ORDINARY, NAME = 1 << 0, 1 << 1
-"""A word of prose; a first or family name."""
-SURE, MAYBE, PHRASE = 1 << 2, 1 << 3, 1 << 4
-"""Names a platform, surely or perhaps; begins a name of several words."""
-LABEL, COPULA, FILLER, GIVE, ON = 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9
-"""Roles in giving a handle: see data/handle_context.toml."""
-OTHERS, THEIRS, CREDIT, PUBLIC = 1 << 10, 1 << 12, 1 << 33, 1 << 34
-OWN, AM, ME, ANNOUNCE = 1 << 11, 1 << 35, 1 << 36, 1 << 37
-"""What says whose account it is: see data/handle_context.toml."""
-DIGITS, MIXED, NUMERAL, FUSED, MANY = 1 << 13, 1 << 14, 1 << 15, 1 << 16, 1 << 17
-"""All digits; letters and digits; a digit word; several without spaces; begins one of several words."""
-SIGN, JOINER, SUFFIX = 1 << 18, 1 << 19, 1 << 20
-"""What may stand among numerals: "double", "and", "belas"."""
-CONTACT, OTHER, REVERSE, LOCAL = 1 << 21, 1 << 22, 1 << 23, 1 << 24
-"""What a number near it is: see data/phone_context.toml."""
-LATIN = 1 << 25
-"""Written in Latin letters or digits: may be part of a handle."""
-CHARACTER = 1 << 26
-"""Holds digits of a script that writes them as one character."""
-ANYWHERE = 1 << 27
-"""Begins a phrase that announces a handle on every platform."""
-SPELT = 1 << 28
-"""A dot, an underscore or a slash in words."""
-AT = 1 << 32
-"""An "at" in words."""
-SINGLE = 1 << 29
-"""One letter or digit."""
-POINTED = 1 << 30
-"""Names a platform only right before a colon or the like."""
-BEGINNING = 1 << 31
-"""What a long name of a platform begins with: it may have been cut there."""
-
-PLATFORM = SURE | MAYBE | PHRASE | POINTED
-NUMBERLIKE = DIGITS | MIXED | NUMERAL | FUSED | MANY | CHARACTER
-
-ENGLISH = words("words_en.txt")
-_CHAT: Mapping[str, frozenset[str]] = {
+ENGLISH: Final = words("words_en.txt")
+_CHAT: Final[Mapping[str, frozenset[str]]] = {
     **{language: frozenset(table("words_chat.toml")[language].split()) for language in ("en", "hi_latn")},
     **PROSE,
 }
 """Words of prose that are in no English dictionary, by language."""
-COMMON = words("words_common.txt").union(*(text.split() for text in table("words_chat.toml").values()))
-NAMES = words("names.txt")
-PUBLIC_ACCOUNTS = words("public_accounts.txt")
-ANYWHERE_PHRASES = [tuple(fold(p).split()) for p in table("phrases.toml")["anywhere"]]
+COMMON: Final = words("words_common.txt").union(*(text.split() for text in table("words_chat.toml").values()))
+NAMES: Final = words("names.txt")
+PUBLIC_ACCOUNTS: Final = words("public_accounts.txt")
+ANYWHERE_PHRASES: Final = [tuple(fold(p).split()) for p in table("phrases.toml")["anywhere"]]
 
-_KEPT = 50_000
-_LONGEST_KEPT, _LONGEST_JUDGED = 20, 40
-_SHORTEST_CUT = 5
-_HANDLE_ROLES = {
+_KEPT: Final = 50_000
+_LONGEST_KEPT: Final = 20
+_LONGEST_JUDGED: Final = 40
+_SHORTEST_CUT: Final = 5
+_HANDLE_ROLES: Final = {
     "label": LABEL,
     "copula": COPULA,
     "filler": FILLER,
@@ -92,7 +98,7 @@ _HANDLE_ROLES = {
     "me": ME,
     "announce": ANNOUNCE,
 }
-_PHONE_ROLES = {"contact": CONTACT, "other": OTHER, "reverse": REVERSE, "local": LOCAL}
+_PHONE_ROLES: Final = {"contact": CONTACT, "other": OTHER, "reverse": REVERSE, "local": LOCAL}
 
 
 def _said(entries: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -102,7 +108,7 @@ def _said(entries: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield language, fold(word)
 
 
-_IN_SCRIPT = {
+_IN_SCRIPT: Final = {
     word: role
     for name, role in _PHONE_ROLES.items()
     for _, word in _said(table("phone_context.toml")[name])
@@ -194,7 +200,7 @@ def _judge(word: str) -> int:
     return LATIN | _compounded(word)
 
 
-_SUFFIXES = (
+_SUFFIXES: Final = (
     "s",
     "es",
     "ed",
@@ -230,7 +236,7 @@ _SUFFIXES = (
     "ies",
     "wise",
 )
-_PREFIXES = (
+_PREFIXES: Final = (
     "un",
     "re",
     "non",
@@ -246,8 +252,9 @@ _PREFIXES = (
     "ultra",
     "mega",
 )
-_SHORTEST_STEM, _SHORTEST_PART = 4, 4
-_COMPOUNDS = tuple(table("phone_context.toml")["compounds"].split())
+_SHORTEST_STEM: Final = 4
+_SHORTEST_PART: Final = 4
+_COMPOUNDS: Final = tuple(table("phone_context.toml")["compounds"].split())
 
 
 def _compounded(word: str) -> int:
@@ -300,9 +307,9 @@ class _Roles(dict[str, int]):
         return roles
 
 
-ROLES_LISTED: Mapping[str, int] = _roles()
+ROLES_LISTED: Final[Mapping[str, int]] = _roles()
 """Roles of listed words only."""
-ROLES: Mapping[str, int] = _Roles(ROLES_LISTED)
+ROLES: Final[Mapping[str, int]] = _Roles(ROLES_LISTED)
 
 
 def _by_language() -> dict[str, tuple[str, ...]]:
@@ -321,8 +328,8 @@ def _by_language() -> dict[str, tuple[str, ...]]:
     return {word: tuple(names) for word, names in said.items()}
 
 
-_SPOKEN = _by_language()
-_SCRIPTS = (
+_SPOKEN: Final = _by_language()
+_SCRIPTS: Final = (
     ("\u0400", "\u052f", "ru"),
     ("\u0370", "\u03ff", "el"),
     ("\u0590", "\u05ff", "he"),
@@ -354,8 +361,8 @@ def languages(sequence: Iterable[str]) -> list[str]:
     return [*found, "en"]
 
 
-_REGIONS: Mapping[str, list[str]] = table("phone_context.toml")["regions"]
-ENGLISH_REGIONS = frozenset(_REGIONS["en"])
+_REGIONS: Final[Mapping[str, list[str]]] = table("phone_context.toml")["regions"]
+ENGLISH_REGIONS: Final = frozenset(_REGIONS["en"])
 
 
 def regions(sequence: Iterable[str]) -> Sequence[str]:
@@ -369,8 +376,9 @@ def _regions_of(said: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(region for language in said for region in _REGIONS.get(language, ())))
 
 
-_PARTS = frozenset(w for w in ENGLISH if len(w) > 3) | NAMES | words("glue.txt")
-_LONGEST_COMPOUND, _LONGEST_PART = 32, 12
+_PARTS: Final = frozenset(w for w in ENGLISH if len(w) > 3) | NAMES | words("glue.txt")
+_LONGEST_COMPOUND: Final = 32
+_LONGEST_PART: Final = 12
 
 
 def compound(word: str) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import DIGITS, MIXED
+from dataflow.detect.roles import DIGITS, MIXED
 from dataflow.detect.tokens import Tokens
 
-_UNITS = "|".join(
+_UNITS: Final = "|".join(
     sorted(
         map(
             re.escape,
@@ -19,7 +20,7 @@ _UNITS = "|".join(
     )
 )
 
-_SHAPES = {
+_SHAPES: Final = {
     "date": r"(?<![\d/.-])(?:\d{1,2}[/.-]\d{1,2}[/.-](?:19|20)\d\d|(?:19|20)\d\d[/.-][01]?\d[/.-][0-3]?\d)"
     r"(?![/.-]?\d)"
     r"(?:[ t]{1,2}\d{1,2}:\d\d(?::\d\d)?)?",
@@ -33,17 +34,17 @@ _SHAPES = {
     "thousands": r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![,.]?\d)",
     "measure": rf"(?<![\d.,-])\d{{1,5}}(?:[.,]\d{{1,2}})?\s?(?:{_UNITS})\b",
 }
-_MASK = re.compile("|".join(f"(?P<{name}>{shape})" for name, shape in _SHAPES.items()))
-_CURRENCIES = "$€£¥₹₽₺₱"
-_SIGN = re.compile(f"[{_CURRENCIES}]")
-_FIGURES = DIGITS | MIXED
-_MOST = 96
+_MASK: Final = re.compile("|".join(f"(?P<{name}>{shape})" for name, shape in _SHAPES.items()))
+_CURRENCIES: Final = "$€£¥₹₽₺₱"
+_SIGN: Final = re.compile(f"[{_CURRENCIES}]")
+_FIGURES: Final = DIGITS | MIXED
+_MOST: Final = 96
 """Figures that are looked at: a text with more holds no dates and prices that matter."""
-_TELLING = re.compile(f"[/.:,'%°{_CURRENCIES}-]")
+_TELLING: Final = re.compile(f"[/.:,'%°{_CURRENCIES}-]")
 """After a figure these may make it one of the shapes; else only a unit does."""
-_OF_A_DATE = (1, 2, 4)
+_OF_A_DATE: Final = (1, 2, 4)
 """As many digits a part of a date has: what a hyphen follows is nothing else of the shapes."""
-_MEASURES = frozenset(table("phrases.toml")["units"]) | frozenset(
+_MEASURES: Final = frozenset(table("phrases.toml")["units"]) | frozenset(
     [
         "am",
         "pm",
@@ -67,9 +68,11 @@ _MEASURES = frozenset(table("phrases.toml")["units"]) | frozenset(
         "w",
     ]
 )
-_IBAN: dict[str, int] = table("phone_context.toml")["iban"]
-_FOUR, _MOST_GROUPS, _FEWEST_IN_FOURS = 4, 10, 15
-_LINK = re.compile(r"[a-z0-9-]{1,40}\.(?:[a-z]{2,12}\.)?[a-z]{2,12}/[^\s]*")
+_IBAN: Final[dict[str, int]] = table("phone_context.toml")["iban"]
+_FOUR: Final = 4
+_MOST_GROUPS: Final = 10
+_FEWEST_IN_FOURS: Final = 15
+_LINK: Final = re.compile(r"[a-z0-9-]{1,40}\.(?:[a-z]{2,12}\.)?[a-z]{2,12}/[^\s]*")
 
 
 def _iban(t: Tokens, i: int) -> int:

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from dataflow.detect.lexicon import (
-    ANYWHERE,
-    ANYWHERE_PHRASES,
-    BEGINNING,
-    MAYBE,
-    PHRASE,
-    PLATFORM,
-    POINTED,
-    ROLES,
-    SURE,
-)
+from dataflow.detect.lexicon import ANYWHERE_PHRASES, ROLES
 from dataflow.detect.platforms import LONGEST_PHRASE, PLATFORMS, named
+from dataflow.detect.roles import ANYWHERE, BEGINNING, MAYBE, PHRASE, PLATFORM, POINTED, SURE
 from dataflow.detect.tokens import Tokens
 
-_WIDEST_GAP = 3
-_POINTS = frozenset(":=-@→➡👉")
-_ANY = PLATFORM | BEGINNING
-_SECOND: dict[str, set[str]] = {}
+_WIDEST_GAP: Final = 3
+_POINTS: Final = frozenset(":=-@→➡👉")
+_ANY: Final = PLATFORM | BEGINNING
+_SECOND: Final[dict[str, set[str]]] = {}
 """What may follow the first word of a name of several."""
 for _first, _next, *_ in PLATFORMS.phrases:
     _SECOND.setdefault(_first, set()).add(_next)
-_SHORTEST_SPLIT = 6
-_MOST_PARTS = 4
+_SHORTEST_SPLIT: Final = 6
+_MOST_PARTS: Final = 4
 
 
 class Mention(NamedTuple):
@@ -122,11 +113,13 @@ def announcements(t: Tokens) -> list[Mention]:
     return found
 
 
-_BY_FIRST = {
+_BY_FIRST: Final = {
     first: sorted((p for p in ANYWHERE_PHRASES if p[0] == first), key=len, reverse=True)
     for first in {p[0] for p in ANYWHERE_PHRASES}
 }
 
 
-_SECOND_SAID = {first: {p[1] if len(p) > 1 else "" for p in phrases} for first, phrases in _BY_FIRST.items()}
+_SECOND_SAID: Final = {
+    first: {p[1] if len(p) > 1 else "" for p in phrases} for first, phrases in _BY_FIRST.items()
+}
 """What may follow the first word of a phrase; "" stands for anything."""

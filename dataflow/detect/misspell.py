@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from rapidfuzz.distance import OSA
 
-_VOWELS = "aeiou"
-_LONG = 8
-_SOUNDS = {
+_VOWELS: Final = "aeiou"
+_LONG: Final = 8
+_SOUNDS: Final = {
     "c": "ks",
     "k": "cq",
     "s": "zc",
@@ -21,7 +22,7 @@ _SOUNDS = {
     "d": "t",
     "t": "d",
 }
-_MISTAKEN = _SOUNDS | dict.fromkeys(_VOWELS, _VOWELS)
+_MISTAKEN: Final = _SOUNDS | dict.fromkeys(_VOWELS, _VOWELS)
 
 
 def misspellings(word: str) -> list[str]:
@@ -58,7 +59,7 @@ def squeezed(word: str) -> Iterator[str]:
     yield "".join(ones)
 
 
-_LEET = str.maketrans("0134578!$@|€", "oieastbisail")
+_LEET: Final = str.maketrans("0134578!$@|€", "oieastbisail")
 
 
 def unleet(token: str) -> str:

@@ -11,38 +11,40 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import chain, repeat
-from typing import NamedTuple
+from typing import Final
 
 from rphonenumbers import SUPPORTED_REGIONS
 
 from dataflow.detect.data import table
 
-_LOOKALIKES: Mapping[str, Mapping[str, str]] = table("lookalikes.toml")
-_MIXED = str.maketrans(dict(_LOOKALIKES["mixed"]))
-_LOOSE = str.maketrans(dict(_LOOKALIKES["loose"]))
-_MIXED_CYRILLIC = str.maketrans(dict(_LOOKALIKES["cyrillic"]))
-_FIGURES = str.maketrans(dict(_LOOKALIKES["figures"]))
-_ALWAYS = _LOOKALIKES["always"]
-_LATIN = re.compile(r"[a-z]")
-_IN_DOUBT = re.compile(r"[α-ωа-џѐ-ԯ]")
-_GREEK, _CYRILLIC = re.compile(r"[α-ω]"), re.compile(r"[а-џѐ-ԯ]")
-_FLAGS = re.compile(r"[\U0001f1e6-\U0001f1ff]{3,}")
-_DOUBTFUL_WORD = re.compile(r"(?<!\w)[a-z0-9_]*+[α-ωа-џѐ-ԯ]\w*+")
-_FIGURED = re.compile(
+_LOOKALIKES: Final[Mapping[str, Mapping[str, str]]] = table("lookalikes.toml")
+_MIXED: Final = str.maketrans(dict(_LOOKALIKES["mixed"]))
+_LOOSE: Final = str.maketrans(dict(_LOOKALIKES["loose"]))
+_MIXED_CYRILLIC: Final = str.maketrans(dict(_LOOKALIKES["cyrillic"]))
+_FIGURES: Final = str.maketrans(dict(_LOOKALIKES["figures"]))
+_ALWAYS: Final = _LOOKALIKES["always"]
+_LATIN: Final = re.compile(r"[a-z]")
+_IN_DOUBT: Final = re.compile(r"[α-ωа-џѐ-ԯ]")
+_GREEK: Final = re.compile(r"[α-ω]")
+_CYRILLIC: Final = re.compile(r"[а-џѐ-ԯ]")
+_FLAGS: Final = re.compile(r"[\U0001f1e6-\U0001f1ff]{3,}")
+_DOUBTFUL_WORD: Final = re.compile(r"(?<!\w)[a-z0-9_]*+[α-ωа-џѐ-ԯ]\w*+")
+_FIGURED: Final = re.compile(
     f"[0-9{''.join(_LOOKALIKES['figures'])}]*[0-9][0-9{''.join(_LOOKALIKES['figures'])}]*(?<![чб])"
 )
 """Digits, some of them letters that look like one."""
-_ALPHANUMERIC = re.compile(r"[a-z0-9]")
-_BORDER = re.compile(r"(?<=[a-z0-9])(?=[^\x00-\x7f])|(?<=[^\x00-\x7f])(?=[a-z0-9])")
+_ALPHANUMERIC: Final = re.compile(r"[a-z0-9]")
+_BORDER: Final = re.compile(r"(?<=[a-z0-9])(?=[^\x00-\x7f])|(?<=[^\x00-\x7f])(?=[a-z0-9])")
 
-MARKS = "".join(chr(c) for c in range(0x300, 0x2000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
+MARKS: Final = "".join(chr(c) for c in range(0x300, 0x2000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
 """Vowel signs and other marks, which belong to the letter before them."""
-WORD = re.compile(rf"[^\W_]+(?:[{MARKS}]+[^\W_]*)*")
+WORD: Final = re.compile(rf"[^\W_]+(?:[{MARKS}]+[^\W_]*)*")
 """A word, in any script."""
 
 
-_ENCLOSED = (0x1F150, 0x1F170)
+_ENCLOSED: Final = (0x1F150, 0x1F170)
 """First of the white-on-black circled and squared letters, which Unicode does not fold."""
 
 
@@ -77,10 +79,11 @@ class _Folds(dict[str, str]):
         return folded
 
 
-_FOLDS = _Folds({chr(code): chr(code).lower() for code in range(128)})
+_FOLDS: Final = _Folds({chr(code): chr(code).lower() for code in range(128)})
 
 
-class Normal(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Normal:
     """A normalised text. `origin[i]` is the original's index of character i; None: they are the same."""
 
     original: str

@@ -9,24 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import rphonenumbers
 
 from dataflow.detect.data import table
 from dataflow.detect.lexicon import ENGLISH_REGIONS, regions
 
-_FICTION: dict[str, int] = table("phone_context.toml")["fiction"]
-_PREFIXES = sorted({len(prefix) for prefix in _FICTION})
-_FICTION_SIZES = frozenset(_FICTION.values())
-_MOST_ABROAD, _MOST_REGIONS, _MOST_WORDS = 8, 8, 64
-_USUAL, _CROWDED = (32, 24), (20, 12)
+_FICTION: Final[dict[str, int]] = table("phone_context.toml")["fiction"]
+_PREFIXES: Final = sorted({len(prefix) for prefix in _FICTION})
+_FICTION_SIZES: Final = frozenset(_FICTION.values())
+_MOST_ABROAD: Final = 8
+_MOST_REGIONS: Final = 8
+_MOST_WORDS: Final = 64
+_USUAL: Final = (32, 24)
+_CROWDED: Final = (20, 12)
 """Numbers asked for and parts of runs looked at: of a text, and of one of more than `_MOST_WORDS` words."""
-NANP = frozenset(("US", "CA"))
-_NANP_SIZES = (7, 10)
+NANP: Final = frozenset(("US", "CA"))
+_NANP_SIZES: Final = (7, 10)
 """Digits of a number in North America, without an area code and with it; other sizes begin with 0 or 1."""
-_UNKNOWN = rphonenumbers.PhoneNumberType.UNKNOWN
-_TOLL_FREE = (rphonenumbers.PhoneNumberType.TOLL_FREE, rphonenumbers.PhoneNumberType.PREMIUM_RATE)
+_UNKNOWN: Final = rphonenumbers.PhoneNumberType.UNKNOWN
+_TOLL_FREE: Final = (rphonenumbers.PhoneNumberType.TOLL_FREE, rphonenumbers.PhoneNumberType.PREMIUM_RATE)
 
 
 class Known(NamedTuple):

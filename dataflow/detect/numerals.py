@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from dataflow.detect.data import by_language, table, words
 from dataflow.detect.misspell import misspellings, unleet
 from dataflow.detect.normalise import fold
 
-_SHORTEST_IN_FUSED = 3
-_LONGEST_FUSED = 120
-_LONGEST_LEET = 12
-_MAIN = frozenset(("en", "es", "fr", "de", "pt", "it", "nl", "tr", "ru", "hi", "hi_latn", "id", "pl"))
+_SHORTEST_IN_FUSED: Final = 3
+_LONGEST_FUSED: Final = 120
+_LONGEST_LEET: Final = 12
+_MAIN: Final = frozenset(("en", "es", "fr", "de", "pt", "it", "nl", "tr", "ru", "hi", "hi_latn", "id", "pl"))
 """Languages whose numerals count even where they look like an English word ("null", "once", "elf")."""
 
 
@@ -30,23 +30,23 @@ class Numeral:
     room: int = 0
 
 
-_ENGLISH = words("words_en.txt")
-PROSE: dict[str, frozenset[str]] = {
+_ENGLISH: Final = words("words_en.txt")
+PROSE: Final[dict[str, frozenset[str]]] = {
     language: frozenset(listed).union(table("words_chat.toml").get(language, "").split())
     for language, listed in by_language("words_world.txt").items()
 }
 """Words of prose that are in no English dictionary, by language."""
-_WORDS = _ENGLISH.union(table("words_chat.toml")["en"].split(), *PROSE.values())
-_LEXICON = dict(table("numbers.toml"))
-SIGNS: dict[str, str] = {}
+_WORDS: Final = _ENGLISH.union(table("words_chat.toml")["en"].split(), *PROSE.values())
+_LEXICON: Final = dict(table("numbers.toml"))
+SIGNS: Final[dict[str, str]] = {}
 """Words that are no numerals but change one: what the word means by the word."""
 for _sign, _words in _LEXICON.pop("signs").items():
     SIGNS.update((fold(_word), _sign) for _word in _words)
-SUFFIXES: dict[str, str] = {}
+SUFFIXES: Final[dict[str, str]] = {}
 """Words that make the digit before them a teen or a ten ("dua belas", "dua puluh")."""
-LANGUAGES: dict[str, tuple[str, ...]] = {}
+LANGUAGES: Final[dict[str, tuple[str, ...]]] = {}
 """In which languages a word is a numeral, when English is none of them."""
-AMBIGUOUS: dict[str, dict[str, str]] = {}
+AMBIGUOUS: Final[dict[str, dict[str, str]]] = {}
 """Words that spell one thing in one language and another in the next: the digits by language."""
 
 
@@ -104,22 +104,22 @@ def _compile() -> dict[str, Numeral]:
     return everything
 
 
-_ALL = _compile()
-PLURALS = dict(_plurals(_language("en", _LEXICON["en"])))
+_ALL: Final = _compile()
+PLURALS: Final = dict(_plurals(_language("en", _LEXICON["en"])))
 """English numerals in the plural ("three fives")."""
-PHRASES = {tuple(word.split()): numeral for word, numeral in _ALL.items() if " " in word}
+PHRASES: Final = {tuple(word.split()): numeral for word, numeral in _ALL.items() if " " in word}
 """Numerals of several words, apart by a space or a hyphen."""
-PHRASE_STARTS = frozenset(phrase[0] for phrase in PHRASES)
-LONGEST_PHRASE = max(map(len, PHRASES))
-LISTED = {word: numeral for word, numeral in _ALL.items() if " " not in word}
-CHARACTERS = {
+PHRASE_STARTS: Final = frozenset(phrase[0] for phrase in PHRASES)
+LONGEST_PHRASE: Final = max(map(len, PHRASES))
+LISTED: Final = {word: numeral for word, numeral in _ALL.items() if " " not in word}
+CHARACTERS: Final = {
     word: digit
     for entries in _LEXICON.values()
     if entries.get("characters")
     for word, digit in _alternatives(entries["digits"])
 }
 """Scripts that write a digit as one character and no spaces between."""
-JOINERS = frozenset(fold(entries["and"]) for entries in _LEXICON.values() if "and" in entries)
+JOINERS: Final = frozenset(fold(entries["and"]) for entries in _LEXICON.values() if "and" in entries)
 """Words that may stand between a numeral with room and what fills it."""
 
 
@@ -144,8 +144,8 @@ def _half_written(numerals: Mapping[str, Numeral]) -> Iterator[tuple[str, Numera
             yield numeral.digits + word[1:], numeral
 
 
-NUMERALS = _with_misspellings(LISTED)
-MISSPELT_DIGITS = {
+NUMERALS: Final = _with_misspellings(LISTED)
+MISSPELT_DIGITS: Final = {
     slip: NUMERALS[slip]
     for language in sorted(_MAIN)
     for word, numeral in _language(language, _LEXICON[language]).items()
@@ -154,18 +154,18 @@ MISSPELT_DIGITS = {
     if slip in NUMERALS and slip not in LISTED
 }
 """Slips of the pen in the ten digits of the main languages."""
-HALF_WRITTEN = dict(_half_written(_language("en", _LEXICON["en"])))
+HALF_WRITTEN: Final = dict(_half_written(_language("en", _LEXICON["en"])))
 for _word, _numeral in HALF_WRITTEN.items():
     NUMERALS.setdefault(_word, _numeral)
 for _word, _numeral in PLURALS.items():
     NUMERALS.setdefault(_word, _numeral)
-_FUSIBLE = {
+_FUSIBLE: Final = {
     word: numeral
     for word, numeral in LISTED.items()
     if len(word) >= _SHORTEST_IN_FUSED and not numeral.weak and word not in CHARACTERS
 } | {"oh": Numeral("0"), "ek": Numeral("1")}
-_LONGEST = max(map(len, _FUSIBLE))
-FUSED_STARTS = frozenset(word[:3] for word in _FUSIBLE if len(word) > 2)
+_LONGEST: Final = max(map(len, _FUSIBLE))
+FUSED_STARTS: Final = frozenset(word[:3] for word in _FUSIBLE if len(word) > 2)
 
 
 def fused(word: str) -> list[tuple[int, int, str]] | None:

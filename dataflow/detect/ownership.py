@@ -7,9 +7,10 @@ telling words decide, those before the name first; what speaks of others must st
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 from dataflow.detect.evidence import GAPS, some
-from dataflow.detect.lexicon import (
+from dataflow.detect.roles import (
     AM,
     ANNOUNCE,
     COPULA,
@@ -26,12 +27,15 @@ from dataflow.detect.lexicon import (
 )
 from dataflow.detect.tokens import Tokens
 
-_BEFORE, _AFTER, _NEAR, _HELD = 12, 8, 4, 3
-_FEW_OTHERS = 3
+_BEFORE: Final = 12
+_AFTER: Final = 8
+_NEAR: Final = 4
+_HELD: Final = 3
+_FEW_OTHERS: Final = 3
 _FAVOURITES, _COMMANDS, _SUBJECTS, _DEMONSTRATIVES, _DOINGS = map(
     some, ("favourites", "commands", "subjects", "demonstratives", "doings")
 )
-_HAS = PLATFORM | LABEL | PUBLIC
+_HAS: Final = PLATFORM | LABEL | PUBLIC
 
 
 class Owner(Enum):
@@ -69,9 +73,9 @@ def owner(t: Tokens, first: int, last: int, *, signed: bool) -> Owner:
     return Owner.UNSAID
 
 
-_JOINS = PLATFORM | LABEL | COPULA | FILLER | OWN | ME
-_TELLS = OTHERS | THEIRS | CREDIT | PUBLIC | OWN | AM | ME | ANNOUNCE
-_TELLING = _FAVOURITES | _DEMONSTRATIVES | _DOINGS | {"s"}
+_JOINS: Final = PLATFORM | LABEL | COPULA | FILLER | OWN | ME
+_TELLS: Final = OTHERS | THEIRS | CREDIT | PUBLIC | OWN | AM | ME | ANNOUNCE
+_TELLING: Final = _FAVOURITES | _DEMONSTRATIVES | _DOINGS | {"s"}
 
 
 def _ours(t: Tokens, i: int, first: int) -> bool:

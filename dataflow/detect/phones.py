@@ -6,40 +6,36 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from operator import sub
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dataflow.detect.atoms import Atom
 from dataflow.detect.context import near, spoken_of_a_service
 from dataflow.detect.data import table
 from dataflow.detect.digits import Run, apart, most_digits, runs
-from dataflow.detect.lexicon import (
-    ANNOUNCE,
-    DIGITS,
-    LOCAL,
-    ME,
-    MIXED,
-    NUMBERLIKE,
-    OWN,
-    REVERSE,
-)
 from dataflow.detect.masks import masked
 from dataflow.detect.numbering import NANP, Reader
+from dataflow.detect.roles import ANNOUNCE, DIGITS, LOCAL, ME, MIXED, NUMBERLIKE, OWN, REVERSE
 from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
-_STRONG_GAP = re.compile(r"[,;:!?()\n&a-z]|\s-\s|.{3}", re.DOTALL)
-_CURRENCY = re.compile(r"[$€£¥₹₽₺₱][ (]{0,2}$")
-_LISTING = re.compile(r"[,;&a-z]")
-_BRACKETED = re.compile(r"[()\[\]{}<>\s]*[()\[\]{}<>][()\[\]{}<>\s]*")
-DOUBTFUL = frozenset(("phone_possible", "phone_abroad"))
+_STRONG_GAP: Final = re.compile(r"[,;:!?()\n&a-z]|\s-\s|.{3}", re.DOTALL)
+_CURRENCY: Final = re.compile(r"[$€£¥₹₽₺₱][ (]{0,2}$")
+_LISTING: Final = re.compile(r"[,;&a-z]")
+_BRACKETED: Final = re.compile(r"[()\[\]{}<>\s]*[()\[\]{}<>][()\[\]{}<>\s]*")
+DOUBTFUL: Final = frozenset(("phone_possible", "phone_abroad"))
 """Rules by which a number is no valid one of its text's region."""
-_FEWEST, _MOST = 7, 15
-_LONGEST_INTERRUPTION = 28
-_MOST_PIECES, _MOST_READINGS = 12, 6
-_GROUPINGS = ([3, 3, 4], [1, 3, 3, 4])
-_GROUPED = frozenset(map(sum, _GROUPINGS))
-_COUNTS = frozenset(table("phone_context.toml")["counts"].split())
-_SHORT_TEXT, _ALONE, _WORD, _FEWEST_WEAK = 6, 3, 4, 2
+_FEWEST: Final = 7
+_MOST: Final = 15
+_LONGEST_INTERRUPTION: Final = 28
+_MOST_PIECES: Final = 12
+_MOST_READINGS: Final = 6
+_GROUPINGS: Final = ([3, 3, 4], [1, 3, 3, 4])
+_GROUPED: Final = frozenset(map(sum, _GROUPINGS))
+_COUNTS: Final = frozenset(table("phone_context.toml")["counts"].split())
+_SHORT_TEXT: Final = 6
+_ALONE: Final = 3
+_WORD: Final = 4
+_FEWEST_WEAK: Final = 2
 
 
 class Phone(NamedTuple):

@@ -6,15 +6,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Final
 
 from dataflow.detect.data import table, words
 from dataflow.detect.misspell import misspellings, near, squeezed, unleet
 from dataflow.detect.normalise import fold, lookalike
 
-_SHORTEST_DOUBLED, _SHORTEST_MISSPELT, _SHORTEST_NEAR = 3, 5, 6
-_SHORTEST_INFLECTED, _SHORTEST_WORD_INFLECTED, _SHORTEST_DRAWN = 5, 4, 4
-_SHORTEST_LEET, _SHORTEST_SPELT = 3, 5
-_PHRASES = table("phrases.toml")
+_SHORTEST_DOUBLED: Final = 3
+_SHORTEST_MISSPELT: Final = 5
+_SHORTEST_NEAR: Final = 6
+_SHORTEST_INFLECTED: Final = 5
+_SHORTEST_WORD_INFLECTED: Final = 4
+_SHORTEST_DRAWN: Final = 4
+_SHORTEST_LEET: Final = 3
+_SHORTEST_SPELT: Final = 5
+_PHRASES: Final = table("phrases.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ class Platforms:
     """Where most accounts that people name are not their own."""
 
 
-_ORDINARY = words("words_en.txt") | {
+_ORDINARY: Final = words("words_en.txt") | {
     word for text in table("words_chat.toml").values() for word in text.split()
 }
 
@@ -79,7 +85,7 @@ def _compile() -> Platforms:
                 if slip not in _ORDINARY and slip not in found.words:
                     found.names.setdefault(slip, platform)
     for platform, entries in lexicon.items():
-        for phrase in [*_of_halves(*entries.get("halves", ("", ""))), *_spelt(entries.get("letters", ()))]:
+        for phrase in [*_of_halves(*entries.get("halves", ["", ""])), *_spelt(entries.get("letters", []))]:
             found.phrases.setdefault(phrase, platform)
             if len(word := "".join(phrase)) >= _SHORTEST_SPELT and word not in _ORDINARY:
                 found.names.setdefault(word, platform)
@@ -107,26 +113,26 @@ def _spelt(names: list[str]) -> Iterator[tuple[str, ...]]:
                 yield tuple("_".join(chosen).split("_"))
 
 
-PLATFORMS = _compile()
-LONGEST_PHRASE = max(map(len, PLATFORMS.phrases))
-_SPACED = re.compile(r"[\u0370-\u052f\u0590-\u06ff]")
-_BY_LENGTH = sorted(PLATFORMS.in_script, key=len, reverse=True)
-_ALONE = "|".join(re.escape(name) for name in _BY_LENGTH if not _SPACED.match(name))
-_INFLECTED = "|".join(re.escape(name) for name in _BY_LENGTH if _SPACED.match(name) and len(name) > 2)
-_WHOLE = "|".join(re.escape(name) for name in _BY_LENGTH if _SPACED.match(name) and len(name) <= 2)
-_IN_SCRIPT = re.compile(
+PLATFORMS: Final = _compile()
+LONGEST_PHRASE: Final = max(map(len, PLATFORMS.phrases))
+_SPACED: Final = re.compile(r"[\u0370-\u052f\u0590-\u06ff]")
+_BY_LENGTH: Final = sorted(PLATFORMS.in_script, key=len, reverse=True)
+_ALONE: Final = "|".join(re.escape(name) for name in _BY_LENGTH if not _SPACED.match(name))
+_INFLECTED: Final = "|".join(re.escape(name) for name in _BY_LENGTH if _SPACED.match(name) and len(name) > 2)
+_WHOLE: Final = "|".join(re.escape(name) for name in _BY_LENGTH if _SPACED.match(name) and len(name) <= 2)
+_IN_SCRIPT: Final = re.compile(
     rf"({_ALONE})|(?<!\w)(?:[\u0590-\u06ff]{{1,3}})?({_INFLECTED})\w{{0,4}}(?!\w)|(?<!\w)({_WHOLE})(?!\w)"
 )
 """Names in other scripts: anywhere in a word where no spaces are written, else with an ending; short ones
 alone.
 """
-_NO_LETTERS = frozenset("269")
+_NO_LETTERS: Final = frozenset("269")
 """Digits that stand for no letter."""
-_THRICE = re.compile(r"(.)\1\1")
-_ENDINGS = frozenset(map(fold, _PHRASES["endings"]))
-_LONGEST_ENDING = max(map(len, _ENDINGS))
-_VOWELS = "aeiou"
-_TITLES: dict[str, list[str]] = {}
+_THRICE: Final = re.compile(r"(.)\1\1")
+_ENDINGS: Final = frozenset(map(fold, _PHRASES["endings"]))
+_LONGEST_ENDING: Final = max(map(len, _ENDINGS))
+_VOWELS: Final = "aeiou"
+_TITLES: Final[dict[str, list[str]]] = {}
 """Names by what may stand for their first letter."""
 for _name in (name for name in table("platforms.toml") if name in PLATFORMS.names):
     for _first in _VOWELS if _name[0] in _VOWELS else _name[0]:

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import (
+from dataflow.detect.mentions import announcements
+from dataflow.detect.normalise import Normal, normalise
+from dataflow.detect.roles import (
     ANYWHERE,
     CHARACTER,
     DIGITS,
@@ -30,30 +33,35 @@ from dataflow.detect.lexicon import (
     SPELT,
     SURE,
 )
-from dataflow.detect.mentions import announcements
-from dataflow.detect.normalise import Normal, normalise
 from dataflow.detect.tokens import Tokens, tokens
 
-SHORT = 256
+SHORT: Final = 256
 """Characters of a normalised text that are always read."""
-ENOUGH = 96
+ENOUGH: Final = 96
 """In digits; six contacts or more. 2,056 bytes of ordinary chat come to 60, 19 of 20 to less (n = 200)."""
-_PIECE = 320
+_PIECE: Final = 320
 """Characters that are normalised at once."""
-_NAMED, _PERHAPS, _SPOKEN, _ALONE, _LETTER, _SIGNED = 8.0, 2.0, 1.0, 0.5, 1.0, 4.0
-_LONGEST, _LETTERS_OF_A_DIGIT = 15, 4
-_MOST_MORE = 48
+_NAMED: Final = 8.0
+_PERHAPS: Final = 2.0
+_SPOKEN: Final = 1.0
+_ALONE: Final = 0.5
+_LETTER: Final = 1.0
+_SIGNED: Final = 4.0
+_LONGEST: Final = 15
+_LETTERS_OF_A_DIGIT: Final = 4
+_MOST_MORE: Final = 48
 """Words after enough, in which one of prose is looked for to cut at."""
-_FIGURES, _SPELT = DIGITS | MIXED, NUMERAL | FUSED | CHARACTER
-_TELLING = SURE | MAYBE | _FIGURES | _SPELT
-_IN_A_CONTACT = NUMBERLIKE | PLATFORM | SINGLE
-_SIGNS = ("@", "/", "#")
-_NO_PROSE = NAME | DIGITS | MIXED | FUSED | CHARACTER | SPELT
-_WORDS = ORDINARY | SURE | MAYBE | SINGLE
-_COUNTS = NUMERAL | MANY | SIGN | SINGLE
-_FEW_COUNTS = 2
-_SIGN = re.compile(r"[@_/#$|(\[{<]|[a-z][.:-][a-z]")
-_MAIL = frozenset(word for phrase in table("phrases.toml")["mail"] for word in phrase.split())
+_FIGURES: Final = DIGITS | MIXED
+_SPELT: Final = NUMERAL | FUSED | CHARACTER
+_TELLING: Final = SURE | MAYBE | _FIGURES | _SPELT
+_IN_A_CONTACT: Final = NUMBERLIKE | PLATFORM | SINGLE
+_SIGNS: Final = ("@", "/", "#")
+_NO_PROSE: Final = NAME | DIGITS | MIXED | FUSED | CHARACTER | SPELT
+_WORDS: Final = ORDINARY | SURE | MAYBE | SINGLE
+_COUNTS: Final = NUMERAL | MANY | SIGN | SINGLE
+_FEW_COUNTS: Final = 2
+_SIGN: Final = re.compile(r"[@_/#$|(\[{<]|[a-z][.:-][a-z]")
+_MAIL: Final = frozenset(word for phrase in table("phrases.toml")["mail"] for word in phrase.split())
 
 
 def portion(text: str) -> tuple[Normal, Tokens]:

@@ -14,30 +14,42 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, combinations, compress, count, product
 from operator import not_
 from string import ascii_lowercase, digits
+from typing import Final
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import ANYWHERE_PHRASES, COMMON, ENGLISH, MAYBE, ORDINARY, ROLES, SURE
+from dataflow.detect.lexicon import ANYWHERE_PHRASES, COMMON, ENGLISH, ROLES
 from dataflow.detect.misspell import unleet
 from dataflow.detect.normalise import fold, plain_form
 from dataflow.detect.numerals import CHARACTERS, HALF_WRITTEN, LISTED, MISSPELT_DIGITS, SIGNS
 from dataflow.detect.platforms import PLATFORMS
+from dataflow.detect.roles import MAYBE, ORDINARY, SURE
 
-_FEWEST_DIGITS = 7
-_ENOUGH, _SURELY = 5, 100
-_LOOK, _LINK, _CHUNK = -100, 1, 2
-"""Not weights, but that a second look is needed."""
-_SHORTEST_RAW, _SHORTEST_SQUEEZED, _SHORTEST_LOOKED, _SHORTEST_NEAR, _FRAGMENT = 4, 7, 4, 8, 4
-_LONGEST_DOMAIN, _LONGEST_WORD = 24, 32
-_DOTS = frozenset(b".,")
-_KEPT, _LONGEST_KEPT = 20_000, 20
-_LETTERS_AS_DIGITS = {"o": "0", "i": "1", "l": "1", "e": "3", "a": "4", "s": "5", "t": "7", "b": "8"}
-_BREAK = "\x1e"
-_APART = f" {_BREAK} "
-_SHORT_FORMS = frozenset(["im", "sa", "si", "ti", "di", "id", "ur", "ru", "ia", "ai", "ma"])
+_FEWEST_DIGITS: Final = 7
+_ENOUGH: Final = 5
+_SURELY: Final = 100
+# Not weights, but that a second look is needed.
+_LOOK: Final = -100
+_LINK: Final = 1
+_CHUNK: Final = 2
+_SHORTEST_RAW: Final = 4
+_SHORTEST_SQUEEZED: Final = 7
+_SHORTEST_LOOKED: Final = 4
+_SHORTEST_NEAR: Final = 8
+_FRAGMENT: Final = 4
+_LONGEST_DOMAIN: Final = 24
+_LONGEST_WORD: Final = 32
+_DOTS: Final = frozenset(b".,")
+_KEPT: Final = 20_000
+_LONGEST_KEPT: Final = 20
+_LETTERS_AS_DIGITS: Final = {"o": "0", "i": "1", "l": "1", "e": "3", "a": "4", "s": "5", "t": "7", "b": "8"}
+_BREAK: Final = "\x1e"
+_APART: Final = f" {_BREAK} "
+_SHORT_FORMS: Final = frozenset(["im", "sa", "si", "ti", "di", "id", "ur", "ru", "ia", "ai", "ma"])
 """What apostrophes and chat leave of two letters in a row, in no spelled-out name."""
-_PHRASES, _SPELLING = table("phrases.toml"), table("handle_context.toml")
+_PHRASES: Final = table("phrases.toml")
+_SPELLING: Final = table("handle_context.toml")
 
 
 def _spelt() -> Iterator[str]:
@@ -103,10 +115,10 @@ def _triggers() -> dict[str, int]:
     return weights
 
 
-_WEIGHTS = {trigger.encode(): weight for trigger, weight in _triggers().items()}
-_AUTOMATON = BytesAhoCorasick(list(_WEIGHTS), implementation=Implementation.ContiguousNFA)
-_WEIGHT = list(_WEIGHTS.values())
-_SQUEEZED = BytesAhoCorasick(
+_WEIGHTS: Final = {trigger.encode(): weight for trigger, weight in _triggers().items()}
+_AUTOMATON: Final = BytesAhoCorasick(list(_WEIGHTS), implementation=Implementation.ContiguousNFA)
+_WEIGHT: Final = list(_WEIGHTS.values())
+_SQUEEZED: Final = BytesAhoCorasick(
     sorted(
         fold(name).replace(" ", "").encode()
         for entries in table("platforms.toml").values()
@@ -115,16 +127,16 @@ _SQUEEZED = BytesAhoCorasick(
     ),
     implementation=Implementation.DFA,
 )
-_BLANK = bytes(
+_BLANK: Final = bytes(
     ord("\n") if code == ord(_BREAK) else code if code >= 128 or chr(code).isalnum() else ord(" ")
     for code in range(256)
 )
 """Makes lines of texts, and spaces of signs."""
-_NO_DIGIT = bytes(code for code in range(256) if code not in b"0123456789\x1e")
-_UNLEET = bytes.maketrans(b"0134578", b"oieastb")
-_NO_LETTER = bytes(code for code in range(128) if not chr(code).isalpha() and code not in b"0134578\n")
-_FIGURES_OF_A_LINE = re.compile(rb"[0-9]{2,}")
-_LEET = re.compile(rb"[0-9][oilszbgq]|[oilszbgq][0-9]")
+_NO_DIGIT: Final = bytes(code for code in range(256) if code not in b"0123456789\x1e")
+_UNLEET: Final = bytes.maketrans(b"0134578", b"oieastb")
+_NO_LETTER: Final = bytes(code for code in range(128) if not chr(code).isalpha() and code not in b"0134578\n")
+_FIGURES_OF_A_LINE: Final = re.compile(rb"[0-9]{2,}")
+_LEET: Final = re.compile(rb"[0-9][oilszbgq]|[oilszbgq][0-9]")
 _LIKE_DIGITS, _MAYBE_DIGITS = (
     bytes(
         ord("0") if code in letters or 48 <= code < 58 else code if code == 32 else ord("-")
@@ -132,9 +144,11 @@ _LIKE_DIGITS, _MAYBE_DIGITS = (
     )
     for letters in (b"oilszbgq", b"oilszbgqaet")
 )
-_RUN, _APART_RUN = b"0" * _FEWEST_DIGITS, b"0" * 10
-_LETTERS, _FIGURES = ascii_lowercase, digits
-_CHOSEN = f"{_LETTERS}{_FIGURES}_"
+_RUN: Final = b"0" * _FEWEST_DIGITS
+_APART_RUN: Final = b"0" * 10
+_LETTERS: Final = ascii_lowercase
+_FIGURES: Final = digits
+_CHOSEN: Final = f"{_LETTERS}{_FIGURES}_"
 
 
 def _signs() -> dict[str, int]:
@@ -167,9 +181,9 @@ def _signs() -> dict[str, int]:
     return found | dict.fromkeys(said, _SURELY)
 
 
-_SIGN = _signs()
-_LITERAL = BytesAhoCorasick([sign.encode() for sign in _SIGN], implementation=Implementation.DFA)
-_SIGNED = list(_SIGN.values())
+_SIGN: Final = _signs()
+_LITERAL: Final = BytesAhoCorasick([sign.encode() for sign in _SIGN], implementation=Implementation.DFA)
+_SIGNED: Final = list(_SIGN.values())
 
 
 def suspects(texts: Sequence[str | None]) -> list[int]:
@@ -296,7 +310,7 @@ class _Forms(dict[str, str]):
         return form
 
 
-_FORMS = _Forms((word, word) for word in COMMON if not word.isascii())
+_FORMS: Final = _Forms((word, word) for word in COMMON if not word.isascii())
 
 
 def _folded(texts: list[str]) -> list[str]:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import AT, SINGLE, SPELT
 from dataflow.detect.misspell import unleet
 from dataflow.detect.normalise import Normal, fold
 from dataflow.detect.numerals import LISTED
 from dataflow.detect.platforms import PLATFORMS
+from dataflow.detect.roles import AT, SINGLE, SPELT
 from dataflow.detect.tokens import Tokens
 
-_SPELLING, _PHRASES = table("handle_context.toml"), table("phrases.toml")
+_SPELLING: Final = table("handle_context.toml")
+_PHRASES: Final = table("phrases.toml")
 
 
 def _any(name: str) -> str:
@@ -30,45 +32,54 @@ def _any(name: str) -> str:
     )
 
 
-_DOT, _AT, _SLASH, _UNDERSCORE = _any("dot"), _any("at"), _any("slash"), _any("underscore")
-_SPACED = re.compile(
+_DOT: Final = _any("dot")
+_AT: Final = _any("at")
+_SLASH: Final = _any("slash")
+_UNDERSCORE: Final = _any("underscore")
+_SPACED: Final = re.compile(
     r"(?<![\w.@-])[a-z0-9](?P<gap>[-_*|~/+, ]|  |, | [-*|/.] )[a-z0-9_.](?:(?P=gap)[a-z0-9_.])+(?![\w])|"
     r"(?<![\w.@-])[a-z0-9](?P<dot>\.)[a-z0-9_](?:\.[a-z0-9_])+(?![\w])"
 )
-_SIGNED = re.compile(r"(?<![\w@.])[a-z0-9]{0,12}+[!$@|][a-z0-9!$@|]{0,12}(?![\w.])")
-_BRACKETED = re.compile(
+_SIGNED: Final = re.compile(r"(?<![\w@.])[a-z0-9]{0,12}+[!$@|][a-z0-9!$@|]{0,12}(?![\w.])")
+_BRACKETED: Final = re.compile(
     rf"\s?[(\[{{<]\s?(?:(?P<dot>{_DOT}|\.)|(?P<at>{_AT}|@)|(?P<line>{_UNDERSCORE}|_))\s?[)\]}}>]\s?(?=[a-z0-9_])"
 )
-_IN_WORDS = re.compile(
+_IN_WORDS: Final = re.compile(
     rf"(?<=[a-z0-9_])(?: | ?- ?|\*)(?:(?P<dot>{_DOT})|(?P<slash>{_SLASH}|forward slash)|"
     rf"(?P<line>{_UNDERSCORE}|under score|_)|(?P<dash>hyphen|dash))(?: | ?- ?|\*)(?=[a-z0-9_])"
 )
-_LINE_AT_END = re.compile(
+_LINE_AT_END: Final = re.compile(
     rf"(?:(?<![a-z0-9_])(?:{_any('copula')})|[:=@]) ?(?P<before>(?:{_UNDERSCORE}) )(?=[a-z0-9])|"
     rf"(?<=[a-z0-9_])(?P<two> (?:double|doppel|doble|duplo|twee|due|dwa|два) (?:{_UNDERSCORE}) )(?=[a-z0-9])|"
     rf"(?<=[a-z0-9_])(?P<after> (?:{_UNDERSCORE}))(?=$|[\n.,!?)])"
 )
-_SIGN_AS_WORD = re.compile(r"(?<=\bmy )@(?= |:)|(?<=\bsame )@(?= |:)|^@(?= is )")
-_LINES_AROUND = re.compile(r"(?<=[a-z0-9]) _ (?=[a-z0-9])")
-_NUMBER_ADDED = re.compile(
+_SIGN_AS_WORD: Final = re.compile(r"(?<=\bmy )@(?= |:)|(?<=\bsame )@(?= |:)|^@(?= is )")
+_LINES_AROUND: Final = re.compile(r"(?<=[a-z0-9]) _ (?=[a-z0-9])")
+_NUMBER_ADDED: Final = re.compile(
     r"(?<=[a-z]) (?:then|and|plus|followed by|with|y|und|et|e) (?:the |el |die |le |o |a )?"
     r"(?:numbers?|digits?|numero|nummer|num) (?=[0-9])"
 )
-_SIGN_AS_DIGIT = re.compile(r"(?<=[0-9])(?:[|!]|\(\))(?=[0-9|!(])|(?<![^\s-])(?:[|!]|\(\))(?=[0-9])")
-_MAIL = "|".join(_PHRASES["mail"])
-_ENDING = "|".join(sorted(_PHRASES["endings_of_domains"], key=len, reverse=True))
-_SHORT = {*PLATFORMS.names, *_PHRASES["endings_of_domains"], *(w for w, n in LISTED.items() if not n.weak)}
+_SIGN_AS_DIGIT: Final = re.compile(r"(?<=[0-9])(?:[|!]|\(\))(?=[0-9|!(])|(?<![^\s-])(?:[|!]|\(\))(?=[0-9])")
+_MAIL: Final = "|".join(_PHRASES["mail"])
+_ENDING: Final = "|".join(sorted(_PHRASES["endings_of_domains"], key=len, reverse=True))
+_SHORT: Final = {
+    *PLATFORMS.names,
+    *_PHRASES["endings_of_domains"],
+    *(w for w, n in LISTED.items() if not n.weak),
+}
 """What three letters apart may spell."""
-_MAIL_ENDING = re.compile(rf"[.,] ?(?:{_ENDING})\b|(?:{_MAIL})(?:{_DOT})|mail|cloud|look|hoo")
-_MAIL_APART = re.compile(
+_MAIL_ENDING: Final = re.compile(rf"[.,] ?(?:{_ENDING})\b|(?:{_MAIL})(?:{_DOT})|mail|cloud|look|hoo")
+_MAIL_APART: Final = re.compile(
     rf"(?<![a-z0-9])(?:{'|'.join(name.split()[0] for name in _PHRASES['mail_apart'])})(?P<apart>[ -])"
     rf"(?:{'|'.join({name.split()[1] for name in _PHRASES['mail_apart']})})(?![a-z0-9])"
 )
-_MAIL_DOT = re.compile(
+_MAIL_DOT: Final = re.compile(
     rf"(?<=[a-z0-9_])(?P<dot> \. )(?=[a-z0-9_])|(?:{_MAIL})(?P<glued>{_DOT}|,)(?=(?:{_ENDING})(?![a-z0-9]))"
 )
-_FEWEST_LETTERS, _FEWEST_APART = 4, 3
-_SHORTEST_PREFIX, _LONGEST_PREFIX = 5, 12
+_FEWEST_LETTERS: Final = 4
+_FEWEST_APART: Final = 3
+_SHORTEST_PREFIX: Final = 5
+_LONGEST_PREFIX: Final = 12
 
 
 def respell(normal: Normal, t: Tokens) -> Normal:

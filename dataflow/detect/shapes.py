@@ -6,44 +6,40 @@ import re
 from functools import reduce
 from itertools import repeat
 from operator import or_
+from typing import Final
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import (
-    COMMON,
-    COPULA,
-    FILLER,
-    GIVE,
-    LABEL,
-    NAME,
-    ORDINARY,
-    PUBLIC_ACCOUNTS,
-    ROLES,
-    ROLES_LISTED,
-    compound,
-)
+from dataflow.detect.lexicon import COMMON, PUBLIC_ACCOUNTS, ROLES, ROLES_LISTED, compound
 from dataflow.detect.misspell import misspellings
+from dataflow.detect.roles import COPULA, FILLER, GIVE, LABEL, NAME, ORDINARY
 from dataflow.detect.tokens import Tokens
 
-NEVER = -9
-STRONG = 3
-DOTTED = -1
+NEVER: Final = -9
+STRONG: Final = 3
+DOTTED: Final = -1
 """Two words with a dot between, one of them common: a chosen name after a colon, else prose."""
-_SHORTEST_DOTTED, _SHORTEST_NAME, _SHORTEST_PARTLY = 4, 4, 8
-_SHORTEST, LONGEST = 3, 40
-_CHUNK = re.compile(r"[a-z0-9_](?:[a-z0-9_]*(?:\.+(?=[a-z0-9_]))?)*")
-_HYPHENED = re.compile(r"(?:-[a-z0-9_.]*[a-z0-9_])+")
-_PHRASES = table("phrases.toml")
-_UNITS = "|".join(sorted(_PHRASES["units"], key=len, reverse=True))
-_UNIT_LIKE = re.compile(
+_SHORTEST_DOTTED: Final = 4
+_SHORTEST_NAME: Final = 4
+_SHORTEST_PARTLY: Final = 8
+_SHORTEST: Final = 3
+LONGEST: Final = 40
+_CHUNK: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_]*(?:\.+(?=[a-z0-9_]))?)*")
+_HYPHENED: Final = re.compile(r"(?:-[a-z0-9_.]*[a-z0-9_])+")
+_PHRASES: Final = table("phrases.toml")
+_UNITS: Final = "|".join(sorted(_PHRASES["units"], key=len, reverse=True))
+_UNIT_LIKE: Final = re.compile(
     rf"[0-9]+(?:\.[0-9]+)?(?:{_UNITS})|[a-z]{{1,2}}[0-9]{{1,2}}|[0-9]{{1,3}}[a-z]|[a-z]?[0-9.]+|(?:19|20)[0-9]{{2}}s?|[0-9]+x[0-9]+"
 )
-_INFLECTIONS = {language: tuple(text.split()) for language, text in _PHRASES["inflections"].items()}
-_SHORTEST_INFLECTED, _SHORTEST_PUT = 5, 7
-_SHORT_FORMS = frozenset(_PHRASES["short_forms"])
-WITH_HYPHENS = frozenset(("venmo", "snapchat", "wechat", "skype", "twitch", "linkedin", "reddit", "vk"))
+_INFLECTIONS: Final = {language: tuple(text.split()) for language, text in _PHRASES["inflections"].items()}
+_SHORTEST_INFLECTED: Final = 5
+_SHORTEST_PUT: Final = 7
+_SHORT_FORMS: Final = frozenset(_PHRASES["short_forms"])
+WITH_HYPHENS: Final = frozenset(
+    ("venmo", "snapchat", "wechat", "skype", "twitch", "linkedin", "reddit", "vk")
+)
 """Platforms whose names of accounts may have hyphens."""
-_INITIALS = frozenset("bcdfghjklmpqtvwx")
-_WORDY = ORDINARY | LABEL | COPULA | FILLER | GIVE
+_INITIALS: Final = frozenset("bcdfghjklmpqtvwx")
+_WORDY: Final = ORDINARY | LABEL | COPULA | FILLER | GIVE
 
 
 def chunk(t: Tokens, i: int, platform: str | None = None) -> tuple[int, int]:

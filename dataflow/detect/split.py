@@ -18,7 +18,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from dataflow.detect.detector import Detector, scan
-from dataflow.detect.lexicon import (
+from dataflow.detect.normalise import normalise
+from dataflow.detect.roles import (
     ANYWHERE,
     CHARACTER,
     DIGITS,
@@ -31,7 +32,6 @@ from dataflow.detect.lexicon import (
     POINTED,
     SURE,
 )
-from dataflow.detect.normalise import normalise
 from dataflow.detect.tokens import tokens
 from dataflow.model import Contact
 

@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate
 from operator import or_
-from typing import NamedTuple
+from typing import Final
 
-from dataflow.detect.lexicon import CONTACT, ROLES, ROLES_LISTED
+from dataflow.detect.lexicon import ROLES, ROLES_LISTED
 from dataflow.detect.normalise import MARKS, lookalike
 from dataflow.detect.numerals import LISTED, NUMERALS
 from dataflow.detect.platforms import PLATFORMS
+from dataflow.detect.roles import CONTACT
 
-_SHORTEST = 3
-_ASCII = re.compile("([a-z0-9]+)")
-_EMOJI = sorted(
+_SHORTEST: Final = 3
+_ASCII: Final = re.compile("([a-z0-9]+)")
+_EMOJI: Final = sorted(
     set(PLATFORMS.emoji)
     | {word for word, roles in ROLES.items() if roles & CONTACT and not word[0].isalnum()}
     | {word for word in NUMERALS if not word[0].isalnum()}
 )
 """Signs that mean something: words of one character."""
-_ANY = re.compile(rf"([a-z0-9]+|[{''.join(_EMOJI)}]|[^\W_a-z0-9]+(?:[{MARKS}]+[^\W_a-z0-9]*)*)")
+_ANY: Final = re.compile(rf"([a-z0-9]+|[{''.join(_EMOJI)}]|[^\W_a-z0-9]+(?:[{MARKS}]+[^\W_a-z0-9]*)*)")
 
-_split_ascii, _split_any, _roles_of = _ASCII.split, _ANY.split, ROLES.__getitem__
+_SPLIT_ASCII: Final = _ASCII.split
+_SPLIT_ANY: Final = _ANY.split
+_ROLES_OF: Final = ROLES.__getitem__
 
 
-class Tokens(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Tokens:
     """`words[i]` lies at `[starts[i], ends[i])`; `gaps[i]` stands before it, `gaps[-1]` after the last."""
 
     text: str
-    words: Sequence[str]
-    gaps: Sequence[str]
-    starts: Sequence[int]
-    ends: Sequence[int]
-    roles: Sequence[int]
+    words: list[str]
+    gaps: list[str]
+    starts: list[int]
+    ends: list[int]
+    roles: list[int]
     all_roles: int
     """What any of them may mean."""
     said: str = ""
@@ -82,13 +86,13 @@ def _read(word: str) -> str:
 def tokens(text: str, said: str = "") -> Tokens:
     """The words of a normalised text, which was `said`. Linear time."""
     if text.isascii():
-        parts = _split_ascii(text)
+        parts = _SPLIT_ASCII(text)
         words = parts[1::2]
     else:
-        parts = _split_any(text)
+        parts = _SPLIT_ANY(text)
         words = [word if word.isascii() else _read(word) for word in parts[1::2]]
     edges = [*accumulate(map(len, parts))]
-    roles = [*map(_roles_of, words)]
+    roles = [*map(_ROLES_OF, words)]
     all_roles = 0
     for each in roles:
         all_roles |= each

@@ -9,9 +9,10 @@ import pytest
 from dataflow.detect import Detector
 from dataflow.detect.context import near
 from dataflow.detect.data import by_language, table, words
-from dataflow.detect.lexicon import COMMON, NAME, ORDINARY, PUBLIC_ACCOUNTS, ROLES, compound
+from dataflow.detect.lexicon import COMMON, PUBLIC_ACCOUNTS, ROLES, compound
 from dataflow.detect.normalise import fold
 from dataflow.detect.numerals import AMBIGUOUS
+from dataflow.detect.roles import NAME, ORDINARY
 from dataflow.detect.shapes import shape
 from dataflow.detect.tokens import tokens
 

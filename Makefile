@@ -94,13 +94,14 @@ proto: setup
 docs: setup
 	@$(BIN)/python -m dataflow contract docs --directory docs/contract
 
-# What an image installs is part of what the tests run with: the same versions, the same hashes.
+# What an image installs, and compiles with, is part of what the tests run with: the same versions and hashes.
 PIN := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 constraints: setup
 	$(PIN) --extra dev --extra msk-iam -o constraints.txt pyproject.toml
 	$(PIN) --extra msk-iam --constraint constraints.txt --no-annotate -o constraints-runtime.txt pyproject.toml
+	echo mypy | $(PIN) --constraint constraints.txt --no-annotate -o constraints-compile.txt -
 	$(PIN) -o tests/contracts/datacontract-cli.txt tests/contracts/datacontract-cli.in
 
 clean:

@@ -24,6 +24,8 @@ from tests.pipeline import ROOT
 LIBRARY = "dataflow.compiled__mypyc"
 """Where mypyc puts the code of all modules; each module's own file only leads there."""
 _RECORD = Path("build", "compiled.json")
+_EAGER = "Treating generator comprehension as list"
+"""mypyc's warning: what stops early as it stands would not stop compiled."""
 _REMEDY = "run `make compile`, or `make interpret` to do without"
 
 
@@ -107,6 +109,11 @@ def build(root: Path = ROOT) -> None:
     )
     if ran.returncode:
         raise CompilerFailed(ran.stdout)
+    if _EAGER in ran.stdout:
+        remove(root)
+        raise CompilerFailed(
+            f"{ran.stdout}compiled, these are worked out at once: say so, with a list or a loop"
+        )
     record(of, root)
 
 

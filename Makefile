@@ -8,7 +8,9 @@ ARGS ?=
 # Most tests wait for processes to start and sessions to end: more workers than cores.
 WORKERS ?= 3
 
-.PHONY: help setup demo test check supply fmt bench soak soak-outage mutants fuzz monitoring proto docs constraints clean
+COMPILED := build/compiled.json
+
+.PHONY: help setup compile interpret demo test check supply fmt bench soak soak-outage mutants fuzz monitoring proto docs constraints clean
 
 help:
 	@echo 'make demo    run the whole pipeline against embedded stand-ins   (ARGS="--help" for options)'
@@ -16,6 +18,7 @@ help:
 	@echo 'make check   format, lint, types, import direction, supply'
 	@echo 'make supply  bill of materials, licences, known vulnerabilities  (REQUIRE_AUDIT=1: fail when not asked)'
 	@echo 'make setup   only create $(VENV) with the pinned dependencies'
+	@echo 'make compile the hot modules to C, here: faster (needs a C compiler);  make interpret  undoes it'
 	@echo 'make soak    faults at random, about 20 minutes                  (ARGS="--seed 7 --rounds 50")'
 	@echo 'make soak-outage  two million messages, the warehouse away half of the time: memory, backlog'
 	@echo 'make mutants break each rule of the protocol, and see that a test notices'
@@ -37,6 +40,16 @@ $(STAMP): constraints.txt pyproject.toml
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 		--editable .
 	@touch $(STAMP)
+
+# Of the sources' times; the tests compare contents, and say so when a product is not of its source.
+compile: $(COMPILED)
+
+$(COMPILED): $(STAMP) setup.py $(shell find dataflow -name '*.py')
+	@echo 'Compiling: about a minute the first time'
+	@$(BIN)/python -m tests.compiled build
+
+interpret: setup
+	@$(BIN)/python -m tests.compiled remove
 
 demo: setup
 	@$(BIN)/python -m tests.demo $(ARGS)
@@ -81,14 +94,16 @@ proto: setup
 docs: setup
 	@$(BIN)/python -m dataflow contract docs --directory docs/contract
 
-# What an image installs is part of what the tests run with: the same versions, the same hashes.
+# What an image installs, and compiles with, is part of what the tests run with: the same versions and hashes.
 PIN := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 constraints: setup
 	$(PIN) --extra dev --extra msk-iam -o constraints.txt pyproject.toml
 	$(PIN) --extra msk-iam --constraint constraints.txt --no-annotate -o constraints-runtime.txt pyproject.toml
+	echo mypy | $(PIN) --constraint constraints.txt --no-annotate -o constraints-compile.txt -
 	$(PIN) -o tests/contracts/datacontract-cli.txt tests/contracts/datacontract-cli.in
 
 clean:
+	find dataflow -name '*.so' -delete
 	rm -rf $(VENV) .cache build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from redshift_connector.error import Error
 
+from tests.compiled import Stale, require_fresh
 from tests.integration.wiring import Wiring
 from tests.pipeline import eventually
 from tests.standins.kafka_real import KafkaBroker
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.fixtures_kafka"]
 
 LONGEST_FIRST = (
+    "tests/test_compiled",
     "tests/k8s",
     "tests/faults",
     "tests/monitoring/test_observed",
@@ -32,6 +34,14 @@ LONGEST_FIRST = (
     "tests/cli",
 )
 """Where tests wait for real processes: started first, they fill the time in which others compute."""
+
+
+def pytest_configure() -> None:
+    """Nothing is tested that the sources don't say."""
+    try:
+        require_fresh()
+    except Stale as reason:
+        raise pytest.UsageError(str(reason)) from None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.compiled import modules as compiled
+
 ROOT = Path(__file__).resolve().parent.parent
 IMPURE = {"flow.py", "__main__.py"}
 """Modules of `dataflow` that join the core to the connectors; so does everything in `commands/`."""
@@ -47,6 +49,13 @@ def test_the_core_does_no_io_and_knows_no_client(path: Path) -> None:
     found = imports(path)
     assert not {name for name in found if name.split(".")[0] in CLIENTS}
     assert {name for name in found if name.startswith("connectors")} <= DOORS
+
+
+@pytest.mark.parametrize("name", compiled())
+def test_what_is_compiled_is_of_the_core(name: str) -> None:
+    path = ROOT.joinpath(*name.split(".")).with_suffix(".py")
+    assert path.is_file()
+    assert is_core(path)
 
 
 @pytest.mark.parametrize("path", modules("dataflow") + modules("connectors"), ids=lambda path: path.stem)

@@ -78,7 +78,7 @@ def _link(match: re.Match[str], cover: tuple[int, int]) -> Address | None:
         parts = [(match[i], match.start(i)) for i in (3, 4, 5) if match[i]]
         platform, depth = None, 0
         for known in range(min(2, len(parts) - 1), -1, -1):
-            path = "/".join([host, *(p[0] for p in parts[:known])])
+            path = "/".join([host, *[p[0] for p in parts[:known]]])
             if path in PLATFORMS.domains:
                 platform, depth = PLATFORMS.domains[path], known
                 break

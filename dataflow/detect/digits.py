@@ -116,7 +116,7 @@ class _Assembler:
         doubtful = [k for k, word in enumerate(words) if word in AMBIGUOUS]
         if not doubtful:
             return self._current
-        votes = Counter(language for word in words for language in LANGUAGES.get(word, ("en",)))
+        votes = Counter([language for word in words for language in LANGUAGES.get(word, ("en",))])
         atoms = list(self._current)
         for k in doubtful:
             digits = AMBIGUOUS[words[k]]

@@ -293,12 +293,14 @@ def phones(t: Tokens, region: str) -> list[Phone | Veto]:
                 found.append(Phone(turned.value, run.start, run.end, "phone_reversed"))
                 continue
         if size < 9 and i < len(spans) and spans[i].start - run.end <= _LONGEST_INTERRUPTION:
-            widths = (4, 3, 2)
-            tried = (_interrupted(spans[i - 1 : i - 1 + width], t, reader) for width in widths)
-            width, phone = next(((w, p) for w, p in zip(widths, tried, strict=True) if p), (0, None))
+            phone = None
+            for width in (4, 3, 2):
+                phone = _interrupted(spans[i - 1 : i - 1 + width], t, reader)
+                if phone:
+                    i += width - 1
+                    found.append(phone)
+                    break
             if phone:
-                i += width - 1
-                found.append(phone)
                 continue
         if size < _FEWEST and not (run.full and len(run.full.digits) >= _FEWEST):
             continue

@@ -55,12 +55,12 @@ _SPELLING: Final = table("handle_context.toml")
 def _spelt() -> Iterator[str]:
     """Dots and underscores in words: alone where they are no other word, else before a domain's ending."""
     for name in ("dot", "underscore", "slash"):
-        for word in (fold(word) for text in _SPELLING[name].values() for word in text.split()):
+        for word in [fold(word) for text in _SPELLING[name].values() for word in text.split()]:
             if "_" in word or not ROLES[word] & ORDINARY:
                 yield word.replace("_", " ")
             if name == "dot":
-                yield from (f"{word} {ending}" for ending in _PHRASES["endings_of_domains"])
-    yield from (fold(word) for text in _SPELLING["at"].values() for word in text.split() if len(word) > 5)
+                yield from [f"{word} {ending}" for ending in _PHRASES["endings_of_domains"]]
+    yield from [fold(word) for text in _SPELLING["at"].values() for word in text.split() if len(word) > 5]
 
 
 def _leet(name: str) -> Iterator[str]:
@@ -81,8 +81,8 @@ def _triggers() -> dict[str, int]:
     for domain in [*PLATFORMS.domains, *PLATFORMS.sites]:
         weights[f" {domain.split('/')[0].replace('.', ' ').replace('-', ' ')} "] = _SURELY
     for name in table("platforms.toml").values():
-        leetable = [*name.get("names", ()), *(w for w in name.get("words", ()) if len(w) > 3)]
-        for word in (fold(w) for w in leetable if w.isascii() and w.isalpha()):
+        leetable = [*name.get("names", ()), *[w for w in name.get("words", ()) if len(w) > 3]]
+        for word in [fold(w) for w in leetable if w.isascii() and w.isalpha()]:
             if len(word) < _SHORTEST_SQUEEZED:
                 weights.update((f" {leet} ", _SURELY) for leet in _leet(word))
     for sign in [*PLATFORMS.emoji, *PLATFORMS.in_script]:
@@ -106,9 +106,9 @@ def _triggers() -> dict[str, int]:
     for name in [*PLATFORMS.listed, *PLATFORMS.words]:
         if len(name) >= _SHORTEST_LOOKED:
             weights.setdefault(f" {name}", _LOOK)
-    for name in (
+    for name in [
         name for name in table("platforms.toml") if name in PLATFORMS.names and len(name) >= _SHORTEST_NEAR
-    ):
+    ]:
         for k in range(len(name) - _FRAGMENT + 1):
             if name[k : k + _FRAGMENT] not in ENGLISH:
                 weights.setdefault(name[k : k + _FRAGMENT], _LOOK)
@@ -128,22 +128,28 @@ _SQUEEZED: Final = BytesAhoCorasick(
     implementation=Implementation.DFA,
 )
 _BLANK: Final = bytes(
-    ord("\n") if code == ord(_BREAK) else code if code >= 128 or chr(code).isalnum() else ord(" ")
-    for code in range(256)
+    [
+        ord("\n") if code == ord(_BREAK) else code if code >= 128 or chr(code).isalnum() else ord(" ")
+        for code in range(256)
+    ]
 )
 """Makes lines of texts, and spaces of signs."""
-_NO_DIGIT: Final = bytes(code for code in range(256) if code not in b"0123456789\x1e")
+_NO_DIGIT: Final = bytes([code for code in range(256) if code not in b"0123456789\x1e"])
 _UNLEET: Final = bytes.maketrans(b"0134578", b"oieastb")
-_NO_LETTER: Final = bytes(code for code in range(128) if not chr(code).isalpha() and code not in b"0134578\n")
+_NO_LETTER: Final = bytes(
+    [code for code in range(128) if not chr(code).isalpha() and code not in b"0134578\n"]
+)
 _FIGURES_OF_A_LINE: Final = re.compile(rb"[0-9]{2,}")
 _LEET: Final = re.compile(rb"[0-9][oilszbgq]|[oilszbgq][0-9]")
-_LIKE_DIGITS, _MAYBE_DIGITS = (
+_LIKE_DIGITS, _MAYBE_DIGITS = [
     bytes(
-        ord("0") if code in letters or 48 <= code < 58 else code if code == 32 else ord("-")
-        for code in range(256)
+        [
+            ord("0") if code in letters or 48 <= code < 58 else code if code == 32 else ord("-")
+            for code in range(256)
+        ]
     )
     for letters in (b"oilszbgq", b"oilszbgqaet")
-)
+]
 _RUN: Final = b"0" * _FEWEST_DIGITS
 _APART_RUN: Final = b"0" * 10
 _LETTERS: Final = ascii_lowercase
@@ -168,7 +174,7 @@ def _signs() -> dict[str, int]:
         "sms:",
         "number=",
         "phone=",
-        *(f" {w}{mark}" for w in PLATFORMS.pointed for mark in marks),
+        *[f" {w}{mark}" for w in PLATFORMS.pointed for mark in marks],
     ]
     said += [f".{ending}" for ending in ("com", "net", "org", "io", "me", "gg", "ee", "edu", "co.")]
     for name in ("dot", "at", "underscore"):
@@ -310,7 +316,7 @@ class _Forms(dict[str, str]):
         return form
 
 
-_FORMS: Final = _Forms((word, word) for word in COMMON if not word.isascii())
+_FORMS: Final = _Forms([(word, word) for word in COMMON if not word.isascii()])
 
 
 def _folded(texts: list[str]) -> list[str]:

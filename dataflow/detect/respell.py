@@ -65,7 +65,7 @@ _ENDING: Final = "|".join(sorted(_PHRASES["endings_of_domains"], key=len, revers
 _SHORT: Final = {
     *PLATFORMS.names,
     *_PHRASES["endings_of_domains"],
-    *(w for w, n in LISTED.items() if not n.weak),
+    *[w for w, n in LISTED.items() if not n.weak],
 }
 """What three letters apart may spell."""
 _MAIL_ENDING: Final = re.compile(rf"[.,] ?(?:{_ENDING})\b|(?:{_MAIL})(?:{_DOT})|mail|cloud|look|hoo")
@@ -89,29 +89,34 @@ def respell(normal: Normal, t: Tokens) -> Normal:
         normal = normal.rewrite(_cuts(text))
     if "!" in text or "@" in text or "$" in text or "|" in text:
         normal = normal.rewrite(
-            (m.start(), m.end(), name)
-            for m in _SIGNED.finditer(normal.text)
-            if (name := unleet(m[0])) in PLATFORMS.names or (name in PLATFORMS.words and "@" not in m[0][:1])
+            [
+                (m.start(), m.end(), name)
+                for m in _SIGNED.finditer(normal.text)
+                if (name := unleet(m[0])) in PLATFORMS.names
+                or (name in PLATFORMS.words and "@" not in m[0][:1])
+            ]
         )
     if "@" in text:
-        normal = normal.rewrite((m.start(), m.end(), "handle") for m in _SIGN_AS_WORD.finditer(normal.text))
+        normal = normal.rewrite([(m.start(), m.end(), "handle") for m in _SIGN_AS_WORD.finditer(normal.text)])
     if "(" in text or "[" in text or "{" in text or "<" in text:
         normal = normal.rewrite(
-            (m.start(), m.end(), _sign(m)) for m in _BRACKETED.finditer(normal.text) if m.start()
+            [(m.start(), m.end(), _sign(m)) for m in _BRACKETED.finditer(normal.text) if m.start()]
         )
     if t.all_roles & SPELT:
         normal = normal.rewrite(
-            (*m.span(m.lastgroup or 0), "__" if m.lastgroup == "two" else "_")
-            for m in _LINE_AT_END.finditer(normal.text)
+            [
+                (*m.span(m.lastgroup or 0), "__" if m.lastgroup == "two" else "_")
+                for m in _LINE_AT_END.finditer(normal.text)
+            ]
         )
-        normal = normal.rewrite((m.start(), m.end(), _sign(m)) for m in _IN_WORDS.finditer(normal.text))
+        normal = normal.rewrite([(m.start(), m.end(), _sign(m)) for m in _IN_WORDS.finditer(normal.text)])
     if " _ " in text:
-        normal = normal.rewrite((m.start(), m.end(), "_") for m in _LINES_AROUND.finditer(normal.text))
+        normal = normal.rewrite([(m.start(), m.end(), "_") for m in _LINES_AROUND.finditer(normal.text)])
     if " num" in text or " dig" in text:
-        normal = normal.rewrite((m.start(), m.end(), "") for m in _NUMBER_ADDED.finditer(normal.text))
+        normal = normal.rewrite([(m.start(), m.end(), "") for m in _NUMBER_ADDED.finditer(normal.text)])
     if ("@" in text or t.all_roles & AT) and _MAIL_ENDING.search(normal.text):
-        normal = normal.rewrite((*m.span("apart"), "") for m in _MAIL_APART.finditer(normal.text))
-        normal = normal.rewrite((*m.span(m.lastgroup or 0), ".") for m in _MAIL_DOT.finditer(normal.text))
+        normal = normal.rewrite([(*m.span("apart"), "") for m in _MAIL_APART.finditer(normal.text)])
+        normal = normal.rewrite([(*m.span(m.lastgroup or 0), ".") for m in _MAIL_DOT.finditer(normal.text)])
     return normal
 
 
@@ -121,7 +126,7 @@ def signs_as_digits(normal: Normal) -> Normal:
     if not ("|" in text or "!" in text or "()" in text) or _SIGN_AS_DIGIT.search(text) is None:
         return normal
     return normal.rewrite(
-        (m.start(), m.end(), "0" if m[0] == "()" else "1") for m in _SIGN_AS_DIGIT.finditer(normal.text)
+        [(m.start(), m.end(), "0" if m[0] == "()" else "1") for m in _SIGN_AS_DIGIT.finditer(normal.text)]
     )
 
 

@@ -16,10 +16,11 @@ from tests.bench.machine import RESULTS, circumstances
 from tests.bench.occasion import Benchmark, Occasion, Size, Unavailable, When
 from tests.bench.registry import BENCHMARKS
 from tests.bench.render import record, section
+from tests.compiled import Stale, require_fresh
 
 
 def main() -> int:
-    """0: all ran. 1: one could not run here. 2: the arguments are wrong."""
+    """0: all ran. 1: one could not run here. 2: the arguments are wrong, or compiled modules are stale."""
     options = _options()
     logging.basicConfig(level=logging.ERROR)
     if options.list:
@@ -27,6 +28,11 @@ def main() -> int:
             asked = "" if benchmark.when is When.ALWAYS else " (only when named)"
             print(f"{benchmark.name:10} {benchmark.title}{asked}")
         return 0
+    try:
+        require_fresh()
+    except Stale as reason:
+        print(f"not run: {reason}", file=sys.stderr)
+        return 2
     results: list[dict[str, Any]] = []
     unavailable = 0
     for benchmark in _chosen(options.names):

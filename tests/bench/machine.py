@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.compiled import is_compiled
 from tests.pipeline import ROOT
 
 RESULTS = ROOT / "tests" / "bench" / "RESULTS.md"
@@ -32,7 +33,7 @@ class Circumstances:
 
 
 def circumstances(now: datetime) -> Circumstances:
-    """As they are now; `now` is aware, UTC."""
+    """As they are now; `now` is aware, UTC. Raises Stale when compiled modules are not of the sources."""
     return Circumstances(_commit(), now, _machine(), os.getloadavg()[0])
 
 
@@ -59,7 +60,7 @@ def _machine() -> str:
     memory = psutil.virtual_memory().total / 2**30
     return (
         f"{_processor()}, {cores} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}"
+        f"Python {platform.python_version()}, {'compiled' if is_compiled() else 'interpreted'}"
     )
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 import pytest
 
 from tests.k8s.go_modules import KUSTOMIZE, GoUnavailable, cache, program
-from tests.k8s.image import Image, build
+from tests.k8s.image import Image, build, require_packages
 from tests.k8s.manifests import COMPONENTS, CONTRACT_COMPONENT, OVERLAYS, Manifests, with_components
 from tests.k8s.sandbox import SandboxUnavailable, python_prefix, require
 from tests.pipeline import ROOT
@@ -71,6 +71,7 @@ def everything(
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     """The image, built once for all workers of a run."""
     needed(require)
+    needed(require_packages)
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent

@@ -51,6 +51,12 @@ class Run:
     command: str
     caches: tuple[str, ...] = field(default=())
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What it installs of Debian's."""
+        found = re.search(r"\bapt-get install ([^&|;]+)", self.command)
+        return tuple(word for word in found[1].split() if not word.startswith("-")) if found else ()
+
 
 def stages(path: Path) -> list[Stage]:
     """The stages, `${NAME}` replaced by the default of its ARG. Raises ValueError on what can't be read."""

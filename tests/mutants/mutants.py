@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).parents[2]
 _FILE = Path(__file__).with_name("mutants.toml")
 _PARTS = ("connectors", "dataflow", "tests", "pyproject.toml")
-_WITHOUT = shutil.ignore_patterns("__pycache__", ".hypothesis")
+_WITHOUT = shutil.ignore_patterns("__pycache__", ".hypothesis", "*.so")
 _TIMEOUT = 300.0
 """Seconds that a test may take to notice."""
 _NO_PROGRAM = frozenset(

@@ -99,9 +99,9 @@ def test_what_was_compiled_from_another_text_is_refused(tree: Path) -> None:
 
 
 def test_what_holds_the_constants_of_another_text_is_refused(tree: Path) -> None:
-    with (tree / "dataflow" / "detect" / "lexicon.py").open("a") as lexicon:
-        lexicon.write("\n")
-    with pytest.raises(Stale, match=r"dataflow\.detect\.lexicon"):
+    with (tree / "dataflow" / "model.py").open("a") as model:
+        model.write("\n")
+    with pytest.raises(Stale, match=r"dataflow\.model"):
         require_fresh(tree)
 
 

@@ -74,7 +74,7 @@ _CHAT: Final[Mapping[str, frozenset[str]]] = {
     **PROSE,
 }
 """Words of prose that are in no English dictionary, by language."""
-COMMON: Final = words("words_common.txt").union(*(text.split() for text in table("words_chat.toml").values()))
+COMMON: Final = words("words_common.txt").union(*[text.split() for text in table("words_chat.toml").values()])
 NAMES: Final = words("names.txt")
 PUBLIC_ACCOUNTS: Final = words("public_accounts.txt")
 ANYWHERE_PHRASES: Final = [tuple(fold(p).split()) for p in table("phrases.toml")["anywhere"]]
@@ -144,25 +144,25 @@ def _roles() -> dict[str, int]:
     give(PLATFORMS.words, MAYBE)
     give(PLATFORMS.emoji, MAYBE)
     give(PLATFORMS.pointed, POINTED)
-    give((phrase[0] for phrase in PLATFORMS.phrases), PHRASE)
+    give([phrase[0] for phrase in PLATFORMS.phrases], PHRASE)
     give(
-        (name[:k] for name in PLATFORMS.listed if len(name) > _SHORTEST_CUT for k in range(1, len(name) - 1)),
+        [name[:k] for name in PLATFORMS.listed if len(name) > _SHORTEST_CUT for k in range(1, len(name) - 1)],
         BEGINNING,
     )
     for name, role in _HANDLE_ROLES.items():
-        give((word for _, word in _said(table("handle_context.toml")[name])), role)
+        give([word for _, word in _said(table("handle_context.toml")[name])], role)
     for name, role in _PHONE_ROLES.items():
-        give((word for _, word in _said(table("phone_context.toml")[name])), role)
-    give((word for word in NUMERALS if word not in CHARACTERS), NUMERAL)
+        give([word for _, word in _said(table("phone_context.toml")[name])], role)
+    give([word for word in NUMERALS if word not in CHARACTERS], NUMERAL)
     give(CHARACTERS, CHARACTER)
     give(PHRASE_STARTS, MANY)
     give(SIGNS, SIGN)
     give(JOINERS, JOINER)
     give(SUFFIXES, SUFFIX)
-    give((phrase[0] for phrase in ANYWHERE_PHRASES), ANYWHERE)
+    give([phrase[0] for phrase in ANYWHERE_PHRASES], ANYWHERE)
     for name in ("dot", "underscore", "slash"):
-        give((word.split("_")[0] for _, word in _said(table("handle_context.toml")[name])), SPELT)
-    give((word for _, word in _said(table("handle_context.toml")["at"])), AT)
+        give([word.split("_")[0] for _, word in _said(table("handle_context.toml")[name])], SPELT)
+    give([word for _, word in _said(table("handle_context.toml")["at"])], AT)
     give(ascii_lowercase + digits, SINGLE)
     give(digits, DIGITS)
     for word in roles:
@@ -373,7 +373,7 @@ def regions(sequence: Iterable[str]) -> Sequence[str]:
 @lru_cache(maxsize=256)
 def _regions_of(said: tuple[str, ...]) -> tuple[str, ...]:
     """The countries of languages."""
-    return tuple(dict.fromkeys(region for language in said for region in _REGIONS.get(language, ())))
+    return tuple(dict.fromkeys([region for language in said for region in _REGIONS.get(language, ())]))
 
 
 _PARTS: Final = frozenset(w for w in ENGLISH if len(w) > 3) | NAMES | words("glue.txt")

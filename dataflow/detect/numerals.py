@@ -60,7 +60,7 @@ def _alternatives(entries: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _language(name: str, entries: Mapping[str, Any]) -> dict[str, Numeral]:
     """A language's numerals, with those that it writes as one word."""
     units = dict(_alternatives(entries["digits"]))
-    prose = [_ENGLISH, *(words for language, words in PROSE.items() if language != name)]
+    prose = [_ENGLISH, *[words for language, words in PROSE.items() if language != name]]
     numerals = {
         word: Numeral(digit, name not in _MAIN and any(word in words for words in prose))
         for word, digit in units.items()

@@ -134,7 +134,7 @@ _LONGEST_ENDING: Final = max(map(len, _ENDINGS))
 _VOWELS: Final = "aeiou"
 _TITLES: Final[dict[str, list[str]]] = {}
 """Names by what may stand for their first letter."""
-for _name in (name for name in table("platforms.toml") if name in PLATFORMS.names):
+for _name in [name for name in table("platforms.toml") if name in PLATFORMS.names]:
     for _first in _VOWELS if _name[0] in _VOWELS else _name[0]:
         _TITLES.setdefault(_first, []).append(_name)
 

@@ -83,7 +83,8 @@ def test_reruns_while_the_pipeline_runs_lose_and_repeat_nothing(
         assert preview["outcome"] == "preview"
         done = answer(operate(wiring, "rerun", "--process-id", first, "--json"))
         assert (done["outcome"], done["removed"], done["older"]) == ("done", 0, 0)
-        assert done["written"] == done["taken_back"] == preview["written"]
+        # Later versions that were committed meanwhile leave less to write.
+        assert 0 < done["written"] == done["taken_back"] <= preview["written"]
         refused = operate(wiring, "rerun", "--process-id", first)
         assert refused.returncode == 1
         assert done["process_id"] in refused.stderr

@@ -234,13 +234,14 @@ def _report(
 
 
 def _keep(console: Console, stage: Stage) -> None:
+    stop = Event()
+    # Before the first line is out: whoever reads it may press Ctrl-C at once.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     console.print("\n[bold]The stand-ins stay up[/] until Ctrl-C.")
     for line in _connecting(stage):
         # As it is, however long: it is to be pasted.
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     stop.wait()
 
 

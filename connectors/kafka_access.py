@@ -103,7 +103,7 @@ class KafkaAccess:
         return {
             "fetch.wait.max.ms": 50,
             "fetch.queue.backoff.ms": 5,
-            "queued.max.messages.kbytes": 16384,
+            "queued.max.messages.kbytes": 8192,
             **self.client_config(),
             **assignor,
             "group.id": self.group,

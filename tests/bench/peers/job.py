@@ -26,7 +26,7 @@ from dataflow.validate import Validator
 CLIENT = {
     "fetch.wait.max.ms": 50,
     "fetch.queue.backoff.ms": 5,
-    "queued.max.messages.kbytes": 16384,
+    "queued.max.messages.kbytes": 8192,
 }
 """The program's own consumer settings: every peer on librdkafka gets them."""
 PRODUCER = {"linger.ms": 5, "compression.type": "lz4"}

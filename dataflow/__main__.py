@@ -166,7 +166,7 @@ def command_line() -> argparse.ArgumentParser:
         '   "rule"}]}\n'
         "value: E.164, or the handle in lower case without @; a number that lacks its area code stays as\n"
         "it is. Offsets in code points.\n\n"
-        "With --explain the input may be a text itself, and the answer is for people: the normalised form,\n"
+        "With --explain FILE may be a text itself, and the answer is for people: the normalised form,\n"
         "which rule found a contact, and which veto spoke against what looked like one.",
     )
     detect.add_argument("--region", default="US", help="country for texts without a region (default US)")
@@ -233,7 +233,7 @@ def _dispatch(options: argparse.Namespace) -> int:
             if options.explain:
                 from dataflow.commands.explain import explain, explain_lines
 
-                if options.file != "-" and not Path(options.file).is_file():
+                if options.file != "-" and not _is_file(options.file):
                     print("(no file of this name: it is read as a text)", file=sys.stderr)
                     return explain(options.file, region, sys.stdout)
                 with _input(options.file) as lines:
@@ -377,6 +377,14 @@ def _protobuf(contract: Contract, path: Path | None) -> ProtobufSchema:
     if schema is None:
         raise _Refused(f"contract {path}: no Protobuf schema lies beside it; `contract proto` writes one")
     return schema
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:
+        # Longer than a name may be, for one: then it is a text.
+        return False
 
 
 def _input(name: str) -> BinaryIO:

@@ -21,7 +21,8 @@ from tests.bench.occasion import Occasion, Size
 from tests.detect.scoring import Message, Score, read, score
 
 SETS = Path(__file__).parents[1] / "detect" / "sets"
-LABELLED = ("written", "adversarial", "unseen")
+UNSEEN = "unseen"
+LABELLED = ("written", "adversarial", UNSEEN)
 BATCH, POSITIVE = 1000, 0.03
 BATCHES = {Size.QUICK: 1, Size.USUAL: 30, Size.LONG: 90}
 LONGEST = 2056
@@ -252,6 +253,7 @@ def _report(result: Result) -> Report:
             ),
             Table(("prefilter", "let through", "of"), _prefilter_rows(result.prefilter)),
             Table(("CPU time", "µs"), _speed_rows(result.speed)),
+            Table(("category", "found, all sets", "of", "found, unseen", "of"), _recall_rows(result.quality)),
         ),
         observations=(
             f"Every message is found in {len(of) - len(short)} of {len(of)} categories, all sets together; "
@@ -277,6 +279,18 @@ def _quality_row(quality: Quality) -> tuple[Cell, ...]:
     )
     without = quality.without_region.messages["phone"].f1
     return (quality.name, quality.messages, *map(_share, shares), *alarms, _share(without))
+
+
+def _recall_rows(qualities: Sequence[Quality]) -> tuple[tuple[Cell, ...], ...]:
+    """By category, messages in which every contact's kind was found, in all sets and in the unseen one."""
+    scores = {each.name: each.with_region for each in qualities}
+    of = sum((score.of for score in scores.values()), Counter[str]())
+    found = sum((score.found for score in scores.values()), Counter[str]())
+    unseen = scores[UNSEEN].recalls()
+    return tuple(
+        (category, found[category], of[category], *unseen.get(category, (None, None)))
+        for category in sorted(of)
+    )
 
 
 def _prefilter_rows(prefilter: Prefilter) -> tuple[tuple[Cell, ...], ...]:

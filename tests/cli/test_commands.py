@@ -256,6 +256,12 @@ def test_explain_reads_a_file_of_lines_too(tmp_path: Path) -> None:
     assert "by handle_forward" in told.stdout
 
 
+def test_explain_reads_a_text_that_is_longer_than_a_file_s_name_may_be() -> None:
+    told = call("detect", "--explain", "how was your weekend? " * 300 + "my snap is luna_moon42")
+    assert told.returncode == 0, told.stderr
+    assert "handle snapchat luna_moon42  by handle_forward" in told.stdout
+
+
 def test_an_unknown_default_region_is_refused() -> None:
     refused = call("detect", "--region", "XX", text="")
     assert refused.returncode == 2

@@ -49,7 +49,9 @@ _PLANS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Spent:
+class Spent:
+    """Of one commit."""
+
     seconds: float
     cpu: float
     """CPU seconds of the client's process."""
@@ -96,15 +98,15 @@ def run(occasion: Occasion) -> Report:
 
 def _compare(bench: CommitBench, plan: _Plan, occasion: Occasion) -> Iterator[tuple[Cell, ...]]:
     for onto, prepare in (("an empty table", bench.empty), ("a filled table", bench.fill)):
-        program: list[_Spent] = []
-        by_hand: list[_Spent] = []
+        program: list[Spent] = []
+        by_hand: list[Spent] = []
         for number in range(plan.repetitions):
             occasion.tell(f"{plan.rows:,} rows onto {onto}, repetition {number + 1} of {plan.repetitions}")
             prepare()
-            program.append(_timed(bench.commit))
+            program.append(timed(bench.commit))
             digest = bench.digest()
             prepare()
-            by_hand.append(_timed(bench.commit_by_hand))
+            by_hand.append(timed(bench.commit_by_hand))
             assert bench.digest() == digest, "the two ways of committing differ in what they wrote"
         seconds = [spent.seconds for spent in program]
         yield (
@@ -119,10 +121,11 @@ def _compare(bench: CommitBench, plan: _Plan, occasion: Occasion) -> Iterator[tu
         )
 
 
-def _timed(action: Callable[[], None]) -> _Spent:
+def timed(action: Callable[[], None]) -> Spent:
+    """What an action takes."""
     began, cpu = time.monotonic(), time.process_time()
     action()
-    return _Spent(time.monotonic() - began, time.process_time() - cpu)
+    return Spent(time.monotonic() - began, time.process_time() - cpu)
 
 
 class CommitBench:
@@ -161,10 +164,17 @@ class CommitBench:
         """The table, emptied."""
         self._administer(f"TRUNCATE {self._table.qualified}")
 
-    def fill(self) -> None:
-        """The table with as many rows as come."""
+    def fill(self, times: int = 1) -> None:
+        """The table with as many rows as come, or several times as many, the others of other users."""
         self.empty()
-        self._administer(f"INSERT INTO {self._table.qualified} SELECT * FROM stock")
+        for copy in range(times):
+            columns = ", ".join(
+                f"{column.name} || '-{copy}'"
+                if copy and column.name == self._table.distribution_key
+                else column.name
+                for column in self._table.columns
+            )
+            self._administer(f"INSERT INTO {self._table.qualified} SELECT {columns} FROM stock")
         self._administer(f"ANALYZE {self._table.qualified}")
 
     def digest(self) -> tuple[int, int]:

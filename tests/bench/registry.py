@@ -19,6 +19,7 @@ from tests.bench import (
     setup,
     stages,
     staging,
+    target,
 )
 from tests.bench.occasion import Benchmark, When
 from tests.bench.peers import compare
@@ -34,6 +35,7 @@ BENCHMARKS = (
     Benchmark("scaling", "one process against two", scaling.run),
     Benchmark("growth", "cost by the number of partitions", growth.run),
     Benchmark("commit", "an hourly commit against the same by hand", commit.run),
+    Benchmark("target", "a commit by the size of its table", target.run),
     Benchmark("staging", "rows by S3: objects, and a commit by COPY", staging.run),
     Benchmark("history", "a commit to a history against one to the latest versions", history.run, When.ASKED),
     Benchmark("latency", "from a message to its side event", latency.run),

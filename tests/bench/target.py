@@ -49,7 +49,8 @@ def run(occasion: Occasion) -> Report:
             f"`commit_once` with INSERT staging of {bench.rows:,} rows of "
             f"{described(contract_traffic(plan.messages))} onto tables of rising size, every {KNOWN}th row a "
             "newer version of one that is there, on the Redshift stand-in (PostgreSQL on the same machine, "
-            f"which reads the whole table; Redshift skips blocks by the sort key). n = {plan.repetitions} by turns."
+            "which reads the whole table; Redshift skips blocks by the sort key). "
+            f"n = {plan.repetitions} by turns."
         ),
         tables=(Table(("rows in the table", "commit, s", "against the first"), tuple(rows)),),
         observations=(f"{last // first} times the table takes {growth:.1f} times as long.",),

@@ -119,7 +119,9 @@ class Detector:
         normal, t = portion(text)
         reading = _Reading(normal, t, self._region(region))
         vetoes = tuple(
-            (veto.reason, *normalised.span(veto.start, veto.end)) for veto, normalised in reading.vetoes
+            dict.fromkeys(
+                [(veto.reason, *normalised.span(veto.start, veto.end)) for veto, normalised in reading.vetoes]
+            )
         )
         return Explanation(
             normalise(text).text,

@@ -16,6 +16,7 @@ _TELLING: Final = CONTACT | OTHER
 _SENTENCE_ENDS: Final = re.compile(r"[.!?;](?:\s|$)|\n")
 _GENERIC: Final = frozenset(map(fold, table("phone_context.toml")["generic"].split()))
 _YOURS: Final = frozenset(table("phone_context.toml")["yours"].split())
+_CURRENCIES: Final = frozenset(map(fold, table("phone_context.toml")["currencies"].split()))
 _SERVICE: Final = frozenset(map(fold, table("phone_context.toml")["service"].split()))
 
 
@@ -51,6 +52,11 @@ def near(t: Tokens, first: int, last: int) -> str:
         if roles[i] & OTHER:
             return "other" if not _SENTENCE_ENDS.search(gaps[i]) else "none"
     return "none"
+
+
+def priced(t: Tokens, last: int) -> bool:
+    """Whether a currency stands right after the number that ends before token `last`."""
+    return last < len(t.words) and t.words[last] in _CURRENCIES and t.gaps[last] in ("", " ")
 
 
 def spoken_of_a_service(t: Tokens) -> bool:

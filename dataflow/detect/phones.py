@@ -9,7 +9,7 @@ from operator import sub
 from typing import Final, NamedTuple
 
 from dataflow.detect.atoms import Atom
-from dataflow.detect.context import near, spoken_of_a_service
+from dataflow.detect.context import near, priced, spoken_of_a_service
 from dataflow.detect.data import table
 from dataflow.detect.digits import Run, apart, most_digits, runs
 from dataflow.detect.masks import masked
@@ -66,6 +66,7 @@ def _counting(atoms: tuple[Atom, ...]) -> bool:
     if len(atoms) < 5:
         return False
     values: list[int] = []
+    sizes = {len(atom.digits) for atom in atoms if atom.how == "digits"}
     rises = falls = False
     for atom in atoms:
         value = int(atom.digits[:9])
@@ -74,6 +75,8 @@ def _counting(atoms: tuple[Atom, ...]) -> bool:
             if rises and falls:
                 return False
         values.append(value)
+    if sizes == {1, 2} and not (rises and falls) and len({*values}) == len(values):
+        return True  # as figures in order are written, whatever the steps between them
     return len(values) >= 7 or ((rises or falls) and len({*map(sub, values[1:], values)}) == 1)
 
 
@@ -161,6 +164,8 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
     if context == "other":
         return Veto("words around it say that it is something else", start, end)
     said = context == "contact"
+    if not said and priced(t, run.last):
+        return Veto("a price", start, end)
     others = len(t.words) - (run.last - run.first)
     alone = others <= _ALONE
     how = _how(atoms)
@@ -187,6 +192,8 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
     if len(digits) >= 8 and (said or ((few or spelt) and digits[0] == "0" and len(digits) >= 10)):
         for region in reader.abroad(english=known is None):
             found = reader.valid(digits, region)
+            if found and found.toll_free and not _own(run, t):
+                return Veto("a service's number", start, end)
             if found:
                 return Phone(found.value, start, end, "phone_abroad")
     if known and len(digits) >= 10 and known.national >= 9 and (said or _grouped(run, t.text) or spelt):
@@ -252,7 +259,7 @@ def _interrupted(parts: list[Run], t: Tokens, reader: Reader) -> Phone | None:
     if _games(whole) or context == "other" or not (grouped or context == "contact"):
         return None
     found = reader.read(whole.digits, reader.region)
-    if not found:
+    if not found or (not found.valid and reader.region in NANP and whole.digits[0] in "01"):
         return None
     return Phone(found.value, whole.start, whole.end, "phone_interrupted")
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from dataflow.detect.data import table
-from dataflow.detect.evidence import GAPS
+from dataflow.detect.evidence import GAPS, some
 from dataflow.detect.lexicon import PUBLIC_ACCOUNTS, ROLES_LISTED
 from dataflow.detect.normalise import Normal, fold
 from dataflow.detect.ownership import Owner, gives_nothing, owner
 from dataflow.detect.platforms import PLATFORMS
-from dataflow.detect.roles import AT, NAME, ORDINARY
+from dataflow.detect.roles import AT, LABEL, NAME, ORDINARY
 from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
@@ -22,6 +22,11 @@ _SPELLING: Final = table("handle_context.toml")
 _PATH_VETO: Final = frozenset(_PHRASES["path_veto"])
 _MAIL: Final = "|".join(sorted(map(re.escape, _PHRASES["mail"]), key=len, reverse=True))
 _ENDING: Final = "|".join(sorted(_PHRASES["endings_of_domains"], key=len, reverse=True))
+_MAIL_SERVICES: Final = frozenset(_PHRASES["mail"])
+_ROLES: Final = frozenset(_PHRASES["mail_roles"])
+_UNREAD: Final = tuple(_PHRASES["mail_unread"])
+_BEFORE_MAIL: Final = some("before_mail")
+_SEPARATORS: Final = str.maketrans("", "", "-_.")
 _AT: Final = "|".join({fold(w) for text in _SPELLING["at"].values() for w in text.split()})
 _DOT: Final = "|".join({fold(w) for text in _SPELLING["dot"].values() for w in text.split()})
 _ENDINGS: Final = frozenset(_PHRASES["endings_of_domains"])
@@ -126,17 +131,32 @@ def addresses(normal: Normal, t: Tokens) -> Iterator[Address | Veto]:
     if "@" in text:
         for match in _EMAIL.finditer(text):
             address = _cleaned(match[1], "".join(match[2].split()))
-            yield Address("email", address, *match.span(), "email", match.span())
+            yield _mail(t, address, match.span(), "email")
     if ("@" in text or t.all_roles & AT) and _MAY_BE_MAIL.search(text):
         for match in _EMAIL_WORDS.finditer(text):
             if not _prose(match[1]):
                 address = _cleaned(match[1], _domain(match[2]))
-                yield Address("email", address, *match.span(), "email_words", match.span())
+                yield _mail(t, address, match.span(), "email_words")
     if "#" in text:
         for match in _DISCORD.finditer(text):
             if match[1] not in _TAGGED_WORDS and not match[1].isdigit():
                 value = f"{match[1]}#{match[2]}"
                 yield Address("discord", value, match.start(1), match.end(), "discord_tag", match.span())
+
+
+def _mail(t: Tokens, address: str, span: tuple[int, int], rule: str) -> Address | Veto:
+    """An address of mail, unless it is a service's own."""
+    name, _, domain = address.partition("@")
+    box = name.translate(_SEPARATORS)
+    if box.startswith(_UNREAD):
+        return Veto("a mailbox that nobody reads", *span)
+    if box in _ROLES and domain.partition(".")[0] not in _MAIL_SERVICES:
+        first, last = bisect_left(t.ends, span[0] + 1), bisect_left(t.starts, span[1])
+        announced = t.words[first - 1] in _BEFORE_MAIL or t.roles[first - 1] & LABEL if first else False
+        given = announced or GAPS[t.gaps[first]].joint
+        if not given or owner(t, first, last, signed=False) is not Owner.OURS:
+            return Veto("a service's mailbox", *span)
+    return Address("email", address, *span, rule, span)
 
 
 def _links(text: str, t: Tokens) -> Iterator[Address | Veto]:

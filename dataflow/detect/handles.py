@@ -34,7 +34,7 @@ from dataflow.detect.roles import (
     SINGLE,
     SURE,
 )
-from dataflow.detect.shapes import DOTTED, STRONG, inflected, numbered, put_together
+from dataflow.detect.shapes import DOTTED, STRONG, inflected, numbered, put_together, told
 from dataflow.detect.tokens import Tokens
 from dataflow.detect.verdicts import Veto
 
@@ -200,6 +200,9 @@ def _backward(text: Text, mention: Mention) -> Place | None:
     elif text.latin <= _FEW_WORDS:
         points += 1
     name = t.text[place.start : place.end]
+    named = i > 0 and (t.roles[i - 1] & LABEL or t.words[i - 1] in _INVITE)
+    if not (named or place.signed) and told(name, t.words[place.last] if place.last < len(t.words) else ""):
+        return None
     if not given and _in_prose(t, place) and (place.points < STRONG or numbered(name)):
         return None
     if place.points < (1 if given and joined else 2) or points < _ENOUGH:

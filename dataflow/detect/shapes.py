@@ -9,8 +9,9 @@ from operator import or_
 from typing import Final
 
 from dataflow.detect.data import table
-from dataflow.detect.lexicon import COMMON, PUBLIC_ACCOUNTS, ROLES, ROLES_LISTED, compound
+from dataflow.detect.lexicon import COMMON, ENGLISH, PUBLIC_ACCOUNTS, ROLES, ROLES_LISTED, compound
 from dataflow.detect.misspell import misspellings
+from dataflow.detect.numerals import PROSE
 from dataflow.detect.roles import COPULA, FILLER, GIVE, LABEL, NAME, ORDINARY
 from dataflow.detect.tokens import Tokens
 
@@ -31,7 +32,19 @@ _UNIT_LIKE: Final = re.compile(
     rf"[0-9]+(?:\.[0-9]+)?(?:{_UNITS})|[a-z]{{1,2}}[0-9]{{1,2}}|[0-9]{{1,3}}[a-z]|[a-z]?[0-9.]+|(?:19|20)[0-9]{{2}}s?|[0-9]+x[0-9]+"
 )
 _INFLECTIONS: Final = {language: tuple(text.split()) for language, text in _PHRASES["inflections"].items()}
+_TOLD: Final = {language: tuple(text.split()) for language, text in _PHRASES["told"].items()}
+_PRONOUNS: Final = {language: tuple(text.split()) for language, text in _PHRASES["pronouns"].items()}
+_ON: Final = {
+    word: [name for name, text in table("handle_context.toml")["on"].items() if word in text.split()]
+    for words in table("handle_context.toml")["on"].values()
+    for word in words.split()
+}
+"""Languages by a word that stands before a platform."""
 _SHORTEST_INFLECTED: Final = 5
+_SHORTEST_VERB: Final = 4
+_SHORTEST_BEFORE_VERB: Final = 3
+_DOUBLED: Final = frozenset("bdglmnprt")
+"""Consonants that English doubles before "-ing"."""
 _SHORTEST_PUT: Final = 7
 _SHORT_FORMS: Final = frozenset(_PHRASES["short_forms"])
 WITH_HYPHENS: Final = frozenset(
@@ -128,6 +141,39 @@ def inflected(word: str, language: str) -> bool:
     endings = _INFLECTIONS.get(language)
     return (
         endings is not None and word.isalpha() and len(word) >= _SHORTEST_INFLECTED and word.endswith(endings)
+    )
+
+
+def told(word: str, on: str) -> bool:
+    """Whether a word before `on` and a platform is what somebody is told to do there, or does there: a verb
+    with a pronoun glued on ("scrivimi su insta"), an English gerund after a word ("doomscrolling on").
+    """
+    if not word.isalpha() or word[-4:-2] == word[-2:]:  # a doubled syllable is a pet name's: "mimi", "lala"
+        return False
+    return any(_gerund(word) if language == "en" else _bids(word, language) for language in _ON.get(on, ()))
+
+
+def _bids(word: str, language: str) -> bool:
+    if len(word) >= _SHORTEST_INFLECTED and word.endswith(_TOLD.get(language, ())):
+        return True
+    return any(
+        word.endswith(pronoun) and word[: -len(pronoun)] in PROSE[language]
+        for pronoun in _PRONOUNS.get(language, ())
+    )
+
+
+def _gerund(word: str) -> bool:
+    """Whether a word ends in the gerund of an English one and does not begin with a name."""
+    verb = word[:-3]
+    size = len(verb)
+    if not word.endswith("ing") or size < _SHORTEST_VERB + _SHORTEST_BEFORE_VERB:
+        return False
+    if any(ROLES_LISTED.get(verb[:k], 0) & NAME for k in range(_SHORTEST_NAME, size)):
+        return False
+    doubled = verb[-1] == verb[-2] and verb[-1] in _DOUBLED
+    return any(
+        verb[k:] in ENGLISH or verb[k:] + "e" in ENGLISH or (doubled and verb[k:-1] in ENGLISH)
+        for k in range(_SHORTEST_BEFORE_VERB, size - _SHORTEST_VERB + 1)
     )
 
 

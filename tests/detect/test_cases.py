@@ -37,7 +37,12 @@ def test_a_technique_is_seen_through(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", cases("nothing.toml", "nothing"), ids=lambda case: f"{case['what']}")
 def test_what_only_looks_like_a_contact_is_none(case: dict[str, Any]) -> None:
-    assert DETECTOR.detect([case["text"]]) == [()]
+    assert DETECTOR.detect([case["text"]], [case.get("region")]) == [()]
+
+
+def test_why_something_is_none_is_said_once() -> None:
+    said = DETECTOR.explain("order 202 555 0143, but my SNAP is Luna(dot)Moon42").vetoes
+    assert said == (("words around it say that it is something else", 6, 18),)
 
 
 def test_a_region_that_comes_with_a_text_wins_over_the_default_and_an_unknown_one_does_not() -> None:

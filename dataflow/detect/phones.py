@@ -153,6 +153,8 @@ def _decide(run: Run, t: Tokens, reader: Reader) -> Phone | Veto:
     game = _games(run)
     if game or not _FEWEST <= len(digits) <= _MOST:
         return Veto(game or "too few or too many digits", start, end)
+    if len(atoms) == 2 and t.words[run.first] in _COUNTS and len(atoms[1].digits) == _FEWEST:
+        return Veto("a count", start, end)  # "hat" also is six, in Hungarian
     gap = t.gaps[run.first]
     if gap != " " and gap and _CURRENCY.search(gap):
         return Veto("a price", start, end)

@@ -9,11 +9,15 @@ import pytest
 from dataflow.detect import Detector
 from dataflow.detect.context import near
 from dataflow.detect.data import by_language, table, words
-from dataflow.detect.lexicon import COMMON, PUBLIC_ACCOUNTS, ROLES, compound
+from dataflow.detect.lexicon import COMMON, PUBLIC_ACCOUNTS, ROLES, compound, languages
+from dataflow.detect.masks import masked
 from dataflow.detect.normalise import fold
-from dataflow.detect.numerals import AMBIGUOUS
+from dataflow.detect.numbering import Reader
+from dataflow.detect.numerals import AMBIGUOUS, PROSE
+from dataflow.detect.platforms import PLATFORMS as COMPILED
+from dataflow.detect.platforms import named
 from dataflow.detect.roles import NAME, ORDINARY
-from dataflow.detect.shapes import shape
+from dataflow.detect.shapes import inflected, shape, told
 from dataflow.detect.tokens import tokens
 
 DETECTOR = Detector()
@@ -148,7 +152,13 @@ def test_a_reversed_number_is_read_from_its_end(_: str, word: str) -> None:
             "give",
             "on",
             "others",
+            "theirs",
+            "credit",
+            "public",
             "own",
+            "am",
+            "me",
+            "announce",
             "dot",
             "at",
             "underscore",
@@ -184,11 +194,47 @@ def test_a_letter_that_looks_like_a_digit_is_one_among_digits(letter: str, digit
 
 @pytest.mark.parametrize(
     ("table_name", "words_"),
-    [("generic", PHONES["generic"]), ("service", PHONES["service"]), ("yours", PHONES["yours"])],
+    [(name, PHONES[name]) for name in ("generic", "service", "yours", "counts")],
 )
 def test_a_plain_list_of_words_holds_words(table_name: str, words_: str) -> None:
     for word in words_.split():
         assert list(tokens(fold(word)).words) == [fold(word)], table_name
+    assert len({*words_.split()}) == len(words_.split()), table_name
+
+
+@pytest.mark.parametrize("word", PHONES["currencies"].split())
+def test_a_number_before_a_currency_is_a_price(word: str) -> None:
+    assert phones(f"415 555 0123 {word}") == []
+
+
+@pytest.mark.parametrize("word", PHONES["counts"].split())
+def test_seven_digits_that_count_are_no_number(word: str) -> None:
+    assert phones("text: it is 5550123") == ["5550123"]
+    assert phones(f"text: it {word} 5550123") == []
+
+
+@pytest.mark.parametrize("ending", PHONES["compounds"].split())
+def test_a_word_put_together_says_that_a_number_is_something_else(ending: str) -> None:
+    assert phones(f"vertrags{ending} 415-555-0123") == []
+
+
+@pytest.mark.parametrize(("language", "countries"), PHONES["regions"].items())
+def test_a_language_s_countries_are_looked_in(language: str, countries: list[str]) -> None:
+    said = [*PHONES["contact"].get(language, "").split(), *PROSE.get(language, ())]
+    assert language == "en" or any(languages([fold(word)])[0] == language for word in said)
+    assert all(map(DETECTOR.knows, countries))
+
+
+@pytest.mark.parametrize(("prefix", "size"), PHONES["fiction"].items())
+def test_a_number_of_fiction_is_valid(prefix: str, size: int) -> None:
+    number = prefix + "2015550123"[-(size - len(prefix)) :]
+    assert Reader("US").valid(f"+{number}", None)
+
+
+@pytest.mark.parametrize(("country", "size"), PHONES["iban"].items())
+def test_an_account_s_number_is_none_of_a_phone(country: str, size: int) -> None:
+    number = f"{country}49{'4155550123' * 3}"[:size]
+    assert masked(tokens(number)) == [(0, size, "iban")]
 
 
 @pytest.mark.parametrize("phrase", PHRASES["anywhere"])
@@ -199,6 +245,92 @@ def test_a_phrase_announces_a_handle_without_a_platform(phrase: str) -> None:
 @pytest.mark.parametrize("service", PHRASES["mail"])
 def test_a_mail_service_may_stand_without_its_ending(service: str) -> None:
     assert handles(f"luna_moon at {service}") == [("email", f"luna_moon@{service}.com")]
+
+
+@pytest.mark.parametrize("apart", PHRASES["mail_apart"])
+def test_a_mail_service_s_name_may_be_taken_apart(apart: str) -> None:
+    service = apart.replace(" ", "")
+    assert handles(f"luna_moon at {apart} dot com") == [("email", f"luna_moon@{service}.com")]
+
+
+@pytest.mark.parametrize("insert", PHRASES["inserts"])
+def test_what_is_put_into_an_address_is_taken_out(insert: str) -> None:
+    assert handles(f"luna_moon@gmail{insert.replace(' ', '')}.com") == [("email", "luna_moon@gmail.com")]
+
+
+@pytest.mark.parametrize("box", PHRASES["mail_roles"] + PHRASES["mail_unread"])
+def test_a_service_s_mailbox_is_no_contact(box: str) -> None:
+    assert handles(f"write to {box}@example.com") == []
+
+
+@pytest.mark.parametrize(("language", "endings"), PHRASES["inflections"].items())
+def test_an_ending_makes_an_inflected_word(language: str, endings: str) -> None:
+    assert all(inflected(f"qqqq{ending}", language) for ending in endings.split())
+    assert language == "en" or any(languages([word])[0] == language for word in PROSE[language])
+
+
+@pytest.mark.parametrize(("language", "endings"), PHRASES["told"].items())
+def test_a_pronoun_glued_on_makes_a_word_of_the_sentence(language: str, endings: str) -> None:
+    on = HANDLES["on"][language].split()[0]
+    assert all(told(f"qqqq{ending}", on) for ending in endings.split())
+
+
+@pytest.mark.parametrize(("language", "pronouns"), PHRASES["pronouns"].items())
+def test_a_word_of_a_language_with_a_pronoun_glued_on_is_one_of_the_sentence(
+    language: str, pronouns: str
+) -> None:
+    on = HANDLES["on"][language].split()[0]
+    verb = {"es": "busca", "it": "cerca"}[language]
+    assert all(told(verb + pronoun, on) for pronoun in pronouns.split())
+
+
+@pytest.mark.parametrize(
+    ("base", "ending"), [(base, e) for base, text in PHRASES["playful"].items() for e in text.split()]
+)
+def test_a_playful_ending_names_the_platform(base: str, ending: str) -> None:
+    plain, playful = named(base), named(base + ending)
+    assert plain
+    assert playful == (plain[0], True)
+
+
+@pytest.mark.parametrize(
+    ("letter", "said"),
+    [
+        (letter, said)
+        for kind in ("names", "weak")
+        for letter, text in PHRASES["letters"][kind].items()
+        for said in text.split()
+    ],
+)
+def test_a_letter_may_be_spelled_by_its_name(letter: str, said: str) -> None:
+    spelled = said.split("_")
+    assert any(
+        letter in short and any(spelled == list(phrase[i : i + len(spelled)]) for i in range(len(phrase)))
+        for platform, short in of_platforms("letters")
+        for phrase, name in COMPILED.phrases.items()
+        if name == platform
+    )
+
+
+@pytest.mark.parametrize(("platform", "short"), of_platforms("letters"))
+def test_a_short_name_may_be_spelled(platform: str, short: str) -> None:
+    spelled = " ".join([PHRASES["letters"]["names"][letter].split()[0].replace("_", " ") for letter in short])
+    assert handles(f"my {spelled} is luna_moon42") == [(platform, "luna_moon42")]
+
+
+@pytest.mark.parametrize(
+    ("platform", "name"),
+    [
+        (platform, f"{a} {b}".replace("_", " "))
+        for platform, entries in PLATFORMS.items()
+        if "halves" in entries
+        for a in entries["halves"][0].split()
+        for b in entries["halves"][1].split()
+    ],
+)
+def test_two_halves_are_a_platforms_name(platform: str, name: str) -> None:
+    assert COMPILED.phrases[tuple(name.split())] == platform
+    assert list(tokens(name).words) == name.split()
 
 
 @pytest.mark.parametrize("ending", PHRASES["endings_of_domains"])

@@ -92,13 +92,14 @@ def test_retention_that_overtakes_a_process_while_the_warehouse_is_away_ends_it(
         pipeline = pipelines.start(away.environment(WINDOW="1s", SPOOL_LIMIT="10KiB"))
         pipeline.wait_until_holding(PARTITIONS)
         proxy.refuse()
-        produce_numbered(wiring, 0, 8000)
+        # Many times what it polls at once, so that it is paused amid them.
+        produce_numbered(wiring, 0, 40_000)
         eventually(lambda: pipeline.metric("dataflow_paused_seconds_total") > 0, 60, "it is paused")
-        remove_records(wiring, dict.fromkeys(range(PARTITIONS), 1990))
+        remove_records(wiring, dict.fromkeys(range(PARTITIONS), 9990))
         proxy.flow()
 
         def hole_committed() -> bool:
-            return any(first < 1990 < next for _, first, next in ledger_rows(wiring, table))
+            return any(first < 9990 < next for _, first, next in ledger_rows(wiring, table))
 
         eventually(lambda: pipeline.process.poll() is not None or hole_committed(), 60, "it ends, or goes on")
         assert not hole_committed()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from dataflow.detect.data import table
 from dataflow.detect.lexicon import ENGLISH, ROLES
 from dataflow.detect.numerals import (
     CHARACTERS,
@@ -90,8 +91,9 @@ def _mixed(token: str, at: int, roles: int) -> list[Atom]:
     return []
 
 
-_DIVIDERS: Final = frozenset(("x", "dash", "dot", "xx", "n", "and", "space", "z"))
-_ATTACHED: Final = frozenset(("x", "ext", "me", "call", "text", "lol", "xx", "xo", "thanks", "ok", "pls"))
+_CONTEXT: Final = table("phone_context.toml")
+_DIVIDERS: Final = frozenset(_CONTEXT["dividers"].split())
+_ATTACHED: Final = frozenset(_CONTEXT["attached"].split())
 
 
 def _like_a_figure(t: Tokens, i: int) -> bool:

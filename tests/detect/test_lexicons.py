@@ -202,6 +202,16 @@ def test_a_plain_list_of_words_holds_words(table_name: str, words_: str) -> None
     assert len({*words_.split()}) == len(words_.split()), table_name
 
 
+@pytest.mark.parametrize("word", PHONES["dividers"].split())
+def test_a_word_may_divide_a_number_s_figures(word: str) -> None:
+    assert phones(f"2{word}0{word}2{word}5{word}5{word}5{word}0{word}1{word}4{word}3") == ["+12025550143"]
+
+
+@pytest.mark.parametrize("word", PHONES["attached"].split())
+def test_a_number_ends_at_a_word_that_is_glued_to_it(word: str) -> None:
+    assert phones(f"202-555-0143{word}4") == ["+12025550143"]
+
+
 @pytest.mark.parametrize("word", PHONES["currencies"].split())
 def test_a_number_before_a_currency_is_a_price(word: str) -> None:
     assert phones(f"415 555 0123 {word}") == []

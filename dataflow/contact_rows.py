@@ -39,7 +39,7 @@ class ContactRows:
     def behind(
         self, lines: Sequence[bytes], rows: Sequence[Row], sightings: Sequence[Sighting]
     ) -> tuple[bytes, ...]:
-        """`lines`, as `encode_rows` makes them of the last of `rows`, each with the contacts that it gave.
+        """`lines`, those of the last of `rows`, each with the contacts that it gave.
 
         `sightings` are of these rows, in their order. Those of rows that have no line are left out.
         """
@@ -53,7 +53,7 @@ class ContactRows:
         return tuple(found)
 
     def _values_of(self, sighting: Sighting) -> list[Value]:
-        message_id = self._message_id(sighting.row)
+        message_id = self._message_id(sighting.row.values)
         told = hidden(sighting.contact, self._values)
         return [part(message_id, sighting.contact, told) for part in self._parts]
 

@@ -41,6 +41,7 @@ from dataflow.protobuf.decode import NO_NAMES, ProtobufReader
 from dataflow.protobuf.rows import compile_rows
 from dataflow.protobuf.schema import ProtobufSchema
 from dataflow.protobuf.writers import Agreement, Disagreement, NoSuchType, Unreadable, compare
+from dataflow.rows import Horizons, horizons_of
 from dataflow.validate import RowValues
 
 CODES = frozenset(
@@ -55,7 +56,7 @@ MAX_DECISIONS = 1000
 _JSON, _PROTOBUF, _UNKNOWN = "json", "protobuf", "unknown"
 
 _Outcome = Any
-"""A tuple (a row's values), a dictionary (named values), a Protobuf message, or a Violation."""
+"""A row, a dictionary (named values), a Protobuf message, a Violation; or bytes that a frame calls JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class Decoder:
             raise ValueError("the contract has no Protobuf form")
         self._contract = contract
         self._json_row = compile_json_rows(contract)
+        self._horizons = horizons_of(contract)
         self._schema = protobuf
         self._reader = None if protobuf is None else ProtobufReader(protobuf)
         self._format = MessageFormat.JSON if protobuf is None else message_format
@@ -115,13 +117,13 @@ class Decoder:
         read_message = self._reader.read if bare and self._reader and not self._is_json else None
         never_framed = self._framing is MessageFraming.NONE
         objects = bare_messages = 0
-        json_row = self._json_row
+        json_row, horizons = self._json_row, self._horizons(batch.polled_at)
         for record in batch.records:
             value = record.value()
             if as_object and value and value[0] == _BRACE:
                 objects += 1
-                if (values := json_row(value)) is not None:
-                    rows.append(Row(record.offset(), values))
+                if (row := json_row(value, record.offset(), horizons)) is not None:
+                    rows.append(row)
                     continue
                 outcome: _Outcome = decode_value(value)
             elif (
@@ -134,10 +136,10 @@ class Decoder:
             ):
                 bare_messages += 1
             else:
-                outcome, form = self._read(value, record, batch.schemas)
+                outcome, form = self._read(value, record, batch.schemas, horizons)
                 forms[form] = forms.get(form, 0) + 1
-            if type(outcome) is tuple:
-                rows.append(Row(record.offset(), outcome))
+            if type(outcome) is Row:
+                rows.append(outcome)
             elif type(outcome) is dict:
                 documents.append((record, outcome))
             elif type(outcome) is Violation:
@@ -154,6 +156,7 @@ class Decoder:
         value: bytes | None,
         record: Record,
         schemas: Mapping[SchemaReference, WriterSchema | None] | None,
+        horizons: Horizons,
     ) -> tuple[_Outcome, tuple[str, str]]:
         """The outcome, and (format, framing)."""
         if value is None or len(value) > MAX_VALUE_BYTES:
@@ -170,12 +173,13 @@ class Decoder:
                     _BARE,
                 )
             return self._read_bare(value)
-        framing = frame.framing.value
         if schemas is None:
             outcome, form = self._read_stripped(frame)
         else:
             outcome, form = self._read_registered(frame, schemas[frame.reference])
-        return outcome, (form, framing)
+        if type(outcome) is bytes:
+            outcome = self._json_row(outcome, record.offset(), horizons) or decode_value(outcome)
+        return outcome, (form, frame.framing.value)
 
     def _read_bare(self, value: bytes) -> tuple[_Outcome, tuple[str, str]]:
         reader = self._reader
@@ -199,7 +203,7 @@ class Decoder:
             or self._format is MessageFormat.JSON
             or (self._format is MessageFormat.AUTO and is_json)
         ):
-            return self._object(frame.body), _JSON
+            return frame.body, _JSON
         found = _indexed(frame)
         if found is None:
             return _NO_INDEXES, _PROTOBUF
@@ -210,9 +214,6 @@ class Decoder:
                 f"the message indexes are {list(path)}; without a registry only a file's first type is read",
             ), _PROTOBUF
         return reader.read(body), _PROTOBUF
-
-    def _object(self, value: bytes) -> _Outcome:
-        return self._json_row(value) or decode_value(value)
 
     def _read_registered(self, frame: Frame, schema: WriterSchema | None) -> tuple[_Outcome, str]:
         if schema is None:
@@ -234,7 +235,7 @@ class Decoder:
         if isinstance(decision, Violation):
             return decision, _PROTOBUF if schema.kind == "PROTOBUF" else _JSON
         if decision.form == _JSON:
-            return self._object(body), _JSON
+            return body, _JSON
         assert self._reader is not None
         return self._reader.read(body, decision.names), _PROTOBUF
 

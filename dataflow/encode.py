@@ -1,4 +1,4 @@
-"""Values to bytes: rows for the staging, contacts as CloudEvents, broken records as dead letters."""
+"""Values to messages: contacts as CloudEvents, broken records as dead letters."""
 
 from __future__ import annotations
 
@@ -8,28 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import orjson
-from msgspec.json import Encoder as JsonEncoder
 
 from connectors.items import Batch, OutgoingMessage, arrival_of
 from dataflow.contract import Contract
 from dataflow.enrich import Enricher
-from dataflow.model import Contact, DeadLetter, Row, Sighting
+from dataflow.model import Contact, DeadLetter, Sighting
 
 MIN_KEY_BYTES = 16
 """Shortest HMAC key that is accepted."""
 
 Header = tuple[str, bytes | None]
-
-
-_encode_lines = JsonEncoder().encode_lines
-
-
-def encode_rows(rows: Sequence[Row], rows_from: int) -> tuple[bytes, ...]:
-    """Rows at or above the offset `rows_from`, in the order given, as `RowBatch.lines` describes."""
-    # One call for all rows costs a fraction of one call a row. The line feeds behind them can be split at,
-    # because inside JSON texts a line feed is always escaped.
-    some = [(row.offset, *row.values) for row in rows if row.offset >= rows_from]
-    return tuple(_encode_lines(some).split(b"\n")[:-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +108,15 @@ class ContactEncoder:
     def encode(self, sighting: Sighting, batch: Batch) -> OutgoingMessage:
         """The event of one contact, keyed by the contract's event key."""
         row, contact = sighting.row, sighting.contact
-        message_id = self._message_id(row)
-        time = str(row.values[self._time]).removesuffix("+00").replace(" ", "T") + "Z"
+        values = row.values
+        message_id = self._message_id(values)
+        time = str(values[self._time]).removesuffix("+00").replace(" ", "T") + "Z"
         data: dict[str, object] = {
             "kind": contact.kind,
             "platform": contact.platform,
             "rule": contact.rule,
             "span": [contact.start, contact.end],
-            **{name: row.values[at] for name, at in self._identity},
+            **{name: values[at] for name, at in self._identity},
             "origin": {"topic": batch.topic, "partition": batch.partition, "offset": row.offset},
             **self._value(contact),
         }
@@ -140,7 +129,7 @@ class ContactEncoder:
             ("ce_time", time.encode()),
             ("content-type", b"application/json"),
         )
-        key = str(row.values[self._key]).encode()
+        key = str(values[self._key]).encode()
         arrived_at = batch.arrival(row.offset)
         return OutgoingMessage(self._topic, key, orjson.dumps(data), headers, row.offset, arrived_at)
 

@@ -22,7 +22,7 @@ from connectors.spool import WindowSegments
 from dataflow.contact_rows import ContactRows
 from dataflow.decoder import Decoder
 from dataflow.detect import Detector
-from dataflow.encode import ContactEncoder, DeadLetterEncoder, encode_rows
+from dataflow.encode import ContactEncoder, DeadLetterEncoder
 from dataflow.enrich import Enricher
 from dataflow.model import Checked, Row, Sighting
 from dataflow.splits import Splits
@@ -41,8 +41,6 @@ Windowed = tuple[str, tuple[int, WindowSegments]]
 class Scan:
     """How contacts are found in one field, and told."""
 
-    field: int
-    """Index of the scanned field in a row's values."""
     detector: Detector
     splits: Splits | None
     """The memory of contacts split over messages; None: they are not looked for."""
@@ -72,8 +70,7 @@ class Steps:
         scan = self.scan
         if scan is None:
             return checked
-        texts = [row.values[scan.field] for row in checked.rows]
-        examined = scan.detector.examine([text if isinstance(text, str) else None for text in texts])
+        examined = scan.detector.examine([row.text for row in checked.rows])
         found, warnings = examined.contacts, checked.warnings
         if examined.in_part:
             warnings = {**warnings, READ_IN_PART: examined.in_part}
@@ -120,8 +117,8 @@ class Steps:
         )
 
     def lines(self, checked: Checked, first: int) -> tuple[bytes, ...]:
-        """Rows at or above the offset `first` in the staging format, their contacts behind them."""
-        lines = encode_rows(checked.rows, first)
+        """The lines of rows at or above the offset `first`, with their contacts behind them."""
+        lines = tuple([row.line for row in checked.rows if row.offset >= first])
         if self.scan is None or self.scan.rows is None or not checked.sightings:
             return lines
         return self.scan.rows.behind(lines, checked.rows, checked.sightings)

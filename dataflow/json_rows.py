@@ -1,33 +1,36 @@
 """JSON messages to rows in one go: those that are surely right, decoded and checked in C by msgspec.
 
-A type is made of the contract's fields, and a function is written for it and compiled. It answers the row's
-values, or None of a message that is not *surely* right. Such a message goes the long way (`dataflow.decode`,
+A type is made of the contract's fields, and a function is written for it and compiled. It answers the row, or
+None of a message that is not *surely* right. Such a message goes the long way (`dataflow.decode`,
 `dataflow.validate`), which alone decides and has the words for what is wrong. So the function may refuse what
 it likes; what it takes, the long way takes too, and makes the same values of it.
 
 Of a name given twice the type's decoder keeps the last, without a word. That is seen by the length: a message
-is at least as long as its names and values are when written without spaces and escapes, and one that is just
-as long has room for nothing else. A longer one has its names counted. For a text that accepts integers, an
-optional text and a timestamp:
+is at least as long as its names and values are when written without spaces. The values stand in the row's
+line, and `names` is what a message has besides, less what the line has; a message that is just as long has
+room for nothing else. A longer one has its names counted. For a text that accepts integers, an optional text
+and a timestamp:
 
     m = decode(value)
-    left = len(value) - 110
+    names = 56
     v0 = m.f0
-    if type(v0) is int: v0 = str(v0); left -= len(v0)
-    elif v0.isascii(): left -= len(v0) + 2
-    else:
-        size = len(v0.encode())
-        if size > 128: return None
-        left -= size + 2
+    if type(v0) is int: v0 = str(v0); names -= 2
+    elif len(v0) > 32 and len(v0.encode()) > 128: return None
     v2 = m.f2
-    if v2 is UNSET: v2 = None
-    elif v2 is None: left -= 20
-    elif ...
-    raw = m.f6
-    v6 = to_utc_text(raw)
-    if type(v6) is not str: return None
-    left -= len(raw)
-    if left and not once(value, m): return None
+    if v2 is UNSET: v2 = None; names -= 4
+    else:
+        names += 16
+        if v2 is not None and len(v2) > 514 and len(v2.encode()) > 2056: return None
+    v6 = m.f6
+    names += len(v6)
+    t = to_utc_text(v6)
+    if type(t) is not str: return None
+    v6 = t
+    names -= len(v6)
+    line = encode((offset, v0, v2, v6))
+    row = Row(offset, v2, line, 0)
+    same = len(value) == len(line) - line.find(COMMA) + names and BACKSLASH not in line
+    return row if same or once(value, m) else None
 """
 
 from __future__ import annotations
@@ -51,16 +54,18 @@ from dataflow.fields import (
     TextField,
     TimestampField,
 )
-from dataflow.model import Value
+from dataflow.model import Row
+from dataflow.rows import Horizons, row_lines, row_scope
 from dataflow.timestamps import is_day, to_utc_text
 
-JsonRow = Callable[[bytes], tuple[Value, ...] | None]
-"""From a message's value to the row's values; None when only the long way can tell. Never raises."""
+JsonRow = Callable[[bytes, int, Horizons], Row | None]
+"""From a message's value and its offset to the row; None when only the long way can tell. Never raises."""
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
 """Integers that every reader reads as integers."""
 _NULL = len("null")
 _QUOTES = 2
+_MOST_BYTES_OF_A_CHARACTER = 4
 
 
 def compile_json_rows(contract: Contract) -> JsonRow:
@@ -75,42 +80,51 @@ def compile_json_rows(contract: Contract) -> JsonRow:
         gc=False,
     )
     scope: dict[str, Any] = {
+        **row_scope(),
         "decode": Decoder(message).decode,
         "DecodeError": DecodeError,
         "UNSET": UNSET,
+        "COMMA": b",",
+        "BACKSLASH": b"\\",
         "to_utc_text": to_utc_text,
         "is_day": is_day,
         "once": _once(tuple(attributes)),
     }
+    # From its first comma on the line has a comma for each value, and a bracket; a message has two braces,
+    # and a comma less than it has names.
+    always = sum(_named(field) for field in contract.fields if field.required) - len(contract.fields)
     body = [
         f"if len(value) > {MAX_VALUE_BYTES}: return None",
         "try: m = decode(value)",
         "except (DecodeError, UnicodeDecodeError): return None",
-        # The braces; and there is a comma less than there are names.
-        f"left = len(value) - {sum(_named(each) for each in contract.fields if each.required) + 1}",
+        f"names = {always}",
         "before = None",
     ]
     for at, field in enumerate(contract.fields):
         value = f"v{at}"
         lines = _lines(value, field, scope)
+        body.append(f"{value} = m.f{at}")
         if field.required:
-            body += [f"{value} = m.f{at}", *lines]
+            body += lines
             continue
         body += [
-            f"{value} = m.f{at}",
-            f"if {value} is UNSET: {value} = None",
-            f"elif {value} is None: left -= {_named(field) + _NULL}",
+            f"if {value} is UNSET: {value} = None; names -= {_NULL}",
             "else:",
-            f"    left -= {_named(field)}",
-            *(f"    {line}" for line in lines),
+            f"    names += {_named(field)}",
         ]
+        if lines:
+            body += [f"    if {value} is not None:", *(f"        {line}" for line in lines)]
     for rule in contract.rules:
         if isinstance(rule, PresentUnless):
             others = " and ".join(f"v{contract.position(other)} in (None, '')" for other in rule.fields)
             body.append(f"if not v{contract.position(rule.field)} and {others}: return None")
-    values = ", ".join(f"v{at}" for at in range(len(contract.fields)))
-    body += ["if left and not once(value, m): return None", f"return ({values},)"]
-    source = "\n    ".join(["def json_row(value):", *body])
+    # How a number was written is not known any more: the names are counted.
+    plain = not any(isinstance(field, DecimalField) for field in contract.fields)
+    same = (
+        "len(value) == len(line) - line.find(COMMA) + names and BACKSLASH not in line" if plain else "False"
+    )
+    body += [*row_lines(contract), f"return row if {same} or once(value, m) else None"]
+    source = "\n    ".join(["def json_row(value, offset, horizons):", *body])
     exec(compile(source, f"<JSON of contract {contract.name}>", "exec"), scope)
     compiled: JsonRow = scope["json_row"]
     return compiled
@@ -153,43 +167,36 @@ _NUMBERS: dict[type, Any] = {int: _INTEGER, float: float, str: str}
 
 
 def _lines(value: str, field: Field, scope: dict[str, Any]) -> list[str]:
-    """From a member that is neither unset nor null to the row's value, and its length off `left`."""
+    """From a member that is neither unset nor null to the row's value; off `names` what the line has more."""
     match field:
         case TextField() if field.values:
-            size = f"len({value}{'' if all(map(str.isascii, field.values)) else '.encode()'})"
-            return [f"left -= {size} + {_QUOTES}"]
+            return []
         case TextField():
-            lines, ascii_if = [], "if"
+            long = (
+                f"len({value}) > {field.max_bytes // _MOST_BYTES_OF_A_CHARACTER} "
+                f"and len({value}.encode()) > {field.max_bytes}"
+            )
             if field.takes_integers:
-                lines = [f"if type({value}) is int: {value} = str({value}); left -= len({value})"]
-                ascii_if = "elif"
-            return [
-                *lines,
-                f"{ascii_if} {value}.isascii(): left -= len({value}) + {_QUOTES}",
-                "else:",
-                f"    size = len({value}.encode())",
-                f"    if size > {field.max_bytes}: return None",
-                f"    left -= size + {_QUOTES}",
-            ]
-        case IntegerField():
-            return [f"left -= len(str({value}))"]
-        case BooleanField():
-            return [f"left -= 4 if {value} else 5"]
+                as_text = f"if type({value}) is int: {value} = str({value}); names -= {_QUOTES}"
+                return [as_text, f"elif {long}: return None"]
+            return [f"if {long}: return None"]
+        case IntegerField() | BooleanField():
+            return []
         case DateField():
-            return [f"if not is_day({value}): return None", f"left -= len({value}) + {_QUOTES}"]
+            return [f"if not is_day({value}): return None"]
         case TimestampField():
             zone = " + '+00'" if field.zoned else ""
             return [
-                f"left -= len({value}) + {_QUOTES}",
+                f"names += len({value})",
                 # One that is not updated yet was updated when it was created.
                 f"if {value} != before:",
                 f"    before = {value}",
                 f"    t = to_utc_text({value})",
                 "    if type(t) is not str: return None",
                 f"{value} = t{zone}",
+                f"names -= len({value})",
             ]
         case DecimalField():
-            # How long it was in the message is not known any more: its names are counted.
             scope[f"check_{value}"] = field_check(field)
             return [
                 "found = []",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from msgspec import Struct
+from msgspec.json import Decoder
 
 from connectors.items import Batch, Record
 
@@ -68,14 +69,31 @@ Document = tuple[Record, dict[str, Any]]
 
 
 class Row(Struct, frozen=True, gc=False):
-    """A record that keeps the contract: the values of the table's message columns, in the table's order.
+    """A record that keeps the contract, as its line in the staging format.
+
+    The line is all that most rows are asked for. It is written while the message's values are at hand, and
+    they are let go: a batch of values, kept until its rows are encoded, costs more than to encode them. Made
+    by `dataflow.rows`.
 
     Not a frozen dataclass, which takes ten times as long to make: there is one for every message. It holds
     nothing that could refer back to it, so that the garbage collector need not look at it.
     """
 
     offset: int
-    values: tuple[Value, ...]
+    text: str | None
+    """The text that is scanned for contacts, if the contract has such a field and the message fills it."""
+    line: bytes
+    """As `RowBatch.lines` describes it."""
+    warnings: int = 0
+    """A bit for each of `warnings_of_rows`, in its order."""
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """The values of the table's message columns, in the table's order: read back from the line."""
+        return tuple(_values(self.line)[1:])
+
+
+_values: Callable[[bytes], list[Value]] = Decoder(list).decode
 
 
 KINDS = ("phone", "handle")

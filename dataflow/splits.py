@@ -20,7 +20,6 @@ class Splits:
     def __init__(self, contract: Contract, memory: SplitMemory) -> None:
         """Raises KeyError when the contract does not hold the fields that it names."""
         self._memory = memory
-        self._text = contract.position(contract.scanned_field)
         self._at = contract.position(contract.event_time)
         self._pair = tuple(
             contract.position(name) for name in contract.identity if name != contract.event_time
@@ -33,8 +32,8 @@ class Splits:
         return self._memory.detect([self._piece(row) for row in rows], found)
 
     def _piece(self, row: Row) -> Piece | None:
-        text = row.values[self._text]
-        if not isinstance(text, str):
+        if row.text is None:
             return None
-        pair = tuple([str(row.values[at]) for at in self._pair])
-        return Piece(pair, datetime.fromisoformat(str(row.values[self._at])), text)
+        values = row.values
+        pair = tuple([str(values[at]) for at in self._pair])
+        return Piece(pair, datetime.fromisoformat(str(values[self._at])), row.text)

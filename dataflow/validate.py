@@ -42,6 +42,7 @@ from dataflow.fields import (
     TimestampField,
 )
 from dataflow.model import Checked, DeadLetter, Decoded, Row, Value, Violation
+from dataflow.rows import Horizons, compile_row, horizons_of
 from dataflow.timestamps import to_utc_text
 
 CODES = frozenset(
@@ -79,6 +80,8 @@ class Validator:
 
         If there are any, the values are of no use. Never raises.
         """
+        self._make_row = compile_row(contract)
+        self._horizons = horizons_of(contract)
         self._message_values = None if messages is None else messages(self.row_values)
 
     def validate(self, decoded: Decoded) -> Checked:
@@ -89,7 +92,8 @@ class Validator:
         rows = [*decoded.rows]
         dead_letters: list[DeadLetter] = []
         unknown: Counter[str] = Counter()
-        known, row_values = self._known, self.row_values
+        known, row_values, make_row = self._known, self.row_values, self._make_row
+        horizons = self._horizons(decoded.batch.polled_at)
         found: list[Violation] = []
         for record, fields in decoded.documents:
             values = row_values(fields, found)
@@ -97,11 +101,11 @@ class Validator:
                 dead_letters.append(DeadLetter(record, tuple(found)))
                 found.clear()
             else:
-                rows.append(Row(record.offset(), values))
+                rows.append(make_row(record.offset(), values, horizons))
             if not known.issuperset(fields):
                 _count_unknown(unknown, known, fields)
         if decoded.messages:
-            self._validate_messages(decoded, rows, dead_letters)
+            self._validate_messages(decoded, horizons, rows, dead_letters)
         if len(rows) > len(decoded.rows) > 0 or (decoded.documents and decoded.messages):
             rows.sort(key=attrgetter("offset"))
             dead_letters.sort(key=_offset_of)
@@ -116,9 +120,11 @@ class Validator:
             forms=decoded.forms,
         )
 
-    def _validate_messages(self, decoded: Decoded, rows: list[Row], dead_letters: list[DeadLetter]) -> None:
+    def _validate_messages(
+        self, decoded: Decoded, horizons: Horizons, rows: list[Row], dead_letters: list[DeadLetter]
+    ) -> None:
         """The Protobuf messages, among what came of the documents."""
-        message_values = self._message_values
+        message_values, make_row = self._message_values, self._make_row
         assert message_values is not None, "Protobuf messages came, and nobody said how to read them"
         found: list[Violation] = []
         for record, message in decoded.messages:
@@ -127,7 +133,7 @@ class Validator:
                 dead_letters.append(DeadLetter(record, tuple(found)))
                 found.clear()
             else:
-                rows.append(Row(record.offset(), values))
+                rows.append(make_row(record.offset(), values, horizons))
 
 
 def _offset_of(letter: DeadLetter) -> int:

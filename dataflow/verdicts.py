@@ -42,7 +42,7 @@ class Judge:
             "warnings": [
                 {"field": each.field, "code": each.code, "message": each.message}
                 for row in checked.rows
-                for each in self._enricher.warnings_of(row, now)
+                for each in self._enricher.warnings_of(row)
             ],
             "unknown_fields": sorted(checked.unknown_fields),
         }

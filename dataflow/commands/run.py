@@ -328,7 +328,6 @@ def _scan(settings: Settings, contract: Contract, topics: Topics) -> Scan:
     kept = contacts_table(settings, contract) is not None
     split = settings.split_contacts is SplitContacts.ON
     return Scan(
-        field=contract.position(contract.scanned_field),
         detector=detector,
         splits=Splits(contract, SplitMemory(detector)) if split else None,
         contacts=ContactEncoder(contract, topics.contacts, values, DETECTOR_MAJOR_VERSION),

@@ -138,7 +138,7 @@ class _Shower:
             faults = [f"{each.field or 'message'}: {each.code}" for each in letter.violations]
             return {"verdict": "dead_letter", "faults": faults}
         (row,) = checked.rows
-        warnings = [each.code for each in self._enricher.warnings_of(row, batch.polled_at)]
+        warnings = [each.code for each in self._enricher.warnings_of(row)]
         return {"verdict": "row", **self._values(row), **({"warnings": warnings} if warnings else {})}
 
     def _values(self, row: Row) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class _Judge:
             "line": row.offset,
             "verdict": "row",
             "violations": [],
-            "warnings": [_told(each) for each in self._enricher.warnings_of(row, self._now)],
+            "warnings": [_told(each) for each in self._enricher.warnings_of(row)],
             "row": dict(zip(self._names, row.values, strict=True)),
         }
 

@@ -22,6 +22,7 @@ from dataflow.fields import PresentUnless
 from dataflow.model import Checked, Decoded, Document, MessageFormat, MessageFraming, Row, Violation
 from dataflow.protobuf import schema
 from dataflow.protobuf.decode import ProtobufReader
+from dataflow.rows import compile_row, horizons_of
 from dataflow.validate import Validator
 from tests.bench.figures import Cell, Figure, Report, Table, quotients
 from tests.bench.job import as_the_program_collects
@@ -178,16 +179,18 @@ def _interpreted(contract: Contract) -> Callable[[Decoded], Checked]:
     """Validate without what is compiled for the contract."""
     checks = [(field.name, field_check(field)) for field in contract.fields]
     rules = [across(rule) for rule in contract.rules if isinstance(rule, PresentUnless)]
+    make_row, horizons_at = compile_row(contract), horizons_of(contract)
 
     def validate(decoded: Decoded) -> Checked:
         rows: list[Row] = []
+        horizons = horizons_at(decoded.batch.polled_at)
         for record, fields in decoded.documents:
             found: list[Violation] = []
             values = tuple([check(fields.get(name, MISSING), found) for name, check in checks])
             for rule in rules:
                 rule(fields, found)
             if not found:
-                rows.append(Row(record.offset(), values))
+                rows.append(make_row(record.offset(), values, horizons))
         return Checked(decoded.batch, tuple(rows), ())
 
     return validate

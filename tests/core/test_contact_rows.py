@@ -18,8 +18,9 @@ from dataflow import contract as contracts
 from dataflow.contact_rows import ContactRows
 from dataflow.contacts_table import PART_BYTES
 from dataflow.detect.platforms import PLATFORMS
-from dataflow.encode import ContactEncoder, ContactValues, Hashed, Omitted, Raw, encode_rows
-from dataflow.model import Contact, Row, Sighting
+from dataflow.encode import ContactEncoder, ContactValues, Hashed, Omitted, Raw
+from dataflow.model import Contact, Sighting
+from dataflow.rows import compile_row
 from tests.core.test_encode import BATCH, CONTRACT, KEY, PHONE, _row
 from tests.pipeline import ROOT
 
@@ -30,7 +31,7 @@ def told(values: ContactValues, *contacts: Contact) -> list[dict[str, Any]]:
     """The contacts of a row as they are staged, by column."""
     row = _row()
     lines = ContactRows(CONTRACT, values, 3).behind(
-        encode_rows([row], 0), [row], [Sighting(row, contact) for contact in contacts]
+        [row.line], [row], [Sighting(row, contact) for contact in contacts]
     )
     assert CONTRACT.contacts is not None
     names = [column.name for column in CONTRACT.contacts.contact_columns]
@@ -87,9 +88,10 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampl
 def test_rows_and_contacts_come_apart_again_as_they_were(
     rows: list[tuple[str, int]], rows_from: int, cut: int
 ) -> None:
-    found = [Row(at, (*_row().values[:-1], text)) for at, (text, _) in enumerate(rows)]
+    make, (_, *values), horizons = compile_row(CONTRACT), _row().values, ("",) * len(CONTRACT.rules)
+    found = [make(at, (text, *values), horizons) for at, (text, _) in enumerate(rows)]
     given_away = [Sighting(found[at], PHONE) for at, (_, number) in enumerate(rows) for _ in range(number)]
-    plain = encode_rows(found, rows_from)
+    plain = [row.line for row in found[rows_from:]]
     lines = ContactRows(CONTRACT, Omitted(), 1).behind(plain, found, given_away)
     assert [bears_contacts(line) for line in lines] == [number > 0 for _, number in rows[rows_from:]]
     window = WindowSegments(lambda: FileSpool(Backlog(1 << 20)))

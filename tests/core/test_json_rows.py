@@ -15,10 +15,11 @@ from dataflow.contract import Contract
 from dataflow.decode import MAX_VALUE_BYTES, decode, decode_value
 from dataflow.decoder import Decoder
 from dataflow.json_rows import compile_json_rows
-from dataflow.model import Row, Value, Violation
+from dataflow.model import Row, Violation
+from dataflow.rows import horizons_of
 from dataflow.validate import Validator
 from tests.contracts.test_message_schema import CONTRACTS, GOOD_PURCHASE, MESSAGES, PURCHASES, messages
-from tests.core.messages import EXAMPLE, batch_of
+from tests.core.messages import EXAMPLE, READ_AT, batch_of
 from tests.standins.traffic import generate
 
 SHORT = {contract.name: compile_json_rows(contract) for contract in CONTRACTS}
@@ -26,18 +27,18 @@ LONG = {contract.name: Validator(contract) for contract in CONTRACTS}
 USUAL = {MESSAGES.name: dict(EXAMPLE), PURCHASES.name: GOOD_PURCHASE}
 
 
-def _long_way(contract: Contract, value: bytes | None) -> tuple[Value, ...] | None:
-    checked = LONG[contract.name].validate(decode(batch_of([value])))
-    return checked.rows[0].values if checked.rows and not checked.unknown_fields else None
+def _long_way(contract: Contract, value: bytes | None, offset: int = 0) -> Row | None:
+    checked = LONG[contract.name].validate(decode(batch_of([value], first=offset)))
+    return checked.rows[0] if checked.rows and not checked.unknown_fields else None
 
 
 def _agree(contract: Contract, value: bytes) -> bool:
-    """Whether the short way takes it. The long way then makes the same of it, to the type."""
-    found = SHORT[contract.name](value)
+    """Whether the short way takes it. The long way then makes the same row of it, to the byte."""
+    # An offset of any length: the length of a row's line tells the short way something.
+    offset = 10 ** (len(value) % 19)
+    found = SHORT[contract.name](value, offset, horizons_of(contract)(READ_AT))
     if found is not None:
-        expected = _long_way(contract, value)
-        assert expected == found
-        assert [type(each) for each in expected or ()] == [type(each) for each in found]
+        assert found == _long_way(contract, value, offset)
     return found is not None
 
 

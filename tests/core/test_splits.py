@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataflow.contract import load
 from dataflow.detect import Detector, SplitMemory
 from dataflow.model import Contact, Row, Value
+from dataflow.rows import compile_row
 from dataflow.splits import Splits
 
 CONTRACT = load()
 DETECTOR = Detector()
+MAKE_ROW = compile_row(CONTRACT)
 
 
 def row(offset: int, sender: str, text: str | None, second: int) -> Row:
-    values: list[Value] = [None] * len(CONTRACT.fields)
+    values: list[Value] = [""] * len(CONTRACT.fields)
     for name in CONTRACT.identity:
         values[CONTRACT.position(name)] = sender
     values[CONTRACT.position(CONTRACT.event_time)] = f"2026-01-01 20:00:{second:02}"
     values[CONTRACT.position(CONTRACT.scanned_field)] = text
-    return Row(offset, tuple(values))
+    return MAKE_ROW(offset, tuple(values), ("",) * len(CONTRACT.rules))
 
 
 def completed(splits: Splits, rows: list[Row]) -> list[list[str]]:

@@ -110,7 +110,6 @@ def closed_by(deeds: Sequence[Deed]) -> list[ClosedWindow]:
         Validator(contract),
         Enricher(contract),
         Scan(
-            contract.position(contract.scanned_field),
             Detector("US"),
             None,
             ContactEncoder(contract, "contacts", Omitted(), 1),

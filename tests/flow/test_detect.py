@@ -22,7 +22,6 @@ def steps() -> Steps:
         Validator(contract),
         Enricher(contract),
         Scan(
-            contract.position(contract.scanned_field),
             Detector("US"),
             None,
             ContactEncoder(contract, "contacts", Omitted(), 1),

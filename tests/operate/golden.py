@@ -39,7 +39,6 @@ def events_of(values: ContactValues) -> Iterator[dict[str, Any]]:
         validate=Validator(contract),
         enrich=Enricher(contract),
         scan=Scan(
-            field=contract.position(contract.scanned_field),
             detector=Detector("US"),
             splits=None,
             contacts=ContactEncoder(contract, contract.contacts_topic, values, DETECTOR_MAJOR_VERSION),

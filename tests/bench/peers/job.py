@@ -19,8 +19,9 @@ from connectors.items import Batch, OutgoingMessage, StoredRecord
 from dataflow.contract import load
 from dataflow.decode import decode_value
 from dataflow.detect import DETECTOR_MAJOR_VERSION, Detector
-from dataflow.encode import ContactEncoder, DeadLetterEncoder, Hashed, encode_rows
+from dataflow.encode import ContactEncoder, DeadLetterEncoder, Hashed
 from dataflow.model import DeadLetter, Row, Sighting, Violation
+from dataflow.rows import compile_row, horizons_of
 from dataflow.validate import Validator
 
 CLIENT = {
@@ -76,8 +77,9 @@ class Job:
         contract = load()
         self._task = task
         self._row_values = Validator(contract).row_values
+        self._make_row = compile_row(contract)
+        self._horizons = horizons_of(contract)(datetime.now(UTC))
         self._detector = Detector()
-        self._scanned = contract.position(contract.scanned_field)
         self._contacts = ContactEncoder(contract, task.contacts, Hashed(KEY, "1"), DETECTOR_MAJOR_VERSION)
         self._dead_letters = DeadLetterEncoder(task.dead_letters, contract.version)
         self._origins: dict[int, Batch] = {}
@@ -108,9 +110,8 @@ class Job:
                 produced.append(self._dead_letters.encode(letter, self._origin(partition)))
                 found.clear()
             else:
-                rows.append((partition, Row(offset, values)))
-        texts = [row.values[self._scanned] for _, row in rows]
-        contacts = self._detector.detect([text if isinstance(text, str) else None for text in texts])
+                rows.append((partition, self._make_row(offset, values, self._horizons)))
+        contacts = self._detector.detect([row.text for _, row in rows])
         for (partition, row), given in zip(rows, contacts, strict=True):
             for contact in given:
                 produced.append(self._contacts.encode(Sighting(row, contact), self._origin(partition)))
@@ -147,4 +148,4 @@ class Job:
         for partition, some in by_partition.items():
             if partition not in self._files:
                 self._files[partition] = (Path(self._task.directory) / f"rows-{partition}").open("wb")
-            self._files[partition].write(b"\n".join(encode_rows(some, 0)) + b"\n")
+            self._files[partition].write(b"\n".join([row.line for row in some]) + b"\n")

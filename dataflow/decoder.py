@@ -84,7 +84,7 @@ class Decoder:
         if protobuf is None and message_format is MessageFormat.PROTOBUF:
             raise ValueError("the contract has no Protobuf form")
         self._contract = contract
-        self._json_row = compile_json_rows(contract)
+        self._json = compile_json_rows(contract)
         self._horizons = horizons_of(contract)
         self._schema = protobuf
         self._reader = None if protobuf is None else ProtobufReader(protobuf)
@@ -116,15 +116,15 @@ class Decoder:
         as_object = bare and self._format is not MessageFormat.PROTOBUF
         read_message = self._reader.read if bare and self._reader and not self._is_json else None
         never_framed = self._framing is MessageFraming.NONE
-        objects = bare_messages = 0
-        json_row, horizons = self._json_row, self._horizons(batch.polled_at)
-        for record in batch.records:
+        horizons = self._horizons(batch.polled_at)
+        others: Sequence[Record] = batch.records
+        if as_object:
+            rows, others = self._json.rows(batch.records, horizons)
+        objects, bare_messages = len(rows), 0
+        for record in others:
             value = record.value()
             if as_object and value and value[0] == _BRACE:
                 objects += 1
-                if (row := json_row(value, record.offset(), horizons)) is not None:
-                    rows.append(row)
-                    continue
                 outcome: _Outcome = decode_value(value)
             elif (
                 read_message is not None
@@ -178,7 +178,7 @@ class Decoder:
         else:
             outcome, form = self._read_registered(frame, schemas[frame.reference])
         if type(outcome) is bytes:
-            outcome = self._json_row(outcome, record.offset(), horizons) or decode_value(outcome)
+            outcome = self._json.row(outcome, record.offset(), horizons) or decode_value(outcome)
         return outcome, (form, frame.framing.value)
 
     def _read_bare(self, value: bytes) -> tuple[_Outcome, tuple[str, str]]:

@@ -9,12 +9,28 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, timedelta
 from enum import Enum
+from types import FunctionType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 _RFC_3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))?", re.ASCII
 )
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+_SHORTEST: Final = len("2023-10-31T03:58:22Z")
+_SECONDS_END: Final = len("2023-10-31T03:58:22")
+_FRACTION_END: Final = len("2023-10-31T03:58:22.000000")
+_ZERO: Final = 48
+_NINE: Final = 57
+_DASH: Final = 45
+_COLON: Final = 58
+_POINT: Final = 46
+_T: Final = 84
+_Z: Final = 90
 
 _from_iso = datetime.fromisoformat
 _WHOLE_SECONDS = ("--T::Z", "--T::+")
@@ -37,6 +53,10 @@ def to_utc_text(text: str) -> str | NoInstant:
     digits beyond microseconds are cut off. The leap second 23:59:60 UTC is read as the second that follows
     it, since the table's type has no such second.
     """
+    if _COMPILED:
+        usual = usual_text(text)
+        if usual is not None:
+            return usual
     # The common forms without the pattern, which takes four times as long. The separators rule out the other
     # forms that fromisoformat takes: week dates, compact times, a comma before the fraction.
     try:
@@ -53,6 +73,63 @@ def to_utc_text(text: str) -> str | NoInstant:
     if separators in _WHOLE_SECONDS and text[19:] in _UTC:
         return text[:19].replace("T", " ")
     return _by_pattern(text)
+
+
+def usual_text(text: str) -> str | None:
+    """The instant of a text in one of the forms that are mostly sent; None of any other, right or wrong.
+
+    Those are `YYYY-MM-DDTHH:MM:SS`, no fraction or one of six digits, and `Z` or `+00:00`; up to the 28th of
+    a month. Goes by the character: two thirds of the time when compiled, many times as long when not.
+    """
+    length: i64 = len(text)
+    if length < _SHORTEST:
+        return None
+    at: i64 = 0
+    code: i64 = 0
+    while at < _SECONDS_END:
+        code = ord(text[at])
+        if at == 4 or at == 7:
+            if code != _DASH:
+                return None
+        elif at == 13 or at == 16:
+            if code != _COLON:
+                return None
+        elif at == 10:
+            if code != _T:
+                return None
+        elif code < _ZERO or code > _NINE:
+            return None
+        at += 1
+    month = _two(text, 5)
+    day = _two(text, 8)
+    if month < 1 or month > 12 or day < 1 or day > 28 or _two(text, 0) + _two(text, 2) == 0:
+        return None
+    if _two(text, 11) > 23 or _two(text, 14) > 59 or _two(text, 17) > 59:
+        return None
+    end: i64 = _SECONDS_END
+    zone: i64 = _SECONDS_END
+    if ord(text[zone]) == _POINT:
+        zone = _FRACTION_END
+        if length <= zone:
+            return None
+        at = _SECONDS_END + 1
+        while at < zone:
+            code = ord(text[at])
+            if code < _ZERO or code > _NINE:
+                return None
+            if code != _ZERO:
+                end = zone
+            at += 1
+    if length == zone + 1:
+        if ord(text[zone]) != _Z:
+            return None
+    elif text[zone:] != "+00:00":
+        return None
+    return text[:end].replace("T", " ")
+
+
+def _two(text: str, at: i64) -> i64:
+    return (ord(text[at]) - _ZERO) * 10 + ord(text[at + 1]) - _ZERO
 
 
 def _by_pattern(text: str) -> str | NoInstant:
@@ -91,3 +168,6 @@ def is_day(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+_COMPILED: Final = type(usual_text) is not FunctionType

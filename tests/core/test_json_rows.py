@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from connectors.items import StoredRecord
 from dataflow.contract import Contract
 from dataflow.decode import MAX_VALUE_BYTES, decode, decode_value
 from dataflow.decoder import Decoder
@@ -34,11 +35,18 @@ def _long_way(contract: Contract, value: bytes | None, offset: int = 0) -> Row |
 
 def _agree(contract: Contract, value: bytes) -> bool:
     """Whether the short way takes it. The long way then makes the same row of it, to the byte."""
-    # An offset of any length: the length of a row's line tells the short way something.
     offset = 10 ** (len(value) % 19)
-    found = SHORT[contract.name](value, offset, horizons_of(contract)(READ_AT))
+    horizons = horizons_of(contract)(READ_AT)
+    found = SHORT[contract.name].row(value, offset, horizons)
     if found is not None:
         assert found == _long_way(contract, value, offset)
+    # Beside one that has fewer digits: the length of a row's line depends on it.
+    usual, record = StoredRecord(0, _compact(USUAL[contract.name])), StoredRecord(offset, value)
+    rows, others = SHORT[contract.name].rows((usual, record), horizons)
+    if value[:1] == b"{" and found is not None:
+        assert (rows[1:], others) == ([found], [])
+    else:
+        assert (len(rows), others) == (1, [record])
     return found is not None
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dataflow.timestamps import to_utc_text
+from dataflow.timestamps import to_utc_text, usual_text
 
 written = st.datetimes().map(lambda instant: instant.isoformat()) | st.datetimes().map(
     lambda instant: instant.isoformat(timespec="milliseconds")
@@ -30,6 +30,21 @@ def test_a_zone_that_means_utc_is_read_alike_however_it_is_written(text: str) ->
     # A small z and a negative zero always go the long way.
     assert to_utc_text(f"{text}Z") == to_utc_text(f"{text}z")
     assert to_utc_text(f"{text}+00:00") == to_utc_text(f"{text}-00:00")
+
+
+@given(written | almost | st.text(max_size=33), st.sampled_from(["Z", "+00:00"]))
+@example("2023-10-28T23:59:59", "Z")
+@example("0000-10-28T23:59:59", "Z")
+@example("2023-10-28T23:59:60", "Z")
+@example("2023-10-28T23:59:59.", "Z")
+@example("2023-10-28T23:59:59.000010", "+00:00")
+def test_what_is_read_by_the_character_is_what_the_pattern_reads(text: str, zone: str) -> None:
+    assert usual_text(f"{text}{zone}") in (None, to_utc_text(f"{text}z"))
+
+
+def test_the_usual_forms_are_read_by_the_character() -> None:
+    for text in ("2023-10-28T03:58:22Z", "2023-10-28T03:58:22+00:00", "2023-10-28T03:58:22.000120Z"):
+        assert usual_text(text) == to_utc_text(text)
 
 
 @pytest.mark.parametrize("zone", ["Z", "z", "+00:00", "-00:00", ""])

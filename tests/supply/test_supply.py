@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from packaging.specifiers import SpecifierSet
 
 from tests.pipeline import ROOT
 from tests.supply.audit import audit_of
@@ -17,6 +19,7 @@ from tests.supply.licences import not_allowed
 from tests.supply.sbom import bill_of_materials
 
 CONSTRAINTS = ROOT / "constraints.txt"
+OLDEST = "3.11.0"
 SOME = Package("some", "1", ("0" * 64,), "MIT", (), Scope.REQUIRED)
 
 
@@ -40,6 +43,12 @@ def test_every_pin_is_in_it_with_hashes_and_scope(packages: tuple[Package, ...])
     assert scopes["pytest"] is scopes["cryptography"] is Scope.EXCLUDED
     components = json.loads(bill_of_materials(packages))["components"]
     assert {each["name"] for each in components} == set(scopes)
+
+
+def test_every_pin_runs_on_the_oldest_python_that_is_supported() -> None:
+    """Debian 12 has Python 3.11.2; what is pinned by a newer one may ask for more."""
+    asked = {dist.name: dist.metadata.get("Requires-Python") or "" for dist in distributions()}
+    assert not [name for name, versions in asked.items() if OLDEST not in SpecifierSet(versions)]
 
 
 def test_another_version_than_the_pinned_one_is_drift(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_every_pin_is_in_it_with_hashes_and_scope(packages: tuple[Package, ...])
 
 def test_every_pin_runs_on_the_oldest_python_that_is_supported() -> None:
     """Debian 12 has Python 3.11.2; what is pinned by a newer one may ask for more."""
-    asked = {dist.name: dist.metadata.json.get("requires_python", "") for dist in distributions()}
+    asked = {dist.name: str(dist.metadata.json.get("requires_python", "")) for dist in distributions()}
     assert not [name for name, versions in asked.items() if OLDEST not in SpecifierSet(versions)]
 
 

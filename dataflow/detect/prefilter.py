@@ -9,10 +9,9 @@ may be a name misspelt, a link, or letters with signs among them gets a second l
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, combinations, compress, count, product
-from operator import not_
+from io import BytesIO
+from itertools import combinations, islice, product
 from string import ascii_lowercase, digits
 from typing import Final
 
@@ -46,6 +45,7 @@ _LONGEST_KEPT: Final = 20
 _LETTERS_AS_DIGITS: Final = {"o": "0", "i": "1", "l": "1", "e": "3", "a": "4", "s": "5", "t": "7", "b": "8"}
 _BREAK: Final = "\x1e"
 _APART: Final = f" {_BREAK} "
+_BREAKS: Final = _BREAK.encode()
 _SHORT_FORMS: Final = frozenset(["im", "sa", "si", "ti", "di", "id", "ur", "ru", "ia", "ai", "ma"])
 """What apostrophes and chat leave of two letters in a row, in no spelled-out name."""
 _PHRASES: Final = table("phrases.toml")
@@ -140,7 +140,8 @@ _NO_LETTER: Final = bytes(
     [code for code in range(128) if not chr(code).isalpha() and code not in b"0134578\n"]
 )
 _FIGURES_OF_A_LINE: Final = re.compile(rb"[0-9]{2,}")
-_LEET: Final = re.compile(rb"[0-9][oilszbgq]|[oilszbgq][0-9]")
+_LEET: Final = re.compile(rb"[0-9](?:[oilszbgq]|(?<=[oilszbgq][0-9]))")
+"""A figure beside a letter like one; in an order that is quick to look for."""
 _LIKE_DIGITS, _MAYBE_DIGITS = [
     bytes(
         [
@@ -194,39 +195,42 @@ _SIGNED: Final = list(_SIGN.values())
 
 def suspects(texts: Sequence[str | None]) -> list[int]:
     """Indices of the texts that may hold a contact, in order."""
-    said = [text or "" for text in texts]
-    plain, blank, lines = _lined(said)
-    if len(lines) != len(said):
-        plain, blank, lines = _lined([text.replace(_BREAK, " ") for text in said])
-    ends = [*accumulate(map(len, lines))]
-    weights = _weighed(blank, ends)
-    _weigh_figures(plain, lines, weights)
-    _weigh_signs(plain, ends, weights)
+    order, plain = _joined(texts)
+    figures = plain.translate(None, _NO_DIGIT)
+    if figures.count(_BREAKS) != len(order):
+        order, plain = _joined([text.replace(_BREAK, " ") if text else text for text in texts])
+        figures = plain.translate(None, _NO_DIGIT)
+    blank = plain.translate(_BLANK)
+    weights = _weighed(blank)
+    _weigh_figures(figures, blank, weights)
+    _weigh_signs(plain, weights)
     squeezed = blank.translate(_UNLEET, _NO_LETTER)
     line = at = 0
     for _, start, _ in _SQUEEZED.find_matches_as_indexes(squeezed):
         line += squeezed.count(b"\n", at, start)
         at = start
         weights[line] = _SURELY
-    return sorted([line for line, weight in weights.items() if weight >= _ENOUGH and texts[line]])
+    return sorted([order[line] for line, weight in weights.items() if weight >= _ENOUGH])
 
 
-def _lined(texts: list[str]) -> tuple[bytes, bytes, list[bytes]]:
-    """The texts folded; that with its punctuation blanked; this in lines, more of them than texts when one
-    holds what keeps texts apart.
+def _joined(texts: Sequence[str | None]) -> tuple[list[int], bytes]:
+    """Which texts are not empty, those in ASCII first, which need no folding; and these, folded, each ended
+    by what keeps them apart.
     """
-    joined = _APART.join(texts)
-    if not joined.isascii():
-        joined = _APART.join(_folded(texts))
-    plain = b" %b " % joined.encode("utf-8", "replace").lower()
-    blank = plain.translate(_BLANK)
-    return plain, blank, blank.splitlines(keepends=True)
+    own: list[int] = []
+    others: list[int] = []
+    for i, text in enumerate(texts):
+        if text:
+            (own if text.isascii() else others).append(i)
+    plain = _APART.join([*[texts[i] or "" for i in own], ""])
+    folded = _folded(_APART.join([*[texts[i] or "" for i in others], ""]))
+    return own + others, b" %b%b" % (plain.encode().lower(), folded.encode("utf-8", "replace").lower())
 
 
-def _weighed(blank: bytes, ends: Sequence[int]) -> dict[int, int]:
+def _weighed(blank: bytes) -> dict[int, int]:
     """What the triggers in each line weigh; a line that weighs enough is not looked at further."""
     weights: dict[int, int] = {}
-    passed = 0
+    line = at = passed = 0
     for trigger, start, _ in _AUTOMATON.find_matches_as_indexes(blank, overlapping=True):
         if start < passed:
             continue
@@ -235,42 +239,49 @@ def _weighed(blank: bytes, ends: Sequence[int]) -> dict[int, int]:
             if not _names(blank, start):
                 continue
             weight = _SURELY
-        line = bisect_right(ends, start)
+        # A match may begin before the one found last, but in the same line.
+        line += blank.count(b"\n", at, start)
+        at = start
         weights[line] = weight = weights.get(line, 0) + weight
         if weight >= _ENOUGH:
-            passed = ends[line]
+            passed = blank.find(b"\n", start)
     return weights
 
 
-def _weigh_figures(plain: bytes, lines: Sequence[bytes], weights: dict[int, int]) -> None:
+def _weigh_figures(figures: bytes, blank: bytes, weights: dict[int, int]) -> None:
     """Mark the lines whose figures, with what is spelled in them, may add up to a number."""
-    figures = plain.translate(None, _NO_DIGIT)
-    line = at = 0
+    lines = BytesIO(blank)
+    line = at = read = 0
     for found in _FIGURES_OF_A_LINE.finditer(figures):
         start, end = found.span()
-        line += figures.count(b"\x1e", at, start)
+        line += figures.count(_BREAKS, at, start)
         at = start
         weight = weights.get(line, 0)
-        if weight < _ENOUGH:
-            said = lines[line]
-            if end - start + weight >= _FEWEST_DIGITS or (_LEET.search(said) and _leet_run(said)):
+        if end - start + weight >= _FEWEST_DIGITS:
+            weights[line] = _SURELY
+        elif weight < _ENOUGH:
+            said = next(islice(lines, line - read, None))
+            read = line + 1
+            if _LEET.search(said) and _leet_run(said):
                 weights[line] = _SURELY
 
 
-def _weigh_signs(plain: bytes, ends: Sequence[int], weights: dict[int, int]) -> None:
+def _weigh_signs(plain: bytes, weights: dict[int, int]) -> None:
     """Mark the lines with signs that make a contact."""
-    passed = 0
+    line = at = passed = 0
     for sign, start, end in _LITERAL.find_matches_as_indexes(plain):
         if start < passed:
             continue
-        kind, line = _SIGNED[sign], bisect_right(ends, start)
+        kind = _SIGNED[sign]
+        line += plain.count(_BREAKS, at, start)
+        at = start
         if (
             weights.get(line, 0) >= _ENOUGH
             or kind == _SURELY
             or (_links(plain, start) if kind == _LINK else _disguised(plain, end))
         ):
             weights[line] = _SURELY
-            passed = ends[line]
+            passed = plain.find(_BREAKS, start)
 
 
 def _leet_run(line: bytes) -> bool:
@@ -294,7 +305,7 @@ def _names(blank: bytes, start: int) -> bool:
 
 def _links(plain: bytes, slash: int) -> bool:
     """Whether what stands before a slash may be a domain, or "u"."""
-    before = plain[max(0, slash - _LONGEST_DOMAIN) : slash].rstrip()
+    before = plain[max(0, slash - _LONGEST_DOMAIN) : slash].rpartition(_BREAKS)[2].rstrip()
     return before.endswith(b" u") or not _DOTS.isdisjoint(before) or b" dot" in before
 
 
@@ -319,13 +330,6 @@ class _Forms(dict[str, str]):
 _FORMS: Final = _Forms([(word, word) for word in COMMON if not word.isascii()])
 
 
-def _folded(texts: list[str]) -> list[str]:
-    """The texts, those in other than ASCII characters in their normal form."""
-    others = [*compress(count(), map(not_, map(str.isascii, texts)))]
-    words = _APART.join([texts[i] for i in others]).split(" ")
-    folded = " ".join([word if word.isascii() else _FORMS[word] for word in words]).split(_APART)
-    if len(folded) == len(others):
-        texts = texts.copy()
-        for i, text in zip(others, folded, strict=True):
-            texts[i] = text
-    return texts
+def _folded(text: str) -> str:
+    """A text, its words that are not all ASCII in their normal form."""
+    return " ".join([word if word.isascii() else _FORMS[word] for word in text.split(" ")])

@@ -13,6 +13,7 @@ from dataflow.detect import Detector
 from dataflow.detect.detector import scan
 from dataflow.detect.normalise import fold, normalise
 from dataflow.detect.portion import only_prose
+from dataflow.detect.prefilter import suspects
 from dataflow.detect.tokens import tokens
 from dataflow.model import Contact
 
@@ -180,6 +181,15 @@ PROSE = [
     "the",
     "face",
 ]
+
+
+@given(st.lists(st.none() | st.text(max_size=9) | mixtures, max_size=9))
+@example(["well.", "/me"])
+@example([None, "ok\x1e", "", "my insta is ß", "@me"])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_the_prefilter_judges_a_text_alike_whatever_stands_beside_it(texts: list[str | None]) -> None:
+    """Texts are judged together, but not by each other."""
+    assert suspects(texts) == [i for i, text in enumerate(texts) if suspects([text])]
 
 
 @given(st.lists(st.sampled_from(PROSE), max_size=10).map(" ".join) | mixtures)

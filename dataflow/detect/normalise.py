@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import chain, repeat
-from typing import Final
+from typing import Final, final
 
 from rphonenumbers import SUPPORTED_REGIONS
 
@@ -82,13 +81,17 @@ class _Folds(dict[str, str]):
 _FOLDS: Final = _Folds({chr(code): chr(code).lower() for code in range(128)})
 
 
-@dataclass(frozen=True, slots=True)
+@final
 class Normal:
-    """A normalised text. `origin[i]` is the original's index of character i; None: they are the same."""
+    """A normalised text, with the way back. Frozen, but no dataclass, as `Tokens` is none."""
 
-    original: str
-    text: str
-    origin: tuple[int, ...] | None = None
+    __slots__ = ("origin", "original", "text")
+
+    def __init__(self, original: str, text: str, origin: tuple[int, ...] | None = None) -> None:
+        """`origin[i]` is the original's index of character i; None: they are the same."""
+        self.original: Final = original
+        self.text: Final = text
+        self.origin: Final = origin
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """The original's span of `[start, end)`, which must not be empty."""

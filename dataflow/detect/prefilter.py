@@ -222,9 +222,9 @@ def _joined(texts: Sequence[str | None]) -> tuple[list[int], bytes]:
     for i, text in enumerate(texts):
         if text:
             (own if text.isascii() else others).append(i)
-    plain = _APART.join([*[texts[i] or "" for i in own], ""])
-    folded = _folded(_APART.join([*[texts[i] or "" for i in others], ""]))
-    return own + others, b" %b%b" % (plain.encode().lower(), folded.encode("utf-8", "replace").lower())
+    plain = _APART.join([*[texts[i] or "" for i in own], ""]).encode()
+    folded = _folded(_APART.join([*[texts[i] or "" for i in others], ""]).encode("utf-8", "surrogatepass"))
+    return own + others, (b" %b%b" % (plain, folded)).lower()
 
 
 def _weighed(blank: bytes) -> dict[int, int]:
@@ -315,21 +315,23 @@ def _disguised(plain: bytes, end: int) -> bool:
     return bool(ROLES[word] & (SURE | MAYBE))
 
 
-class _Forms(dict[str, str]):
-    """Words in their normal form that are not all ASCII, worked out when first met; kept up to a bound, those
-    with figures never.
+class _Forms(dict[bytes, bytes]):
+    """Words that are not all ASCII in their normal form, both in UTF-8: worked out when first met, and kept
+    up to a bound, those with figures never.
     """
 
-    def __missing__(self, word: str) -> str:
-        form = plain_form(word)
-        if len(self) < _KEPT and len(word) <= _LONGEST_KEPT and not any(map(str.isdigit, form)):
+    def __missing__(self, word: bytes) -> bytes:
+        said = word.decode("utf-8", "surrogatepass")
+        plain = plain_form(said)
+        form = plain.encode("utf-8", "replace")
+        if len(self) < _KEPT and len(said) <= _LONGEST_KEPT and not any(map(str.isdigit, plain)):
             self[word] = form
         return form
 
 
-_FORMS: Final = _Forms([(word, word) for word in COMMON if not word.isascii()])
+_FORMS: Final = _Forms([(word.encode(), word.encode()) for word in COMMON if not word.isascii()])
 
 
-def _folded(text: str) -> str:
+def _folded(text: bytes) -> bytes:
     """A text, its words that are not all ASCII in their normal form."""
-    return " ".join([word if word.isascii() else _FORMS[word] for word in text.split(" ")])
+    return b" ".join([word if word.isascii() else _FORMS[word] for word in text.split(b" ")])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate
 from operator import or_
-from typing import Final
+from typing import Final, final
 
 from dataflow.detect.lexicon import ROLES, ROLES_LISTED
 from dataflow.detect.normalise import MARKS, lookalike
@@ -30,20 +29,37 @@ _SPLIT_ANY: Final = _ANY.split
 _ROLES_OF: Final = ROLES.__getitem__
 
 
-@dataclass(frozen=True, slots=True)
+@final
 class Tokens:
-    """`words[i]` lies at `[starts[i], ends[i])`; `gaps[i]` stands before it, `gaps[-1]` after the last."""
+    """`words[i]` lies at `[starts[i], ends[i])`; `gaps[i]` stands before it, `gaps[-1]` after the last.
 
-    text: str
-    words: list[str]
-    gaps: list[str]
-    starts: list[int]
-    ends: list[int]
-    roles: list[int]
-    all_roles: int
-    """What any of them may mean."""
-    said: str = ""
-    """The text before its letters were made small, where it is as long."""
+    Frozen, but no dataclass: those take thirty times as long to make, compiled, and each text makes some.
+    """
+
+    __slots__ = ("all_roles", "ends", "gaps", "roles", "said", "starts", "text", "words")
+
+    def __init__(
+        self,
+        text: str,
+        words: list[str],
+        gaps: list[str],
+        starts: list[int],
+        ends: list[int],
+        roles: list[int],
+        all_roles: int,
+        said: str = "",
+    ) -> None:
+        """`all_roles`: what any of the words may mean. `said`: the text before its letters were made small,
+        where it is as long.
+        """
+        self.text: Final = text
+        self.words: Final = words
+        self.gaps: Final = gaps
+        self.starts: Final = starts
+        self.ends: Final = ends
+        self.roles: Final = roles
+        self.all_roles: Final = all_roles
+        self.said: Final = said
 
     def beginning(self, last: int) -> Tokens:
         """The words before token `last`."""

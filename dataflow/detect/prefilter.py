@@ -269,7 +269,7 @@ def _weigh_figures(figures: bytes, blank: bytes, weights: dict[int, int]) -> Non
 def _weigh_signs(plain: bytes, weights: dict[int, int]) -> None:
     """Mark the lines with signs that make a contact."""
     line = at = passed = 0
-    for sign, start, end in _LITERAL.find_matches_as_indexes(plain):
+    for sign, start, end in _LITERAL.find_matches_as_indexes(plain, overlapping=True):
         if start < passed:
             continue
         kind = _SIGNED[sign]

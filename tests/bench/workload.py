@@ -15,7 +15,7 @@ BENIGN = 0.97
 LARGEST = 100_000
 """Bytes of value: the day's one larger message would outweigh thousands, and is more than some peers take."""
 BATCH = 1000
-"""Messages that the program polls at most."""
+"""Messages of a batch: about what a poll brings of each of four partitions with a backlog."""
 _SPARE = 1.05
 """The generated day has more of the others than wanted: so many more messages are generated."""
 

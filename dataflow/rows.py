@@ -6,7 +6,7 @@ the three kinds of rule:
 
     line = encode((offset, v0, v1, v2, v3, v4, v5, v6, v7))
     warned = 0
-    if (v4 in ABSENT) is not (v5 in ABSENT): warned |= 1
+    if (v4 in (None, '')) is not (v5 in (None, '')): warned |= 1
     if v7 < v6: warned |= 2
     if v6 > horizons[2] or v7 > horizons[2]: warned |= 4
     row = Row(offset, v2, line, warned)
@@ -32,7 +32,7 @@ MakeRow = Callable[[int, tuple[Value, ...], Horizons], Row]
 
 def compile_row(contract: Contract) -> MakeRow:
     """The function; costs about a millisecond."""
-    names = value_names(contract)
+    names = _names(contract)
     scope = row_scope()
     lines = [f"{', '.join(names)}, = values", *row_lines(contract), "return row"]
     source = "\n    ".join(["def make_row(offset, values, horizons):", *lines])
@@ -41,19 +41,18 @@ def compile_row(contract: Contract) -> MakeRow:
     return compiled
 
 
-def value_names(contract: Contract) -> Sequence[str]:
-    """What the lines of `row_lines` call the values of the contract's fields."""
+def _names(contract: Contract) -> Sequence[str]:
     return [f"v{at}" for at in range(len(contract.fields))]
 
 
 def row_scope() -> dict[str, Any]:
     """The globals that the lines of `row_lines` need."""
-    return {"encode": Encoder().encode, "Row": Row, "ABSENT": (None, "")}
+    return {"encode": Encoder().encode, "Row": Row}
 
 
 def row_lines(contract: Contract) -> list[str]:
-    """From `offset`, `horizons` and the values to `line` and `row`, as lines of a function's body."""
-    names = value_names(contract)
+    """From `offset`, `horizons` and the values `v0`, `v1` and so on to `line` and `row`: a function's lines."""
+    names = _names(contract)
     text = f"v{contract.position(contract.scanned_field)}" if contract.scanned_field else "None"
     return [
         f"line = encode((offset, {', '.join(names)}))",

@@ -51,7 +51,7 @@ def row_scope() -> dict[str, Any]:
 
 
 def row_lines(contract: Contract) -> list[str]:
-    """From `offset`, `horizons` and the values `v0`, `v1` and so on to `line` and `row`: a function's lines."""
+    """From `offset`, `horizons` and the values `v0`, `v1`, … to `line` and `row`: lines of a function."""
     names = _names(contract)
     text = f"v{contract.position(contract.scanned_field)}" if contract.scanned_field else "None"
     return [

@@ -281,7 +281,7 @@ def one_batch(
     write_events([events])
     meter.lap("side events, produce and commit")
     keyed = steps.rows(detected)
-    meter.lap("rows, encode")
+    meter.lap("rows, lines and contacts")
     if keyed is not None:
         partition, rows = keyed
         windows[partition].add(rows)

@@ -1,4 +1,6 @@
-"""An environment of its own for each peer, made when it is first asked for and kept under `.cache/peers`."""
+"""An environment of its own for each peer, and for what else nothing here needs: made when it is first asked
+for and kept under `.cache/peers`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import requires, version
 from pathlib import Path
@@ -56,11 +59,15 @@ def python_of(peer: Peer) -> Path:
     """Its interpreter. Raises Unavailable with what pip said when it cannot be installed."""
     if not peer.requirements:
         return Path(sys.executable)
-    home = ENVIRONMENTS / peer.module
-    wanted = [*peer.requirements, *_domain()]
+    return environment(peer.module, [*peer.requirements, *_domain()])
+
+
+def environment(name: str, wanted: Sequence[str]) -> Path:
+    """The interpreter of an environment that holds what is wanted. Raises Unavailable as `python_of` does."""
+    home = ENVIRONMENTS / name
     stamp = home / "installed"
     python = home / "bin" / "python"
-    if stamp.exists() and stamp.read_text().split() == wanted:
+    if stamp.exists() and stamp.read_text().split() == [*wanted]:
         return python
     shutil.rmtree(home, ignore_errors=True)
     venv.create(home, with_pip=True)
@@ -71,6 +78,6 @@ def python_of(peer: Peer) -> Path:
         check=False,
     )
     if ran.returncode:
-        raise Unavailable(f"{peer.name} cannot be installed:\n{ran.stderr[-2000:]}")
+        raise Unavailable(f"{name} cannot be installed:\n{ran.stderr[-2000:]}")
     stamp.write_text("\n".join(wanted))
     return python

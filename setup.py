@@ -35,7 +35,7 @@ COMPILED = (
     "dataflow.timestamps",
 )
 """The detector: pure, and where most of the time goes. Its lexicons too, whose constants the others hold. And
-the instants' text, half of what decoding costs outside msgspec.
+the instants' text.
 
 Their frozen dataclasses can't be pickled or copied deeply. None of their functions may call itself without a
 bound: the stack is C's, and no RecursionError ends it. Generator expressions are worked out at once, so that

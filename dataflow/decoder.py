@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from connectors.framing import FIRST, BrokenFrame, Frame, Framing, SchemaReference, read_frame, read_indexes
@@ -120,7 +121,8 @@ class Decoder:
         others: Sequence[Record] = batch.records
         if as_object:
             rows, others = self._json.rows(batch.records, horizons)
-        objects, bare_messages = len(rows), 0
+        objects = plain = len(rows)
+        bare_messages = 0
         for record in others:
             value = record.value()
             if as_object and value and value[0] == _BRACE:
@@ -146,6 +148,8 @@ class Decoder:
                 dead_letters.append(DeadLetter(record, (outcome,)))
             else:
                 messages.append((record, outcome))
+        if len(rows) > plain > 0:
+            rows.sort(key=attrgetter("offset"))
         for form, count in (((_JSON, _BARE), objects), ((_PROTOBUF, _BARE), bare_messages)):
             if count:
                 forms[form] = forms.get(form, 0) + count

@@ -64,11 +64,12 @@ def to_utc_text(text: str) -> str | NoInstant:
     except ValueError:
         return _by_pattern(text)
     separators = text[4:20:3]
-    if separators == "--T::." and text[26:] in _UTC:
+    # A digit for each: fromisoformat takes what stands behind a NUL.
+    if separators == "--T::." and text[26:] in _UTC and text[20:26].isdecimal():
         if instant.microsecond:
             return text[:26].replace("T", " ")
         return text[:19].replace("T", " ")
-    if separators == "--T::." and text[23:] in _UTC:
+    if separators == "--T::." and text[23:] in _UTC and text[20:23].isdecimal():
         return to_utc_text(f"{text[:23]}000{text[23:]}")
     if separators in _WHOLE_SECONDS and text[19:] in _UTC:
         return text[:19].replace("T", " ")

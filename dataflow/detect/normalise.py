@@ -83,7 +83,7 @@ _FOLDS: Final = _Folds({chr(code): chr(code).lower() for code in range(128)})
 
 @final
 class Normal:
-    """A normalised text, with the way back. Frozen, but no dataclass, as `Tokens` is none."""
+    """A normalised text, with the way back. No dataclass, as `Tokens` is none; frozen when compiled."""
 
     __slots__ = ("origin", "original", "text")
 

@@ -33,7 +33,8 @@ _ROLES_OF: Final = ROLES.__getitem__
 class Tokens:
     """`words[i]` lies at `[starts[i], ends[i])`; `gaps[i]` stands before it, `gaps[-1]` after the last.
 
-    Frozen, but no dataclass: those take thirty times as long to make, compiled, and each text makes some.
+    Frozen to mypy, and when compiled; no dataclass: those take thirty times as long to make, compiled, and
+    each text makes some.
     """
 
     __slots__ = ("all_roles", "ends", "gaps", "roles", "said", "starts", "text", "words")

@@ -63,7 +63,12 @@ def values(field: Field) -> st.SearchStrategy[Any]:
 
 
 def messages(contract: Contract) -> st.SearchStrategy[dict[str, Any]]:
-    usual = EXAMPLE if contract is MESSAGES else GOOD_PURCHASE
+    names = {field.name for field in contract.fields}
+    usual = {
+        name: value
+        for name, value in (EXAMPLE if contract is MESSAGES else GOOD_PURCHASE).items()
+        if name in names
+    }
     one = st.sampled_from(contract.fields).flatmap(lambda f: values(f).map(lambda value: {f.name: value}))
     most = st.lists(one, min_size=1, max_size=3).map(
         lambda changes: {**usual, **{k: v for change in changes for k, v in change.items()}}

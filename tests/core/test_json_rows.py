@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,17 +16,34 @@ from connectors.items import StoredRecord
 from dataflow.contract import Contract
 from dataflow.decode import MAX_VALUE_BYTES, decode, decode_value
 from dataflow.decoder import Decoder
+from dataflow.fields import DecimalField
 from dataflow.json_rows import compile_json_rows
 from dataflow.model import Row, Violation
 from dataflow.rows import horizons_of
 from dataflow.validate import Validator
-from tests.contracts.test_message_schema import CONTRACTS, GOOD_PURCHASE, MESSAGES, PURCHASES, messages
+from tests.contracts.test_message_schema import CONTRACTS as PACKAGED
+from tests.contracts.test_message_schema import GOOD_PURCHASE, MESSAGES, PURCHASES, messages
 from tests.core.messages import EXAMPLE, READ_AT, batch_of
 from tests.standins.traffic import generate
 
+WITHOUT_DECIMALS = replace(
+    PURCHASES,
+    name="purchases without decimals",
+    fields=tuple(field for field in PURCHASES.fields if not isinstance(field, DecimalField)),
+)
+"""Of this one too a name given twice is seen by the length, with kinds of field that the messages lack."""
+CONTRACTS = (*PACKAGED, WITHOUT_DECIMALS)
 SHORT = {contract.name: compile_json_rows(contract) for contract in CONTRACTS}
 LONG = {contract.name: Validator(contract) for contract in CONTRACTS}
-USUAL = {MESSAGES.name: dict(EXAMPLE), PURCHASES.name: GOOD_PURCHASE}
+USUAL = {
+    MESSAGES.name: dict(EXAMPLE),
+    PURCHASES.name: GOOD_PURCHASE,
+    WITHOUT_DECIMALS.name: {
+        field.name: GOOD_PURCHASE[field.name]
+        for field in WITHOUT_DECIMALS.fields
+        if field.name in GOOD_PURCHASE
+    },
+}
 
 
 def _long_way(contract: Contract, value: bytes | None, offset: int = 0) -> Row | None:

@@ -25,6 +25,8 @@ almost = st.builds(
 @example("2023-10-31T03:58:22,123456")
 @example("2023-10-31T03:58:22.12+")
 @example("2023-10-31T24:00:00")
+@example("2023-10-28T03:58:22.0001Z\x00")
+@example("2023-10-28T03:58:22.1Z\x00")
 @example("2023-W44-2T03:58:22")
 def test_a_zone_that_means_utc_is_read_alike_however_it_is_written(text: str) -> None:
     # A small z and a negative zero always go the long way.

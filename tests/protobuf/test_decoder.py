@@ -19,6 +19,7 @@ from dataflow.decode import MAX_VALUE_BYTES
 from dataflow.decoder import Decoder
 from dataflow.model import MessageFormat, MessageFraming
 from dataflow.protobuf import decode as protobuf_decode
+from dataflow.validate import Validator
 from tests.core.messages import EXAMPLE
 from tests.pipeline import ROOT
 from tests.protobuf.generate import PROTO, descriptor_set
@@ -315,6 +316,22 @@ def test_without_a_protobuf_form_everything_is_json_and_asking_for_more_is_a_def
     assert len(bare.decode(batch_of(IN_JSON, by_id(IN_JSON, indexes=b""))).rows) == 2
     judged = bare.decode(batch_of(by_id(sent()), schemas={7: OWN})).dead_letters
     assert [each.violations[0].code for each in judged] == ["incompatible_schema"]
+
+
+def test_rows_keep_the_order_of_their_offsets_whichever_of_them_are_framed() -> None:
+    framed = by_id(IN_JSON, indexes=b"")
+    for values in (
+        [framed, IN_JSON, framed, IN_JSON],
+        [IN_JSON, framed],
+        [framed, framed],
+        [IN_JSON, b"{}", framed],
+    ):
+        batch = batch_of(*values)
+        for each in (AUTO, JSON):
+            decoded = Decoder(CONTRACT, None, each, MessageFraming.AUTO).decode(batch)
+            rows = Validator(CONTRACT).validate(decoded).rows
+            assert [row.offset for row in decoded.rows] == [row.offset for row in rows]
+            assert [row.offset for row in rows] == [at for at, value in enumerate(values) if value != b"{}"]
 
 
 def test_no_violation_quotes_a_value() -> None:

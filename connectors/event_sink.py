@@ -53,6 +53,14 @@ class Fenced(BrokenPromise):
     exit_code = 16
 
 
+class _TakesNoMore(Exception):
+    """The transaction is in an error that only its abort ends: a delivery has failed."""
+
+
+_STATE = "_STATE"
+"""What librdkafka calls a message for such a transaction."""
+
+
 def connect_producer(
     access: KafkaAccess, transactional_id: str, stop: Stop, metrics: Metrics, on_wait: Callable[[], None]
 ) -> Producer | None:
@@ -285,9 +293,19 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
                 if self._opened_at is None:
                     self._producer.begin_transaction()
                     self._opened_at = time.monotonic()
-                for message in batch.messages:
-                    if message.source_offset >= at:
-                        self._produce(message)
+                try:
+                    for message in batch.messages:
+                        if message.source_offset >= at:
+                            self._produce(message)
+                except _TakesNoMore as trouble:
+                    if self._refused is not None:
+                        raise KafkaRefused(self._refused) from trouble
+                    log.warning("transaction_refused", extra={"code": _STATE})
+                    self._metrics.transaction_aborted(_STATE)
+                    # This batch's partition is read again too.
+                    self._reached.setdefault(batch.partition, _Reached(batch.assignment, at, batch.topic_id))
+                    self.abandon()
+                    return
                 self._reached[batch.partition] = _Reached(batch.assignment, batch.next, batch.topic_id)
 
     def _produce(self, message: OutgoingMessage) -> None:
@@ -307,9 +325,14 @@ class EventTransaction(StatelessSinkPartition[EventBatch]):
                     raise EventsBroken("the producer's queue stayed full for a whole transaction") from full
                 self._producer.poll(0.1)
             except KafkaException as trouble:
+                error: KafkaError = trouble.args[0]
+                if error.code() == KafkaError._STATE:
+                    raise _TakesNoMore from trouble
+                if error.code() == KafkaError._FATAL:
+                    raise Fenced(f"Kafka producer: {error.name()}: {error.str()}") from trouble
                 # librdkafka remembers what the broker said of the topic.
-                if KafkaRefused.is_about(trouble.args[0]):
-                    raise KafkaRefused(trouble.args[0]) from trouble
+                if KafkaRefused.is_about(error):
+                    raise KafkaRefused(error) from trouble
                 raise
         self._arrivals.setdefault(message.topic, []).append(message.arrived_at)
         self._bytes += len(message.value or b"")

@@ -7,12 +7,16 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import count
+from random import Random
 
 import pytest
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from prometheus_client import CollectorRegistry
 
-from connectors.event_sink import EventSink, EventTransaction, connect_producer
+from connectors.event_sink import EventSink, EventTransaction, Fenced, connect_producer
 from connectors.holding import LedgerAnswer
 from connectors.items import EventBatch, OutgoingMessage
 from connectors.kafka import Membership
@@ -23,7 +27,10 @@ from connectors.stopping import Stop
 from tests.integration.wiring import Wiring, group_offsets, produce_numbered, read_committed
 from tests.pipeline import eventually
 from tests.standins.kafka_reader import read_to_end
+from tests.standins.traffic import PARTITIONS
 
+SMALL_MESSAGES = {"max.message.bytes": "1000"}
+"""What a topic takes."""
 HUGE = 2_000_000
 """Bytes of a message that no client sends."""
 
@@ -143,6 +150,57 @@ def test_a_batch_of_an_earlier_assignment_is_dropped(wiring: Wiring) -> None:
         side.transaction.settle()
         assert len(read_committed(wiring, wiring.contacts)) == 1
         assert group_offsets(wiring)[0] == 5
+
+
+def test_a_producer_that_is_fenced_amid_a_batch_ends_the_process(wiring: Wiring) -> None:
+    produce_numbered(wiring, 0, 40)
+    with joined(wiring) as side:
+        side.transaction.write_batch([side.batch(0, 1, message(wiring, 0))])
+        other = Producer({"bootstrap.servers": wiring.bootstrap, "transactional.id": f"{wiring.group}-side"})
+        other.init_transactions(30)
+        offsets = count(1)
+
+        def produces_still() -> bool:
+            at = next(offsets)
+            side.transaction.write_batch([side.batch(at, at + 1, message(wiring, at))])
+            return False
+
+        with pytest.raises(Fenced):
+            eventually(produces_still, 30, "the producer hears that it is fenced")
+        assert not read_committed(wiring, wiring.contacts)
+        assert group_offsets(wiring)[0] == 0
+
+
+def test_a_transaction_that_a_failed_delivery_has_broken_is_aborted_and_read_again(wiring: Wiring) -> None:
+    produce_numbered(wiring, 0, 40)
+    small = replace(wiring, contacts=f"{wiring.contacts}-small")
+    admin = AdminClient({"bootstrap.servers": wiring.bootstrap})
+    (made,) = admin.create_topics([NewTopic(small.contacts, PARTITIONS, 1, config=SMALL_MESSAGES)]).values()
+    made.result(30)
+    with joined(wiring) as side:
+        # Bytes that no compression makes fewer.
+        large = replace(message(small, 0), value=Random(1).randbytes(20_000))
+        side.transaction.write_batch([side.batch(0, 1, large)])
+        offsets = count(1)
+
+        def is_aborted() -> bool:
+            at = next(offsets)
+            side.transaction.write_batch([side.batch(at, at + 1, message(small, at))])
+            return side.membership.holding(0) is None
+
+        eventually(is_aborted, 30, "the transaction takes no more")
+        assert not read_committed(wiring, small.contacts)
+        assert group_offsets(wiring)[0] == 0
+
+        # librdkafka may ask for one more abort, because of the sequence numbers of what failed.
+        def is_committed() -> bool:
+            side.poll_until_held()
+            side.transaction.write_batch([side.batch(0, 2, message(small, 1))])
+            side.transaction.settle()
+            return group_offsets(wiring)[0] == 2
+
+        eventually(is_committed, 30, "the next transaction is committed")
+        assert len(read_committed(wiring, small.contacts)) == 1
 
 
 def test_after_an_abort_the_partition_is_read_again_under_another_assignment(wiring: Wiring) -> None:

@@ -120,7 +120,7 @@ class Decoder:
         horizons = self._horizons(batch.polled_at)
         others: Sequence[Record] = batch.records
         if as_object:
-            rows, others = self._json.rows(batch.records, horizons)
+            rows, others = self._json.many(batch.records, horizons)
         objects = plain = len(rows)
         bare_messages = 0
         for record in others:
@@ -182,7 +182,7 @@ class Decoder:
         else:
             outcome, form = self._read_registered(frame, schemas[frame.reference])
         if type(outcome) is bytes:
-            outcome = self._json.row(outcome, record.offset(), horizons) or decode_value(outcome)
+            outcome = self._json.one(outcome, record.offset(), horizons) or decode_value(outcome)
         return outcome, (form, frame.framing.value)
 
     def _read_bare(self, value: bytes) -> tuple[_Outcome, tuple[str, str]]:

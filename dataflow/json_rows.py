@@ -69,8 +69,8 @@ JsonRows = Callable[[Iterable[Record], Horizons], tuple[list[Row], list[Record]]
 class ShortWay:
     """The same for one message and for many, where a call each would cost a tenth."""
 
-    row: JsonRow
-    rows: JsonRows
+    one: JsonRow
+    many: JsonRows
 
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
@@ -124,10 +124,10 @@ def compile_json_rows(contract: Contract) -> ShortWay:
         "    rows.append(row)",
         "return rows, others",
     ]
-    for head, body in (("row(value, offset, horizons)", one), ("rows(records, horizons)", many)):
+    for head, body in (("one(value, offset, horizons)", one), ("many(records, horizons)", many)):
         source = "\n    ".join([f"def {head}:", *body])
         exec(compile(source, f"<JSON of contract {contract.name}>", "exec"), scope)
-    return ShortWay(scope["row"], scope["rows"])
+    return ShortWay(scope["one"], scope["many"])
 
 
 def _message_lines(contract: Contract, refuse: str) -> list[str]:

@@ -55,12 +55,12 @@ def _agree(contract: Contract, value: bytes) -> bool:
     """Whether the short way takes it. The long way then makes the same row of it, to the byte."""
     offset = 10 ** (len(value) % 19)
     horizons = horizons_of(contract)(READ_AT)
-    found = SHORT[contract.name].row(value, offset, horizons)
+    found = SHORT[contract.name].one(value, offset, horizons)
     if found is not None:
         assert found == _long_way(contract, value, offset)
     # Beside one that has fewer digits: the length of a row's line depends on it.
     usual, record = StoredRecord(0, _compact(USUAL[contract.name])), StoredRecord(offset, value)
-    rows, others = SHORT[contract.name].rows((usual, record), horizons)
+    rows, others = SHORT[contract.name].many((usual, record), horizons)
     if value[:1] == b"{" and found is not None:
         assert (rows[1:], others) == ([found], [])
     else:

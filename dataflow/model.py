@@ -71,9 +71,8 @@ Document = tuple[Record, dict[str, Any]]
 class Row(Struct, frozen=True, gc=False):
     """A record that keeps the contract, as its line in the staging format.
 
-    The line is all that most rows are asked for. It is written while the message's values are at hand, and
-    they are let go: a batch of values, kept until its rows are encoded, costs more than to encode them. Made
-    by `dataflow.rows`.
+    The line is all that most rows are asked for: it is written while the message's values are at hand, and
+    they are let go. Made by `dataflow.rows`.
 
     Not a frozen dataclass, which takes ten times as long to make: there is one for every message. It holds
     nothing that could refer back to it, so that the garbage collector need not look at it.

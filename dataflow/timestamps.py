@@ -80,7 +80,7 @@ def usual_text(text: str) -> str | None:
     """The instant of a text in one of the forms that are mostly sent; None of any other, right or wrong.
 
     Those are `YYYY-MM-DDTHH:MM:SS`, no fraction or one of six digits, and `Z` or `+00:00`; up to the 28th of
-    a month. Goes by the character: two thirds of the time when compiled, many times as long when not.
+    a month. Goes by the character, which is quicker only when compiled.
     """
     length: i64 = len(text)
     if length < _SHORTEST:
